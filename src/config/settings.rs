@@ -1,0 +1,186 @@
+//! What the configuration means: [`Settings`], the only form that travels.
+//!
+//! Every value here has been checked; nothing below has to ask again.
+
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use crate::ids::{CameraId, RoomName};
+
+/// The effective settings of one run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `[http]`
+    pub http: HttpSettings,
+    /// `[media]`
+    pub media: MediaSettings,
+    /// `[network]`
+    pub network: NetworkSettings,
+    /// `[rooms]`
+    pub rooms: RoomSettings,
+    /// `[[camera]]`; `None` where none is written: every capture device found becomes one.
+    pub cameras: Option<Vec<CameraSettings>>,
+    /// `[access]`
+    pub access: AccessSettings,
+    /// `[log]`
+    pub log: LogSettings,
+    /// Where keys and, later, tables lie. It exists and is writable.
+    pub data_dir: PathBuf,
+    /// A test picture with a clock stands in where no camera is found.
+    pub demo: bool,
+}
+
+/// `[http]`
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Where https, wss are served; default `[::]:8172`, dual-stack.
+    pub listen: Vec<SocketAddr>,
+    /// PEM files that replace the box's own certificate: chain and key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Serve the page from this folder instead of what is built in.
+    pub web_dir: Option<PathBuf>,
+    /// Largest request head, bytes (default 16 KiB).
+    pub max_header: usize,
+    /// Largest request body, bytes (default 64 KiB).
+    pub max_body: usize,
+    /// Largest SDP in a body or message, bytes (default 128 KiB).
+    pub max_sdp: usize,
+    /// Largest signaling message besides its SDP, bytes (default 64 KiB).
+    pub max_message: usize,
+    /// Open connections from one address (default 64).
+    pub connections_per_address: usize,
+    /// Joins from one address in a minute (default 60).
+    pub joins_per_minute: usize,
+    /// An idle keep-alive connection is closed (default 60 s).
+    pub idle_timeout: Duration,
+    /// A request head or body has to arrive within (default 10 s).
+    pub slow_timeout: Duration,
+    /// Origins besides the box's own names from which sockets and changes are accepted.
+    pub origins: Vec<String>,
+    /// Who may embed the pages: CSP `frame-ancestors` sources; default `'self'`.
+    pub frame_ancestors: Vec<String>,
+}
+
+/// `[media]`
+#[derive(Debug, Clone)]
+pub struct MediaSettings {
+    /// UDP (and later TCP) ports; the first worker takes the first. Default 10000-10100.
+    pub ports: RangeInclusive<u16>,
+    /// Worker threads, each with its own port (default 1).
+    pub workers: usize,
+}
+
+/// `[network]`
+#[derive(Debug, Clone)]
+pub struct NetworkSettings {
+    /// Announced beside what is discovered. DNS names and ports are accepted and come later.
+    pub announce: Vec<Announce>,
+    /// Globs of interfaces to use; empty is all.
+    pub include: Vec<String>,
+    /// Globs of interfaces left out (default `docker* br-* veth* virbr*` and their like).
+    pub exclude: Vec<String>,
+}
+
+/// One entry of `network.announce`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Announce {
+    /// An address, with the worker's own port.
+    Ip(std::net::IpAddr),
+    /// An address and the port that is forwarded to the first worker.
+    Socket(SocketAddr),
+    /// A DNS name, re-resolved.
+    Name(String),
+}
+
+/// `[rooms]`
+#[derive(Debug, Clone)]
+pub struct RoomSettings {
+    /// Participants (cameras and streams not counted); 0 is no limit.
+    pub max_participants: usize,
+    /// Who may make a room.
+    pub create: Role,
+    /// The room the join page proposes.
+    pub default: RoomName,
+}
+
+/// Who somebody is, ordered by what they may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Whoever comes from the LAN.
+    Guest,
+    /// With an account, an invite or the room's password.
+    User,
+    /// Has set the box up.
+    Owner,
+}
+
+/// `[[camera]]`
+#[derive(Debug, Clone)]
+pub struct CameraSettings {
+    /// Its id in URLs.
+    pub id: CameraId,
+    /// Its name as a member; default the id.
+    pub name: String,
+    /// The picture.
+    pub source: VideoSource,
+    /// The sound.
+    pub audio: Option<AudioSource>,
+    /// The room it is a member of.
+    pub room: RoomName,
+    /// Width and height in pixels (default 1280×720).
+    pub size: (u32, u32),
+    /// Frames a second (default 30).
+    pub fps: u32,
+    /// Bits a second (default 1 500 000).
+    pub bitrate_bps: u32,
+    /// A GStreamer encoder to use instead of the best one found.
+    pub encoder: Option<String>,
+}
+
+/// `camera.source`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VideoSource {
+    /// A test picture with a running clock.
+    Test,
+    /// `v4l2:/dev/videoN`
+    V4l2(PathBuf),
+    /// Accepted; comes later.
+    Libcamera,
+    /// Accepted; comes later.
+    Rtsp(String),
+}
+
+/// `camera.audio`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AudioSource {
+    /// A tone.
+    Test,
+    /// `alsa:DEVICE`
+    Alsa(String),
+    /// Accepted; comes later.
+    Pipewire,
+}
+
+/// `[access]`
+#[derive(Debug, Clone)]
+pub struct AccessSettings {
+    /// Who is a guest: `lan` (default) or `none`.
+    pub guests: Guests,
+    /// A proxy or tunnel on this machine speaks for the outside: loopback is not the LAN.
+    pub local_proxy: bool,
+}
+
+/// `access.guests`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guests {
+    /// Whoever comes from the LAN.
+    Lan,
+    /// Nobody.
+    None,
+}
+
+/// `[log]`
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// A `tracing` filter, such as `info` or `parlor::sfu=debug,info`.
+    pub filter: String,
+}

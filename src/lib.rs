@@ -1,0 +1,9 @@
+//! parlor: a private place to meet and to watch.
+
+pub mod config;
+pub mod ids;
+pub mod ports;
+pub mod protocol;
+pub mod rooms;
+pub mod sfu;
+pub mod telemetry;

@@ -1,0 +1,158 @@
+//! The registry of rooms and one task a room.
+//!
+//! A member's owner (a browser's session, a camera, a WHIP resource) joins by [`RoomsHandle::join`],
+//! gets a [`Seat`] to speak by, and hears everything that concerns it, in order, from the outbox it
+//! brought along: the answer to the join, answers to its requests, events.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    config::Role,
+    ids::{MemberId, Nickname, RoomName},
+    protocol::{ErrorCode, Member, MemberKind, Outgoing, Request},
+};
+
+/// Messages a member's outbox holds. A member whose outbox is full is disconnected (it may resume):
+/// a browser that cannot take 256 messages is not reading.
+pub const OUTBOX_LEN: usize = 256;
+
+/// Speaks to the registry of rooms.
+#[derive(Debug, Clone)]
+pub struct RoomsHandle {
+    commands: mpsc::Sender<Command>,
+}
+
+/// Somebody wants to enter a room.
+#[derive(Debug)]
+pub struct JoinRequest {
+    /// Where to.
+    pub room: RoomName,
+    /// As what; the room adds " (2)" if the name is taken.
+    pub name: Nickname,
+    /// Who stands behind it.
+    pub kind: MemberKind,
+    /// What it may do.
+    pub role: Role,
+    /// The microphone is on.
+    pub mic: bool,
+    /// The camera is on.
+    pub cam: bool,
+    /// The place to return to: claims of a token that has been verified.
+    pub resume: Option<ResumeClaims>,
+    /// The request's id, repeated in `joined`.
+    pub re: Option<u32>,
+    /// Where everything for this member is written. Its length should be [`OUTBOX_LEN`].
+    pub outbox: mpsc::Sender<Outgoing>,
+    /// How it is known to be alive.
+    pub liveness: Liveness,
+}
+
+/// What a resume token proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumeClaims {
+    /// The room of the place.
+    pub room: RoomName,
+    /// Whose place.
+    pub member: MemberId,
+    /// What it was called.
+    pub name: Nickname,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// How a member is known to be alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Liveness {
+    /// By its socket and its media path: silence makes it `lost`.
+    Watched,
+    /// It lives in this process: it is there until its seat is dropped.
+    InProcess,
+}
+
+/// Why nobody could enter.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct JoinError {
+    /// `room-full`, `room-create-refused`, `resume-invalid`, `stopping`.
+    pub code: ErrorCode,
+    /// A sentence.
+    pub message: String,
+}
+
+/// A member's place in a room. Dropping it without [`Seat::leave`] is a lost socket: the place is
+/// kept for 30 s.
+#[derive(Debug)]
+pub struct Seat {
+    /// Who sits here.
+    pub member: MemberId,
+    /// The room as it is shown.
+    pub room: RoomName,
+    commands: mpsc::Sender<Command>,
+}
+
+/// The room has ended this seat: its outbox holds the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the room has ended this seat")]
+pub struct SeatClosed;
+
+/// A room from outside, for the API.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoomView {
+    /// As it is shown.
+    pub name: RoomName,
+    /// Who is there.
+    pub members: Vec<Member>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Join(Box<JoinRequest>, oneshot::Sender<Result<Seat, JoinError>>),
+    Request(MemberId, Request),
+    Fault(MemberId, Option<String>),
+    Leave(MemberId),
+    List(oneshot::Sender<Vec<RoomView>>),
+}
+
+impl RoomsHandle {
+    /// Enters a room. The outbox gets `joined` before this returns.
+    pub async fn join(&self, request: JoinRequest) -> Result<Seat, JoinError> {
+        let stopping =
+            || JoinError { code: ErrorCode::Stopping, message: "the box is stopping".into() };
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Join(Box::new(request), reply);
+        // overflow: awaited; whoever joins may wait its turn.
+        self.commands.send(command).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
+    }
+
+    /// All rooms and who is in them.
+    pub async fn list(&self) -> Vec<RoomView> {
+        let (reply, answer) = oneshot::channel();
+        // overflow: awaited.
+        if self.commands.send(Command::List(reply)).await.is_err() {
+            return Vec::new();
+        }
+        answer.await.unwrap_or_default()
+    }
+}
+
+impl Seat {
+    /// Passes a request on. Its answer comes by the outbox.
+    pub async fn request(&self, request: Request) -> Result<(), SeatClosed> {
+        // overflow: awaited; a member that asks much waits for its room.
+        let command = Command::Request(self.member, request);
+        self.commands.send(command).await.map_err(|_| SeatClosed)
+    }
+
+    /// Tells viewers why there is no picture (`Some`), or that there is one again (`None`).
+    pub async fn fault(&self, reason: Option<String>) -> Result<(), SeatClosed> {
+        // overflow: awaited.
+        self.commands.send(Command::Fault(self.member, reason)).await.map_err(|_| SeatClosed)
+    }
+
+    /// Goes at once, without the 30 s of a lost socket.
+    pub async fn leave(self) {
+        // overflow: awaited. A room that has ended needs no farewell.
+        let _ = self.commands.send(Command::Leave(self.member)).await;
+    }
+}

@@ -1,0 +1,65 @@
+//! Counters and gauges of the whole box, in Prometheus text by [`Metrics::encode`].
+
+use std::sync::{LazyLock, atomic::AtomicI64};
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $field:ident: $kind:ty, $name:literal, $help:literal;)*) => {
+        /// Everything that is counted. Clone nothing: `metrics().packets_in.inc()`.
+        #[derive(Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            $($(#[$doc])* #[doc = $help] pub $field: $kind,)*
+        }
+
+        impl Metrics {
+            fn new() -> Self {
+                let mut registry = Registry::with_prefix("parlor");
+                $(let $field = <$kind>::default(); registry.register($name, $help, $field.clone());)*
+                Self { registry, $($field,)* }
+            }
+        }
+    };
+}
+
+metrics! {
+    rooms: Gauge<i64, AtomicI64>, "rooms", "Rooms with somebody in them";
+    members: Gauge<i64, AtomicI64>, "members", "Members of all rooms, cameras included";
+    joins: Counter, "joins", "Joins, returns included";
+    slow_members: Counter, "slow_members", "Members disconnected because their outbox was full";
+    http_requests: Counter, "http_requests", "Requests answered";
+    http_refused: Counter, "http_refused", "Requests refused: not from the LAN, limits, origin";
+    messages_bad: Counter, "messages_bad", "Signaling messages that were no request";
+    datagrams_in: Counter, "datagrams_in", "Datagrams received on media ports";
+    datagrams_out: Counter, "datagrams_out", "Datagrams sent from media ports";
+    datagrams_bad: Counter, "datagrams_bad", "Datagrams dropped: no STUN, DTLS, RTP of a known peer";
+    packets_in: Counter, "rtp_packets_in", "RTP packets received from publishers";
+    packets_out: Counter, "rtp_packets_out", "RTP packets sent to viewers";
+    packets_dropped: Counter, "rtp_packets_dropped", "RTP packets not sent: the socket was full";
+    retransmissions: Counter, "rtp_retransmissions", "RTP packets sent again by RTX";
+    keyframe_requests: Counter, "keyframe_requests", "PLIs sent to publishers, coalesced";
+    viewers: Gauge<i64, AtomicI64>, "viewers", "Connected down connections";
+    publishers: Gauge<i64, AtomicI64>, "publishers", "Connected up connections";
+    camera_restarts: Counter, "camera_restarts", "Camera pipelines started again after a fault";
+}
+
+impl Metrics {
+    /// All of them as Prometheus text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// The one set of this process.
+pub fn metrics() -> &'static Metrics {
+    static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+    &METRICS
+}

@@ -1,0 +1,3 @@
+//! What operators see: logs, metrics, systemd.
+
+pub mod metrics;
