@@ -4,6 +4,7 @@ pub mod config;
 pub mod ids;
 pub mod ports;
 pub mod protocol;
+pub mod room;
 pub mod rooms;
 pub mod sfu;
 pub mod telemetry;
