@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod ids;
+pub mod net;
 pub mod ports;
 pub mod protocol;
 pub mod room;
