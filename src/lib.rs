@@ -1,5 +1,7 @@
 //! parlor: a private place to meet and to watch.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod ids;
 pub mod net;
