@@ -14,7 +14,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+pub mod credentials;
+pub mod downlink;
+pub mod flight;
+pub mod forward;
 pub mod packet;
+pub mod transmit;
 
 use crate::{
     ids::{MemberId, Mid},
