@@ -14,7 +14,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+pub mod credentials;
+pub mod forward;
 pub mod packet;
+pub mod payload;
+pub mod track;
+pub mod transmit;
+pub mod uplink;
 
 use crate::{
     ids::{MemberId, Mid},
