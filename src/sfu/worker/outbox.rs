@@ -45,6 +45,11 @@ impl Message {
         self.len.div_ceil(self.segment.max(1))
     }
 
+    /// One of its datagrams as a message of its own.
+    pub(crate) fn single(&self, start: usize, len: usize) -> Self {
+        Self { start, len, segment: len, closed: true, ..self.clone() }
+    }
+
     fn takes(&self, owner: ViewerKey, to: SocketAddr, len: usize) -> bool {
         !self.closed
             && self.owner == Some(owner)
@@ -143,15 +148,8 @@ impl Outbox {
             last.closed = len < last.segment;
             last.len += len;
         } else {
-            let message = Message {
-                to,
-                source,
-                start: self.used,
-                len,
-                segment: len,
-                owner,
-                closed: false,
-            };
+            let message =
+                Message { to, source, start: self.used, len, segment: len, owner, closed: false };
             self.messages.push(message);
         }
         self.used += len;
