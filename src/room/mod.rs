@@ -19,8 +19,7 @@ use std::{
 use crate::{
     ids::{MemberId, Nickname, RoomName},
     protocol::{
-        ByeReason, ChatLine, ClientMessage, ErrorCode, LeaveReason, Member, MemberKind, Outgoing,
-        ServerMessage,
+        ByeReason, ChatLine, ErrorCode, LeaveReason, Member, MemberKind, Outgoing, ServerMessage,
     },
 };
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::{
-    protocol::{Direction, MediaKind, MemberState, PublishTrack, Shown, Track, TrackSource},
+    protocol::{
+        ClientMessage, Direction, MediaKind, MemberState, PublishTrack, Shown, Track, TrackSource,
+    },
     sfu::{DownSeen, Observed, Path, SfuError, UpSeen},
 };
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::protocol::ClientMessage;
 
 /// xorshift64*: the walk is the same on every machine.
 struct Dice(u64);
