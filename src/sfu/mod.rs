@@ -15,6 +15,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 pub mod credentials;
+pub mod downlink;
+pub mod flight;
 pub mod forward;
 pub mod packet;
 pub mod payload;
