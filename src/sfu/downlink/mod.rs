@@ -5,6 +5,8 @@
 //! datagrams go out, and nothing here reads a clock or knows a socket. It does not decide which
 //! packets a viewer gets, nor their numbers (`forward`), and keeps no packets (`track`).
 
+mod srtp;
+
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{
