@@ -259,7 +259,7 @@ impl Client {
         request.add(ATTR_PRIORITY, &[110, 0, 0, 255]);
         request.add(ATTR_ICE_CONTROLLING, &[1; 8]);
         request.add(ATTR_USE_CANDIDATE, &[]);
-        MessageIntegrity::new_raw_integrity_with_provider(&remote.pwd, crypto)
+        MessageIntegrity::new_raw_integrity_with_provider(remote.pwd.as_str(), crypto)
             .add_to(&mut request)
             .expect("integrity can be added");
         FINGERPRINT.add_to(&mut request).expect("a fingerprint can be added");

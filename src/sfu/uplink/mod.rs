@@ -294,12 +294,13 @@ impl Uplink {
 
     fn read_dtls(&mut self, now: Instant, data: &[u8], out: &mut dyn Transmit) {
         let Some(library) = &mut self.library else { return };
+        self.flight.received(data);
         library.read(now, data);
         library.settle();
         let is_up = library.is_connected();
         self.flush(now, out);
         if let Some(remote) = self.reach.remote() {
-            self.flight.received(now, data, |datagram| out.transmit(remote, datagram));
+            self.flight.after_read(now, |datagram| out.transmit(remote, datagram));
         }
         if is_up && self.state == State::New {
             self.state = State::Connected;
