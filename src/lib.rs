@@ -19,11 +19,14 @@
 //!   telemetry/           logging, metrics, systemd
 //! ```
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod ids;
 pub mod net;
 pub mod ports;
 pub mod protocol;
+pub mod room;
 pub mod rooms;
 pub mod sfu;
 pub mod telemetry;

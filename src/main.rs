@@ -1,1 +1,89 @@
-fn main() {}
+//! Arguments, settings, logging, [`parlor::app::run`], exit code. Nothing else happens here.
+
+use std::{io::Write, process::ExitCode, sync::Arc};
+
+use parlor::{
+    app::{self, AppError},
+    cli::{self, Command, exit},
+    config::{Sources, data_folder},
+    telemetry::logging,
+};
+
+fn main() -> ExitCode {
+    let code = match cli::parse(std::env::args_os()) {
+        Command::Serve(sources) => serve(sources),
+        Command::Check(sources) => check(&sources),
+        Command::Say { text, code } => say(&text, code),
+    };
+    ExitCode::from(code)
+}
+
+fn check(sources: &Sources) -> u8 {
+    match sources.load() {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                complain(warning);
+            }
+            say(&loaded.effective, exit::OK)
+        }
+        Err(faults) => {
+            complain(&faults.to_string());
+            exit::CONFIGURATION
+        }
+    }
+}
+
+fn serve(sources: Sources) -> u8 {
+    let loaded = match sources.load() {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            complain(&faults.to_string());
+            return exit::CONFIGURATION;
+        }
+    };
+    // Before any thread is started: the local time's offset can be asked for only then.
+    logging::init(&loaded.settings.log.filter);
+    if let Err(error) = data_folder::prepare(&loaded.settings.data_dir) {
+        return fail(&error.into());
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    if !loaded.dormant.is_empty() {
+        tracing::warn!("do nothing yet, in this release: {}", loaded.dormant.join(", "));
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&AppError::Internal(error.into())),
+    };
+    match runtime.block_on(app::run(Arc::new(loaded.settings), sources)) {
+        Ok(()) => exit::OK,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Somebody must act: the reason is the last line of the log.
+fn fail(error: &AppError) -> u8 {
+    tracing::error!("{error:#}");
+    error.exit_code()
+}
+
+/// One line (or more, all of one kind) for the operator. Where stderr is closed nobody is told, and
+/// the exit code remains.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
+
+fn say(text: &str, code: u8) -> u8 {
+    let written = if code == exit::OK {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+    } else {
+        std::io::stderr().write_all(text.as_bytes())
+    };
+    match written {
+        // Whoever closed the pipe (`parlor check | head`) has read enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => exit::INTERNAL,
+        _ => code,
+    }
+}

@@ -2,12 +2,18 @@
 //!
 //! Every value here has been checked; nothing below has to ask again.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
 
 use crate::ids::{CameraId, RoomName};
 
 /// The effective settings of one run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// `[http]`
     pub http: HttpSettings,
@@ -15,22 +21,30 @@ pub struct Settings {
     pub media: MediaSettings,
     /// `[network]`
     pub network: NetworkSettings,
+    /// `[turn]`; comes later.
+    pub turn: TurnSettings,
     /// `[rooms]`
     pub rooms: RoomSettings,
     /// `[[camera]]`; `None` where none is written: every capture device found becomes one.
+    /// `camera = []` is `Some` of nothing: no cameras at all.
     pub cameras: Option<Vec<CameraSettings>>,
     /// `[access]`
     pub access: AccessSettings,
+    /// `[storage]`
+    pub storage: StorageSettings,
     /// `[log]`
     pub log: LogSettings,
-    /// Where keys and, later, tables lie. It exists and is writable.
+    /// `[metrics]`
+    pub metrics: MetricsSettings,
+    /// Where keys and, later, tables lie: `--data`, `storage.data_dir`. [`super::data_folder`] makes
+    /// it and finds out whether it can be written.
     pub data_dir: PathBuf,
     /// A test picture with a clock stands in where no camera is found.
     pub demo: bool,
 }
 
 /// `[http]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HttpSettings {
     /// Where https, wss are served; default `[::]:8172`, dual-stack.
     pub listen: Vec<SocketAddr>,
@@ -61,7 +75,7 @@ pub struct HttpSettings {
 }
 
 /// `[media]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MediaSettings {
     /// UDP (and later TCP) ports; the first worker takes the first. Default 10000-10100.
     pub ports: RangeInclusive<u16>,
@@ -70,7 +84,7 @@ pub struct MediaSettings {
 }
 
 /// `[network]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NetworkSettings {
     /// Announced beside what is discovered. DNS names and ports are accepted and come later.
     pub announce: Vec<Announce>,
@@ -84,15 +98,72 @@ pub struct NetworkSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Announce {
     /// An address, with the worker's own port.
-    Ip(std::net::IpAddr),
+    Ip(IpAddr),
     /// An address and the port that is forwarded to the first worker.
     Socket(SocketAddr),
     /// A DNS name, re-resolved.
     Name(String),
 }
 
+/// `[turn]`: coturn's words, checked now, in force when the TURN server comes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnSettings {
+    /// Where STUN and TURN are served, UDP and TCP; default `[::]:3478`. Empty is off.
+    pub listen: Vec<SocketAddr>,
+    /// UDP ports of relay addresses; default what the workers leave of `media.ports`. `None` where
+    /// they leave nothing.
+    pub relay_ports: Option<RangeInclusive<u16>>,
+    /// The realm of long-term credentials (RFC 8489, 9.2); default `parlor`.
+    pub realm: String,
+    /// The secret of time-limited credentials (TURN-REST).
+    pub static_auth_secret: Option<Secret>,
+    /// Static users: name and password.
+    pub users: Vec<(String, Secret)>,
+    /// Public address, and the private one it stands for where several are mapped.
+    pub external_ip: Vec<(IpAddr, Option<IpAddr>)>,
+    /// Allocations at a time, of all users; 0 is no limit.
+    pub total_quota: u32,
+    /// Allocations at a time of one user; 0 is no limit.
+    pub user_quota: u32,
+    /// Peers that may be reached even if they are denied below.
+    pub allowed_peer_ip: Vec<IpRange>,
+    /// Peers that may not be reached.
+    pub denied_peer_ip: Vec<IpRange>,
+}
+
+/// First and last address, of one family, first ≤ last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IpRange {
+    /// The first that belongs to it.
+    pub first: IpAddr,
+    /// The last that belongs to it.
+    pub last: IpAddr,
+}
+
+/// What must not be shown: its `Debug` is `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for whoever checks it. Never log it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// `[rooms]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RoomSettings {
     /// Participants (cameras and streams not counted); 0 is no limit.
     pub max_participants: usize,
@@ -114,7 +185,7 @@ pub enum Role {
 }
 
 /// `[[camera]]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CameraSettings {
     /// Its id in URLs.
     pub id: CameraId,
@@ -145,8 +216,8 @@ pub enum VideoSource {
     V4l2(PathBuf),
     /// Accepted; comes later.
     Libcamera,
-    /// Accepted; comes later.
-    Rtsp(String),
+    /// An `rtsp://` URL, which may hold a password. Accepted; comes later.
+    Rtsp(Secret),
 }
 
 /// `camera.audio`
@@ -161,7 +232,7 @@ pub enum AudioSource {
 }
 
 /// `[access]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AccessSettings {
     /// Who is a guest: `lan` (default) or `none`.
     pub guests: Guests,
@@ -178,8 +249,22 @@ pub enum Guests {
     None,
 }
 
+/// `[storage]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct StorageSettings {
+    /// Chat messages of a room kept over a restart (default 200). Comes later.
+    pub chat_history: usize,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricsSettings {
+    /// `/metrics` answers loopback (and, later, the owner); default true.
+    pub enabled: bool,
+}
+
 /// `[log]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LogSettings {
     /// A `tracing` filter, such as `info` or `parlor::sfu=debug,info`.
     pub filter: String,

@@ -4,22 +4,32 @@
 //! gets a [`Seat`] to speak by, and hears everything that concerns it, in order, from the outbox it
 //! brought along: the answer to the join, answers to its requests, events.
 
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    config::Role,
+    config::{Role, RoomSettings},
     ids::{MemberId, Nickname, RoomName},
     protocol::{ErrorCode, Member, MemberKind, Outgoing, Request},
+    room::{Input, SeatId},
+    sfu::SfuHandle,
 };
+
+mod registry;
+mod task;
 
 /// Messages a member's outbox holds. A member whose outbox is full is disconnected (it may resume):
 /// a browser that cannot take 256 messages is not reading.
 pub const OUTBOX_LEN: usize = 256;
 
+/// Commands that wait for a room or for the registry; senders are held up beyond that.
+const QUEUE_LEN: usize = 256;
+
 /// Speaks to the registry of rooms.
 #[derive(Debug, Clone)]
 pub struct RoomsHandle {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<registry::Command>,
 }
 
 /// Somebody wants to enter a room.
@@ -37,11 +47,14 @@ pub struct JoinRequest {
     pub mic: bool,
     /// The camera is on.
     pub cam: bool,
+    /// Whether it receives what the others publish. A camera does not.
+    pub receives: bool,
     /// The place to return to: claims of a token that has been verified.
     pub resume: Option<ResumeClaims>,
     /// The request's id, repeated in `joined`.
     pub re: Option<u32>,
-    /// Where everything for this member is written. Its length should be [`OUTBOX_LEN`].
+    /// Where everything for this member is written. Its length should be [`OUTBOX_LEN`]. Dropping
+    /// its receiver is a lost socket: the place is kept for 30 s.
     pub outbox: mpsc::Sender<Outgoing>,
     /// How it is known to be alive.
     pub liveness: Liveness,
@@ -65,7 +78,7 @@ pub struct ResumeClaims {
 pub enum Liveness {
     /// By its socket and its media path: silence makes it `lost`.
     Watched,
-    /// It lives in this process: it is there until its seat is dropped.
+    /// It lives in this process: it is there until the receiver of its outbox is dropped.
     InProcess,
 }
 
@@ -79,15 +92,15 @@ pub struct JoinError {
     pub message: String,
 }
 
-/// A member's place in a room. Dropping it without [`Seat::leave`] is a lost socket: the place is
-/// kept for 30 s.
+/// A member's place in a room.
 #[derive(Debug)]
 pub struct Seat {
     /// Who sits here.
     pub member: MemberId,
     /// The room as it is shown.
     pub room: RoomName,
-    commands: mpsc::Sender<Command>,
+    seat: SeatId,
+    commands: mpsc::Sender<task::Command>,
 }
 
 /// The room has ended this seat: its outbox holds the reason.
@@ -104,55 +117,72 @@ pub struct RoomView {
     pub members: Vec<Member>,
 }
 
-#[derive(Debug)]
-enum Command {
-    Join(Box<JoinRequest>, oneshot::Sender<Result<Seat, JoinError>>),
-    Request(MemberId, Request),
-    Fault(MemberId, Option<String>),
-    Leave(MemberId),
-    List(oneshot::Sender<Vec<RoomView>>),
-}
-
 impl RoomsHandle {
+    /// Starts the registry. `settings` may change while it runs.
+    pub fn start(settings: watch::Receiver<Arc<RoomSettings>>, sfu: SfuHandle) -> Self {
+        let (commands, receiver) = mpsc::channel(QUEUE_LEN);
+        let registry = registry::Registry::new(settings, sfu, commands.downgrade());
+        tokio::spawn(registry.run(receiver));
+        Self { commands }
+    }
+
     /// Enters a room. The outbox gets `joined` before this returns.
     pub async fn join(&self, request: JoinRequest) -> Result<Seat, JoinError> {
         let stopping =
             || JoinError { code: ErrorCode::Stopping, message: "the box is stopping".into() };
         let (reply, answer) = oneshot::channel();
-        let command = Command::Join(Box::new(request), reply);
+        let command = registry::Command::Join(Box::new(request), reply);
         // overflow: awaited; whoever joins may wait its turn.
         self.commands.send(command).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
     }
 
-    /// All rooms and who is in them.
+    /// All rooms with somebody in them, by name.
     pub async fn list(&self) -> Vec<RoomView> {
         let (reply, answer) = oneshot::channel();
         // overflow: awaited.
-        if self.commands.send(Command::List(reply)).await.is_err() {
+        if self.commands.send(registry::Command::List(reply)).await.is_err() {
             return Vec::new();
         }
         answer.await.unwrap_or_default()
+    }
+
+    /// Ends a member's stay at once, wherever it is: a browser's farewell outside its socket.
+    pub async fn leave(&self, room: RoomName, member: MemberId) {
+        // overflow: awaited. A registry that has ended needs no farewell.
+        let _ = self.commands.send(registry::Command::Leave(room, member)).await;
+    }
+
+    /// Says `bye` to everybody and ends all rooms. Returns when every outbox has its last message.
+    pub async fn stop(&self) {
+        let (reply, done) = oneshot::channel();
+        // overflow: awaited. A registry that has ended is stopped.
+        if self.commands.send(registry::Command::Stop(reply)).await.is_ok() {
+            let _ = done.await;
+        }
     }
 }
 
 impl Seat {
     /// Passes a request on. Its answer comes by the outbox.
     pub async fn request(&self, request: Request) -> Result<(), SeatClosed> {
-        // overflow: awaited; a member that asks much waits for its room.
-        let command = Command::Request(self.member, request);
-        self.commands.send(command).await.map_err(|_| SeatClosed)
+        let Request { id, message } = request;
+        self.send(Input::Request { seat: self.seat, id, message }).await
     }
 
     /// Tells viewers why there is no picture (`Some`), or that there is one again (`None`).
     pub async fn fault(&self, reason: Option<String>) -> Result<(), SeatClosed> {
-        // overflow: awaited.
-        self.commands.send(Command::Fault(self.member, reason)).await.map_err(|_| SeatClosed)
+        self.send(Input::Fault { seat: self.seat, reason }).await
     }
 
     /// Goes at once, without the 30 s of a lost socket.
     pub async fn leave(self) {
-        // overflow: awaited. A room that has ended needs no farewell.
-        let _ = self.commands.send(Command::Leave(self.member)).await;
+        // A room that has ended needs no farewell.
+        let _ = self.send(Input::Leave { member: self.member }).await;
+    }
+
+    async fn send(&self, input: Input) -> Result<(), SeatClosed> {
+        // overflow: awaited; a member that asks much waits for its room.
+        self.commands.send(task::Command::Input(input)).await.map_err(|_| SeatClosed)
     }
 }

@@ -14,7 +14,25 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+pub mod candidates;
+pub mod credentials;
+pub mod demux;
+pub mod downlink;
+pub mod flight;
+pub mod forward;
+mod handle;
 pub mod packet;
+pub mod payload;
+mod socket;
+pub mod track;
+pub mod transmit;
+pub mod uplink;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use handle::{SfuHandle, SfuRoom, StartError};
 
 use crate::{
     ids::{MemberId, Mid},

@@ -1,0 +1,201 @@
+//! The command line: arguments in, [`Command`] out; and the exit codes (sysexits) of all commands.
+//!
+//! It does not decide what settings mean: `config` does, of flags as of everything else.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Sources;
+
+/// Exit codes, for `serve` as for `check`.
+pub mod exit {
+    /// Clean.
+    pub const OK: u8 = 0;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 64;
+    /// The data folder was written by a newer version.
+    pub const DATA_NEWER: u8 = 65;
+    /// A fault of ours.
+    pub const INTERNAL: u8 = 70;
+    /// An address is in use.
+    pub const ADDRESS_IN_USE: u8 = 71;
+    /// The data folder is not writable.
+    pub const DATA_NOT_WRITABLE: u8 = 73;
+    /// The configuration is wrong.
+    pub const CONFIGURATION: u8 = 78;
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Run the service.
+    Serve(Sources),
+    /// Print the effective settings.
+    Check(Sources),
+    /// Print this and go: to stdout with code 0, else to stderr.
+    Say {
+        /// The text, with its newline.
+        text: String,
+        /// The exit code.
+        code: u8,
+    },
+}
+
+/// A private place to meet and to watch: rooms, cameras and their pictures in one program.
+#[derive(Debug, Parser)]
+#[command(name = "parlor", version, args_conflicts_with_subcommands = true)]
+#[command(disable_help_subcommand = true)]
+#[command(after_help = "Without a command parlor serves. No configuration file is needed; \
+    environment variables such as PARLOR_HTTP_LISTEN stand between flags and the file.")]
+struct Cli {
+    #[command(flatten)]
+    serve: ServeArgs,
+    #[command(subcommand)]
+    command: Option<Written>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Written {
+    /// Run the service (the default)
+    Serve(ServeArgs),
+    /// Print the effective settings as TOML; if anything is wrong, a line for each fault
+    Check(CheckArgs),
+    #[command(hide = true)]
+    Doctor(LaterArgs),
+    #[command(hide = true)]
+    Probe(LaterArgs),
+    #[command(hide = true)]
+    TurnCredential(LaterArgs),
+    #[command(hide = true)]
+    Owner(LaterArgs),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// Configuration file [default: /etc/parlor/parlor.toml where that exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data folder [default: $STATE_DIRECTORY, else $XDG_STATE_HOME/parlor, else
+    /// ~/.local/state/parlor]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where https is served, ADDR:PORT; may be given more than once [default: [::]:8172]
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// Serve the page from this folder instead of what is built in
+    #[arg(long, value_name = "DIR")]
+    web_dir: Option<PathBuf>,
+    /// A test picture with a clock stands in where no camera is found
+    #[arg(long)]
+    demo: bool,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// Configuration file [default: /etc/parlor/parlor.toml where that exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+struct LaterArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    rest: Vec<OsString>,
+}
+
+impl From<ServeArgs> for Sources {
+    fn from(args: ServeArgs) -> Self {
+        let ServeArgs { config, data, listen, web_dir, demo } = args;
+        Self { config, data, listen, web_dir, demo }
+    }
+}
+
+/// Understands the arguments, the program's name first.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Command {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+            return Command::Say { text: error.render().to_string(), code };
+        }
+    };
+    match cli.command {
+        None => Command::Serve(cli.serve.into()),
+        Some(Written::Serve(args)) => Command::Serve(args.into()),
+        Some(Written::Check(args)) => {
+            Command::Check(Sources { config: args.config, ..Sources::default() })
+        }
+        Some(Written::Doctor(args)) => later("doctor", &args),
+        Some(Written::Probe(args)) => later("probe", &args),
+        Some(Written::TurnCredential(args)) => later("turn-credential", &args),
+        Some(Written::Owner(args)) => later("owner", &args),
+    }
+}
+
+/// A command of the contract that is not built yet says so, and fails.
+fn later(command: &str, _ignored: &LaterArgs) -> Command {
+    let text = format!(
+        "parlor {command}: this command comes in a later release; this one has serve and check.\n"
+    );
+    Command::Say { text, code: exit::USAGE }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Command {
+        parse(std::iter::once("parlor").chain(line.split_whitespace()).map(OsString::from))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default() {
+        let expected = Command::Serve(Sources {
+            config: Some("a.toml".into()),
+            data: Some("d".into()),
+            listen: vec!["127.0.0.1:0".into(), "[::1]:0".into()],
+            web_dir: Some("web".into()),
+            demo: true,
+        });
+        let flags = "--config a.toml --data d --listen 127.0.0.1:0 --listen [::1]:0 --web-dir web \
+                     --demo";
+        assert_eq!(parsed(flags), expected);
+        assert_eq!(parsed(&format!("serve {flags}")), expected);
+        assert_eq!(parsed(""), Command::Serve(Sources::default()));
+        let config = Some("a.toml".into());
+        assert_eq!(
+            parsed("check --config a.toml"),
+            Command::Check(Sources { config, ..Sources::default() })
+        );
+    }
+
+    #[test]
+    fn what_is_said_has_its_code() {
+        let cases = [
+            ("--version", exit::OK, "parlor "),
+            ("--help", exit::OK, "Usage: parlor"),
+            ("--nonsense", exit::USAGE, "--nonsense"),
+            ("chekc", exit::USAGE, "check"),
+            ("check --demo", exit::USAGE, "--demo"),
+            ("doctor", exit::USAGE, "later release"),
+            ("doctor --json --url u", exit::USAGE, "later release"),
+            ("probe --help", exit::USAGE, "later release"),
+            ("turn-credential --user a --ttl 24h", exit::USAGE, "later release"),
+            ("owner reset", exit::USAGE, "later release"),
+        ];
+        for (line, expected_code, expected_text) in cases {
+            let Command::Say { text, code } = parsed(line) else { panic!("{line}: ran") };
+            assert_eq!(code, expected_code, "{line}");
+            assert!(text.contains(expected_text), "{line}: {text}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Every key with its default, and what all of them together mean: [`Settings`].
+//!
+//! PURE: what was written comes in by the [`Reader`], settings go out, faults stay in the reader.
+//! A new key is one call here, one field in `settings.rs`, one entry in `systemd/parlor.toml`, one
+//! valid and one invalid example in `tests/config/`. [`super::conflicts`] looks at keys together.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{
+    conflicts,
+    fault::{Problem, Source, did_you_mean},
+    forms,
+    reader::Reader,
+    section::Section,
+    settings::*,
+    shape::{self, Meant, string},
+};
+use crate::ids::CameraId;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * 1024;
+
+/// What is known besides what is written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Surroundings {
+    /// Where the data folder lies if nobody says; empty where this system has no place for it.
+    pub(super) data_dir: String,
+    /// `--demo`
+    pub(super) demo: bool,
+}
+
+/// Reads all sections. The settings are to be used only if the reader has no fault.
+pub(super) fn settings(reader: &mut Reader, surroundings: &Surroundings) -> Settings {
+    let http = reader.section("http", http);
+    let media = reader.section("media", media);
+    let network = reader.section("network", network);
+    let (turn, min_max) = reader.section("turn", turn);
+    let rooms = reader.section("rooms", rooms);
+    let cameras = reader.sections("camera", camera);
+    let access = reader.section("access", access);
+    let (storage, data_dir) = reader.section("storage", |s| storage(s, &surroundings.data_dir));
+    let log = reader.section("log", log);
+    let metrics = reader.section("metrics", metrics);
+
+    if http.1 {
+        let problem = "has no partner";
+        let remedy = "write both http.certificate and http.certificate_key, or neither";
+        for key in ["certificate", "certificate_key"] {
+            reader.written_fault("http", key, Problem::new(problem, remedy));
+        }
+    }
+    let mut settings = Settings {
+        http: http.0,
+        media,
+        network,
+        turn,
+        rooms,
+        cameras: cameras.map(|cameras| different_cameras(reader, cameras)),
+        access,
+        storage,
+        log,
+        metrics,
+        data_dir,
+        demo: surroundings.demo,
+    };
+    conflicts::workers(reader, &settings);
+    settings.turn.relay_ports = conflicts::relay_ports(reader, &settings, min_max);
+    conflicts::ports(reader, &settings);
+    settings
+}
+
+/// The settings, and whether one of certificate and key is missing.
+fn http(s: &mut Section<'_>) -> (HttpSettings, bool) {
+    let listen = s.list("listen", "[::]:8172", forms::listen);
+    if listen.is_empty() {
+        s.fault_if_whole("listen", "names no address", "write ADDR:PORT, such as \"[::]:8172\"");
+    }
+    let certificate = s.key("certificate", "", shape::path);
+    let key = s.key("certificate_key", "", shape::path);
+    let one_missing = certificate.is_some() != key.is_some();
+    let seconds = |from, to| Duration::from_secs(from)..=Duration::from_secs(to);
+    let settings = HttpSettings {
+        listen,
+        certificate: certificate.zip(key),
+        web_dir: s.key("web_dir", "", shape::path),
+        max_header: s.key("max_header", "16 KiB", shape::bytes(KIB..=MIB)),
+        max_body: s.key("max_body", "64 KiB", shape::bytes(KIB..=16 * MIB)),
+        max_sdp: s.key("max_sdp", "128 KiB", shape::bytes(4 * KIB..=4 * MIB)),
+        max_message: s.key("max_message", "64 KiB", shape::bytes(4 * KIB..=4 * MIB)),
+        connections_per_address: s.key(
+            "connections_per_address",
+            64,
+            shape::integer(1..=100_000, "connections"),
+        ),
+        joins_per_minute: s.key("joins_per_minute", 60, shape::integer(1..=100_000, "joins")),
+        idle_timeout: s.key("idle_timeout", "60s", shape::duration(seconds(1, 3600))),
+        slow_timeout: s.key("slow_timeout", "10s", shape::duration(seconds(1, 300))),
+        origins: s.list("origins", Vec::<String>::new(), forms::origin),
+        frame_ancestors: s.list("frame_ancestors", vec!["'self'"], forms::csp_source),
+    };
+    (settings, one_missing)
+}
+
+fn media(s: &mut Section<'_>) -> MediaSettings {
+    MediaSettings {
+        ports: s.key("ports", "10000-10100", shape::some_ports),
+        workers: s.key("workers", 1, shape::integer(1..=64, "threads")),
+    }
+}
+
+fn network(s: &mut Section<'_>) -> NetworkSettings {
+    let announce = s.list("announce", Vec::<String>::new(), forms::announce);
+    for entry in &announce {
+        if let Announce::Name(name) = entry {
+            s.dormant("announce", &format!("{name:?}"));
+        }
+    }
+    let excluded =
+        vec!["docker*", "br-*", "veth*", "virbr*", "podman*", "cni*", "lxcbr*", "lxdbr*"];
+    let (include, exclude) = s.section("network.interfaces", |s| {
+        let include = s.list("include", Vec::<String>::new(), forms::interface_glob);
+        (include, s.list("exclude", excluded, forms::interface_glob))
+    });
+    NetworkSettings { announce, include, exclude }
+}
+
+/// What `min-port` and `max-port` said; 0 is nothing.
+pub(super) type MinMax = (u16, u16);
+
+fn turn(s: &mut Section<'_>) -> (TurnSettings, MinMax) {
+    s.later();
+    let quota = || shape::integer(0..=1_000_000, "allocations, 0 for no limit");
+    let port = || shape::integer(0..=65_535, "a port, 0 for relay_ports' default");
+    let settings = TurnSettings {
+        listen: s.list("listen", "[::]:3478", forms::listen),
+        relay_ports: s.key("relay_ports", "", shape::ports),
+        realm: s.key("realm", "parlor", realm),
+        static_auth_secret: s.shown(forms::show_secret).key(
+            "static-auth-secret",
+            "",
+            forms::secret,
+        ),
+        users: s.shown(forms::show_users).list("user", Vec::<String>::new(), forms::user),
+        external_ip: s.list("external-ip", Vec::<String>::new(), forms::external_ip),
+        total_quota: s.key("total-quota", 0, quota()),
+        user_quota: s.key("user-quota", 0, quota()),
+        allowed_peer_ip: s.list("allowed-peer-ip", Vec::<String>::new(), forms::ip_range),
+        denied_peer_ip: s.list("denied-peer-ip", Vec::<String>::new(), forms::ip_range),
+    };
+    (settings, (s.key("min-port", 0, port()), s.key("max-port", 0, port())))
+}
+
+/// RFC 8489, 14.9: at most 127 characters.
+fn realm(value: &toml::Value) -> Meant<String> {
+    let realm = shape::text(127)(value)?;
+    if realm.is_empty() {
+        return Err(Problem::new("is empty", "write a realm, such as your domain"));
+    }
+    Ok(realm)
+}
+
+fn rooms(s: &mut Section<'_>) -> RoomSettings {
+    const ROLES: &[(&str, Role)] =
+        &[("guest", Role::Guest), ("user", Role::User), ("owner", Role::Owner)];
+    let max_participants =
+        s.key("max_participants", 0, shape::integer(0..=100_000, "participants, 0 for no limit"));
+    let create = s.key("create", "guest", shape::choice(ROLES));
+    RoomSettings { max_participants, create, default: s.key("default", "home", forms::room) }
+}
+
+/// A camera, and where its id was written; `None` if it has no id or source.
+fn camera(s: &mut Section<'_>) -> Option<(CameraSettings, Source)> {
+    let id =
+        s.required("id", "write id = \"door\", or other letters, digits and -", forms::camera_id);
+    let source = s.shown(forms::show_source).required(
+        "source",
+        "write source = \"test\", or \"v4l2:/dev/video0\"",
+        forms::video_source,
+    );
+    match &source {
+        Some(VideoSource::Libcamera) => s.dormant("source", "\"libcamera\""),
+        Some(VideoSource::Rtsp(_)) => s.dormant("source", "\"rtsp://…\""),
+        _ => {}
+    }
+    let default_name = id.as_ref().map_or("", CameraId::as_str).to_owned();
+    let name = s.key("name", default_name, forms::nickname);
+    let audio = s.key("audio", "", forms::audio_source);
+    if audio == Some(AudioSource::Pipewire) {
+        s.dormant("audio", "\"pipewire\"");
+    }
+    let room = s.key("room", "home", forms::room);
+    let size = s.key("size", "1280x720", forms::size);
+    let fps = s.key("fps", 30, shape::integer(1..=120, "frames a second"));
+    let bitrate = s.key("bitrate", 1_500_000, shape::bits_per_second(50_000..=50_000_000));
+    let encoder = s.key("encoder", "", forms::encoder);
+    let id_source = s.source_of("id");
+    let id = id?;
+    let name = name.map_or_else(|| id.as_str().to_owned(), |name| name.as_str().to_owned());
+    let source = source?;
+    let camera =
+        CameraSettings { id, name, source, audio, room, size, fps, bitrate_bps: bitrate, encoder };
+    Some((camera, id_source))
+}
+
+/// Two cameras of one id are a fault of the second.
+fn different_cameras(
+    reader: &mut Reader,
+    cameras: Vec<Option<(CameraSettings, Source)>>,
+) -> Vec<CameraSettings> {
+    let mut different: Vec<(CameraSettings, Source)> = Vec::new();
+    for (camera, source) in cameras.into_iter().flatten() {
+        match different.iter().find(|(other, _)| other.id == camera.id) {
+            Some((_, first)) => {
+                let problem = format!("is the id of another camera too ({first})");
+                let problem = Problem::new(problem, "give each camera an id of its own");
+                reader.fault_at(source, "camera.id", &format!("{:?}", camera.id.as_str()), problem);
+            }
+            None => different.push((camera, source)),
+        }
+    }
+    different.into_iter().map(|(camera, _)| camera).collect()
+}
+
+fn access(s: &mut Section<'_>) -> AccessSettings {
+    const GUESTS: &[(&str, Guests)] = &[("lan", Guests::Lan), ("none", Guests::None)];
+    AccessSettings {
+        guests: s.key("guests", "lan", shape::choice(GUESTS)),
+        local_proxy: s.key("local_proxy", false, shape::flag),
+    }
+}
+
+fn storage(s: &mut Section<'_>, default: &str) -> (StorageSettings, PathBuf) {
+    let written = s.key("data_dir", default, shape::path);
+    let data_dir = written.unwrap_or_else(|| PathBuf::from(default));
+    s.later();
+    let history = shape::integer(0..=100_000, "messages, 0 for none");
+    (StorageSettings { chat_history: s.key("chat_history", 200, history) }, data_dir)
+}
+
+fn log(s: &mut Section<'_>) -> LogSettings {
+    LogSettings { filter: s.key("filter", "info", filter) }
+}
+
+/// A filter that `tracing` understands. Any bare word is one (of a module of that name), so words
+/// that look like a misspelt level are told apart here.
+fn filter(value: &toml::Value) -> Meant<String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let remedy = "write a level (error, warn, info, debug, trace) or \"parlor::sfu=debug,info\"";
+    let text = string(value, "a filter, such as \"info\" or \"parlor::sfu=debug,info\"")?;
+    tracing_subscriber::EnvFilter::builder()
+        .parse(text)
+        .map_err(|_| Problem::new("is no filter", remedy))?;
+    for word in text.split(',').map(str::trim) {
+        let level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+        let plain = word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        if plain && !level && did_you_mean(word, LEVELS).is_some() {
+            return Err(Problem::new("is no level", remedy));
+        }
+    }
+    Ok(text.to_owned())
+}
+
+fn metrics(s: &mut Section<'_>) -> MetricsSettings {
+    MetricsSettings { enabled: s.key("enabled", true, shape::flag) }
+}

@@ -1,0 +1,66 @@
+//! Effective settings as TOML, and the list of all keys.
+//!
+//! PURE. What `parlor check` prints parses back to the same settings, secrets aside: those are
+//! `***`, which is refused when it is read.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use super::{fault::Source, reader::SectionRead};
+
+/// One key as the code knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyInfo {
+    /// `http`, `network.interfaces`, `camera` (which is repeated).
+    pub section: &'static str,
+    /// `listen`
+    pub key: &'static str,
+    /// As TOML. Empty text, 0 or an empty list may stand for "none"; `camera.id` and
+    /// `camera.source` have none.
+    pub default: String,
+}
+
+/// Every key of what was read, once.
+pub(super) fn keys(sections: &[SectionRead]) -> Vec<KeyInfo> {
+    let mut seen = BTreeSet::new();
+    let mut keys = Vec::new();
+    for section in sections {
+        for entry in &section.entries {
+            if seen.insert((section.name, entry.key)) {
+                let default = entry.default.to_string();
+                keys.push(KeyInfo { section: section.name, key: entry.key, default });
+            }
+        }
+    }
+    keys
+}
+
+/// The settings in force, each with where it was written. `no_cameras`: an empty list was written.
+pub(super) fn effective(sections: &[SectionRead], no_cameras: bool) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    if no_cameras {
+        let _ = writeln!(text, "camera = []\n");
+    }
+    for (index, section) in sections.iter().enumerate() {
+        let gap = if index == 0 { "" } else { "\n" };
+        let title = section.name;
+        let _ = if section.repeated {
+            writeln!(text, "{gap}[[{title}]]")
+        } else {
+            writeln!(text, "{gap}[{title}]")
+        };
+        for entry in &section.entries {
+            let (key, shown) = (entry.key, &entry.shown);
+            let _ = match &entry.source {
+                Source::Default => writeln!(text, "{key} = {shown}"),
+                source => writeln!(text, "{key} = {shown}  # {}", one_line(source)),
+            };
+        }
+    }
+    text
+}
+
+/// A comment ends with its line, and a path may hold anything.
+fn one_line(source: &Source) -> String {
+    source.to_string().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}

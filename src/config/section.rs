@@ -1,0 +1,220 @@
+//! One section while it is read: keys are asked for by name, default and shape.
+//!
+//! Owns the order flag > environment > file > default. A fault never ends the reading.
+
+use toml::Value;
+
+use super::{
+    fault::{Fault, Problem, Source},
+    reader::{Entry, Reader, Show, variable_name},
+    shape,
+    written::{Node, Spelled, Table},
+};
+
+/// One section while it is read.
+pub(super) struct Section<'r> {
+    reader: &'r mut Reader,
+    name: &'static str,
+    table: Table,
+    index: usize,
+    show: Show,
+    later: bool,
+}
+
+impl<'r> Section<'r> {
+    /// The section at `index` of what the reader has read.
+    pub(super) fn new(
+        reader: &'r mut Reader,
+        name: &'static str,
+        table: Table,
+        index: usize,
+    ) -> Self {
+        Self { reader, name, table, index, show: Value::clone, later: false }
+    }
+
+    /// The keys that nobody asked for.
+    pub(super) fn left(self) -> Vec<(String, Node)> {
+        self.table.entries
+    }
+
+    /// What is read from here on belongs to a part that is not built yet.
+    pub(super) fn later(&mut self) {
+        self.later = true;
+    }
+
+    /// The next key is shown this way.
+    pub(super) fn shown(&mut self, show: Show) -> &mut Self {
+        self.show = show;
+        self
+    }
+
+    /// Reads `[name.sub]`.
+    pub(super) fn section<T>(
+        &mut self,
+        full_name: &'static str,
+        read: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> T {
+        let sub = full_name.rsplit('.').next().unwrap_or(full_name);
+        let table = match self.table.take(sub) {
+            None => None,
+            Some(Node::Table(table)) => Some(table),
+            Some(other) => {
+                let remedy = format!("write [{full_name}] and its keys below");
+                self.reader.not_a_section(full_name, &other, &remedy);
+                None
+            }
+        };
+        self.reader.read_table(full_name, table, false, read)
+    }
+
+    /// A key with one value. A fault is noted and the default stands in, so that reading goes on.
+    pub(super) fn key<T>(
+        &mut self,
+        key: &'static str,
+        default: impl Into<Value>,
+        mean: impl Fn(&Value) -> Result<T, Problem>,
+    ) -> T {
+        let default = default.into();
+        let spelled = self.spelled(key, &default);
+        let value = match mean(&spelled.value) {
+            Ok(value) => value,
+            Err(problem) => {
+                self.fault(key, &spelled, problem);
+                mean(&default).expect("a default has a meaning")
+            }
+        };
+        self.enter(key, spelled, default);
+        value
+    }
+
+    /// A key with any number of values: a list of strings, or one string.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        default: impl Into<Value>,
+        mean: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Vec<T> {
+        let default = default.into();
+        let mut spelled = self.spelled(key, &default);
+        if let (Source::Environment(_) | Source::Flag(_), Value::String(text)) =
+            (&spelled.source, &spelled.value)
+        {
+            spelled.value = shape::split(text);
+        }
+        let mut meant = Vec::new();
+        let elements = match &spelled.value {
+            Value::Array(array) => array.clone(),
+            one => vec![one.clone()],
+        };
+        for element in elements {
+            let text = element.as_str().ok_or_else(|| {
+                let part = element.to_string();
+                Problem { part: Some(part), ..shape::wrong_type(&element, "a list of strings") }
+            });
+            match text.and_then(|text| mean(text).map_err(|problem| problem.about(text))) {
+                Ok(value) => meant.push(value),
+                Err(problem) => self.fault(key, &spelled, problem),
+            }
+        }
+        self.enter(key, spelled, default);
+        meant
+    }
+
+    /// A key that has no default. `None` after its fault.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &'static str,
+        remedy: &str,
+        mean: impl Fn(&Value) -> Result<T, Problem>,
+    ) -> Option<T> {
+        let missing = Value::String(String::new());
+        let spelled = self.spelled(key, &missing);
+        if spelled.source == Source::Default {
+            let source = self.table.source.clone();
+            let key_name = format!("{}.{key}", self.name);
+            self.reader.faults.push(Fault {
+                source,
+                key: key_name,
+                value: "(nothing)".into(),
+                problem: "is missing".into(),
+                remedy: remedy.into(),
+            });
+            self.enter(key, spelled, missing);
+            return None;
+        }
+        let value = match mean(&spelled.value) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.fault(key, &spelled, problem);
+                None
+            }
+        };
+        self.enter(key, spelled, missing);
+        value
+    }
+
+    /// Where the key read before this stands, for faults between keys.
+    pub(super) fn source_of(&self, key: &str) -> Source {
+        let mut entries = self.reader.sections[self.index].entries.iter();
+        let entry = entries.find(|entry| entry.key == key);
+        entry.map_or(Source::Default, |entry| entry.source.clone())
+    }
+
+    /// A fault of the whole value of a key that has been read without one.
+    pub(super) fn fault_if_whole(&mut self, key: &str, problem: &str, remedy: &str) {
+        let full = format!("{}.{key}", self.name);
+        if self.reader.faults.iter().all(|fault| fault.key != full) {
+            self.reader.written_fault(self.name, key, Problem::new(problem, remedy));
+        }
+    }
+
+    /// Says that this value of a key that has been read does nothing yet.
+    pub(super) fn dormant(&mut self, key: &str, value: &str) {
+        self.reader.dormant.push(format!("{}.{key} = {value}", self.name));
+    }
+
+    fn spelled(&mut self, key: &'static str, default: &Value) -> Spelled {
+        let written = self.table.take(key);
+        if !self.reader.sections[self.index].repeated {
+            let full = format!("{}.{key}", self.name);
+            let variable = variable_name(&full);
+            let spelled = self.reader.overriding(&full, &variable, default);
+            self.reader.known_variables.insert(variable);
+            if let Some(spelled) = spelled {
+                return spelled;
+            }
+        }
+        match written {
+            Some(Node::Leaf(spelled)) => spelled,
+            Some(node) => {
+                let source = node.source();
+                Spelled { value: Value::Table(toml::Table::new()), source }
+            }
+            None => Spelled { value: default.clone(), source: Source::Default },
+        }
+    }
+
+    fn fault(&mut self, key: &str, spelled: &Spelled, problem: Problem) {
+        let show = self.show;
+        let value = match problem.part {
+            Some(part) => show(&Value::String(part)),
+            None => show(&spelled.value),
+        };
+        self.reader.faults.push(Fault {
+            source: spelled.source.clone(),
+            key: format!("{}.{key}", self.name),
+            value: value.to_string(),
+            problem: problem.problem,
+            remedy: problem.remedy,
+        });
+    }
+
+    fn enter(&mut self, key: &'static str, spelled: Spelled, default: Value) {
+        let show = std::mem::replace(&mut self.show, Value::clone);
+        if self.later && spelled.source != Source::Default {
+            self.reader.dormant.push(format!("{}.{key}", self.name));
+        }
+        let entry = Entry { key, shown: show(&spelled.value), default, source: spelled.source };
+        self.reader.sections[self.index].entries.push(entry);
+    }
+}

@@ -1,0 +1,59 @@
+//! Stable codes of errors.
+
+use serde::{Deserialize, Serialize};
+
+/// Stable codes of errors, the same in signaling and in `application/problem+json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// Not JSON, not an object, or a field is missing or of the wrong type.
+    MessageMalformed,
+    /// The `type` is not one of [`super::CLIENT_TYPES`].
+    MessageUnknown,
+    /// Larger than `http.max_message`.
+    MessageTooLarge,
+    /// `hello` asked for another version.
+    VersionUnsupported,
+    /// `hello` has to come first.
+    HelloMissing,
+    /// The request needs a `join` before it.
+    NotJoined,
+    /// This socket has joined already.
+    AlreadyJoined,
+    /// See [`crate::ids::RoomName::parse`].
+    RoomNameInvalid,
+    /// See [`crate::ids::Nickname::parse`].
+    NameInvalid,
+    /// `rooms.max_participants` are there.
+    RoomFull,
+    /// The room is not there and this client may not make it.
+    RoomCreateRefused,
+    /// The resume token is forged, expired or for another room.
+    ResumeInvalid,
+    /// The SDP was not understood.
+    SdpInvalid,
+    /// No codec, no ICE, no fingerprint: understood, but nothing parlor can answer.
+    SdpUnacceptable,
+    /// An answer without its offer, or of another generation.
+    OfferUnknown,
+    /// Empty or over [`super::MAX_CHAT_CHARS`].
+    ChatInvalid,
+    /// Nobody of that id is in the room.
+    MemberUnknown,
+    /// Too many requests, joins or connections from this address.
+    RateLimited,
+    /// Not from the LAN, or no right to do this.
+    Forbidden,
+    /// The page comes from elsewhere (Origin).
+    OriginForbidden,
+    /// No such resource.
+    NotFound,
+    /// The resource is there, the method is not.
+    MethodNotAllowed,
+    /// Body, header or SDP over its limit.
+    TooLarge,
+    /// The box is stopping.
+    Stopping,
+    /// A fault of ours, already logged.
+    Internal,
+}

@@ -1,0 +1,197 @@
+//! Signaling messages between a client and its box, both ways, over any `Transport`.
+//!
+//! `docs/protocol.md` tells what each means; `tests/protocol/*.json` hold one of each and are read by
+//! the Rust and by the JavaScript tests. Vocabulary only: nothing here decides.
+//!
+//! A request is a JSON object with `id` (chosen by the client) and `type`. The answer repeats the id
+//! as `re`. An event has neither.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{MemberId, Mid, TrackId};
+
+mod client;
+mod error;
+mod server;
+
+pub use client::{BadRequest, CLIENT_TYPES, ClientMessage, Request};
+pub use error::ErrorCode;
+pub use server::{Outgoing, ServerMessage};
+
+/// The version spoken here. A client that says another is answered [`ErrorCode::VersionUnsupported`].
+pub const VERSION: u32 = 1;
+
+/// Longest chat line, in characters.
+pub const MAX_CHAT_CHARS: usize = 4_000;
+
+/// One of the two connections between a client and the box; seen from the box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// The client publishes.
+    Up,
+    /// The client receives.
+    Down,
+}
+
+/// A track as its publisher describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishTrack {
+    /// Its m-section in the offer.
+    pub mid: Mid,
+    /// What it shows.
+    pub source: TrackSource,
+}
+
+/// What a track shows or sounds like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrackSource {
+    /// A camera: cropped to its tile where a person is in it.
+    Camera,
+    /// A microphone.
+    Microphone,
+    /// A screen: never cropped.
+    Screen,
+    /// The sound of a shared screen.
+    ScreenAudio,
+}
+
+/// Sound or picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    /// Sound.
+    Audio,
+    /// Picture.
+    Video,
+}
+
+/// Who stands behind a member; for labels and order only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberKind {
+    /// Somebody with a browser.
+    Person,
+    /// One of the box's cameras.
+    Camera,
+    /// A WHIP publisher.
+    Stream,
+}
+
+/// What the others see of a member's media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberState {
+    /// Joined; no media path yet.
+    Connecting,
+    /// There.
+    Live,
+    /// Silent on socket or media path; the place is kept for 30 s.
+    Lost,
+}
+
+/// A member as the others see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// For ever this member's.
+    pub id: MemberId,
+    /// Unique in the room: a second equal name has " (2)".
+    pub name: String,
+    /// Who stands behind it.
+    pub kind: MemberKind,
+    /// What is seen of its media.
+    pub state: MemberState,
+    /// Why it is not live, or since when, where that is known: a sentence for the tile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The microphone is on.
+    pub mic: bool,
+    /// The camera is on.
+    pub cam: bool,
+    /// What it publishes.
+    pub tracks: Vec<Track>,
+}
+
+/// A published track.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    /// Its name.
+    pub id: TrackId,
+    /// Sound or picture.
+    pub kind: MediaKind,
+    /// What it shows.
+    pub source: TrackSource,
+    /// `VP8`, `H264`, `opus` as in SDP's rtpmap; unset until the first packet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+}
+
+/// A line of chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatLine {
+    /// Growing by one in a room.
+    pub seq: u64,
+    /// Who said it; may have left.
+    pub from: MemberId,
+    /// What it was called then.
+    pub name: String,
+    /// What it said.
+    pub text: String,
+    /// When, in milliseconds since 1970 (UTC).
+    pub at_ms: u64,
+}
+
+/// Why a member is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LeaveReason {
+    /// It said so.
+    Left,
+    /// It did not come back within 30 s.
+    Lost,
+    /// Its outbox was full: it could not keep up.
+    Slow,
+    /// The box ended it.
+    Ended,
+}
+
+/// Why the server closes a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ByeReason {
+    /// The box stops or restarts.
+    ServerStopping,
+    /// The same place was resumed from elsewhere.
+    Replaced,
+    /// The client could not keep up; it may resume.
+    Slow,
+    /// The client said `leave`.
+    Left,
+}
+
+/// What shows in an m-section of a `down` offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Whose.
+    pub member: MemberId,
+    /// Which track.
+    pub track: TrackId,
+    /// Sound or picture.
+    pub kind: MediaKind,
+    /// What it shows.
+    pub source: TrackSource,
+}
+
+/// An entry of `RTCConfiguration.iceServers`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// `stun:`, `turn:` or `turns:` URLs.
+    pub urls: Vec<String>,
+    /// For TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// For TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}

@@ -1,0 +1,117 @@
+//! What the server says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ByeReason, ChatLine, Direction, ErrorCode, IceServer, LeaveReason, Member, Shown};
+use crate::ids::{MemberId, Mid, RoomName};
+
+/// What the server writes to a client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// The request that this answers; an event has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<u32>,
+    /// What is said.
+    #[serde(flatten)]
+    pub message: ServerMessage,
+}
+
+/// What the server says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum ServerMessage {
+    /// Answer to `hello`.
+    Welcome {
+        /// [`super::VERSION`].
+        version: u32,
+        /// `parlor/0.1.0`.
+        server: String,
+    },
+    /// Answer to `join`.
+    Joined {
+        /// The room's name as it is shown.
+        room: RoomName,
+        /// The client's own id.
+        you: MemberId,
+        /// To keep this place over a lost socket: send it with the next `join`.
+        token: String,
+        /// True if the place was kept and this is a return.
+        resumed: bool,
+        /// Everybody, the client itself included.
+        members: Vec<Member>,
+        /// The last lines, oldest first.
+        chat: Vec<ChatLine>,
+        /// For `RTCPeerConnection`.
+        ice_servers: Vec<IceServer>,
+    },
+    /// Answer to `publish`.
+    Published {
+        /// As asked.
+        generation: u32,
+        /// The SDP answer.
+        sdp: String,
+    },
+    /// Answer to what has no other answer.
+    Done,
+    /// Answer to `ping`.
+    Pong,
+    /// The request failed, or (without `re`) something did that no request asked for.
+    Error {
+        /// Stable, for programs.
+        code: ErrorCode,
+        /// What was wrong and what would be right.
+        message: String,
+    },
+    /// Somebody came.
+    MemberJoined {
+        /// Who.
+        member: Member,
+    },
+    /// Name, state, mute or tracks of a member changed.
+    MemberChanged {
+        /// As it is now.
+        member: Member,
+    },
+    /// Somebody is gone.
+    MemberLeft {
+        /// Who.
+        id: MemberId,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// Somebody said something.
+    Chat {
+        /// What.
+        line: ChatLine,
+    },
+    /// An offer of the `down` connection; answer it with `answer`. One is in flight at a time.
+    Offer {
+        /// A higher generation than the client's is a new `RTCPeerConnection`.
+        generation: u32,
+        /// Counts the offers of one generation.
+        revision: u32,
+        /// The offer.
+        sdp: String,
+        /// What each m-section shows; one that is missing shows nothing now.
+        mids: BTreeMap<Mid, Shown>,
+    },
+    /// What the m-sections show changed without a new offer.
+    Mids {
+        /// As in the last offer.
+        generation: u32,
+        /// The whole table.
+        mids: BTreeMap<Mid, Shown>,
+    },
+    /// The client is to make its `up` connection anew: new `RTCPeerConnection`, next generation.
+    Restart {
+        /// Always `up`: the box restarts `down` by an offer of the next generation.
+        direction: Direction,
+    },
+    /// The last message before the socket is closed.
+    Bye {
+        /// For programs.
+        reason: ByeReason,
+    },
+}

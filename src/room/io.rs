@@ -1,0 +1,130 @@
+//! What goes into a room and what comes out of it.
+
+use std::time::Instant;
+
+use crate::{
+    ids::{MemberId, Nickname},
+    protocol::{ClientMessage, MemberKind, Outgoing},
+    sfu::{Desired, Observed},
+};
+
+/// A moment, by both clocks that a room needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// For deadlines.
+    pub instant: Instant,
+    /// Milliseconds since 1970 (UTC), for chat.
+    pub unix_ms: u64,
+}
+
+/// Which sitting of which member: an input of an older epoch is from a socket that was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeatId {
+    /// Who.
+    pub member: MemberId,
+    /// Counts the sockets that had this place.
+    pub epoch: u32,
+}
+
+/// Somebody wants to sit down.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// A fresh id, used unless the place of `resume` is still there.
+    pub fresh: MemberId,
+    /// The member whose place is to be taken again.
+    pub resume: Option<MemberId>,
+    /// As asked for.
+    pub name: Nickname,
+    /// Who stands behind it.
+    pub kind: MemberKind,
+    /// The microphone is on.
+    pub mic: bool,
+    /// The camera is on.
+    pub cam: bool,
+    /// Whether it receives what others publish.
+    pub receives: bool,
+    /// Whether silence makes it lost.
+    pub watched: bool,
+    /// The request that `joined` answers.
+    pub re: Option<u32>,
+}
+
+/// What can happen to a room.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A member asks for something.
+    Request {
+        /// Who.
+        seat: SeatId,
+        /// The request's id.
+        id: u32,
+        /// What.
+        message: ClientMessage,
+    },
+    /// A member's owner tells why there is no picture, or that there is one again.
+    Fault {
+        /// Who.
+        seat: SeatId,
+        /// A sentence.
+        reason: Option<String>,
+    },
+    /// A member's socket is gone, or its outbox overflowed (`slow`).
+    SocketLost {
+        /// Who.
+        seat: SeatId,
+        /// It could not keep up.
+        slow: bool,
+    },
+    /// A member's owner ends its stay.
+    Leave {
+        /// Who, whatever its epoch.
+        member: MemberId,
+    },
+    /// The media plane has something new about a member.
+    Observed {
+        /// Who.
+        member: MemberId,
+        /// The whole newest state.
+        observed: Observed,
+    },
+    /// [`super::Room::next_deadline`] has come.
+    Tick,
+    /// The box stops.
+    Stop,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Write to a member's outbox.
+    Send {
+        /// Whose.
+        seat: SeatId,
+        /// What.
+        message: Outgoing,
+    },
+    /// Hand the media plane a member's desired state.
+    Desire {
+        /// Whose.
+        member: MemberId,
+        /// The whole newest state.
+        want: Desired,
+    },
+    /// The member has no media any more.
+    Remove {
+        /// Whose.
+        member: MemberId,
+    },
+    /// Forget the seat's outbox; its socket is closed by that.
+    Close {
+        /// Whose.
+        seat: SeatId,
+    },
+}
+
+/// Why nobody could sit down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomFull {
+    /// `rooms.max_participants`.
+    pub limit: usize,
+}

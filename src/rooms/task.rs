@@ -1,0 +1,286 @@
+//! The task of one room: takes inputs one by one, lets the pure [`Room`] decide, does what it says.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    time::{Duration, Instant, SystemTime},
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{debug, info, warn};
+
+use super::{
+    JoinError, JoinRequest, Liveness, RoomView, Seat,
+    registry::{self, JoinReply},
+};
+use crate::{
+    ids::{MemberId, RoomName},
+    protocol::{ErrorCode, Outgoing},
+    room::{Action, Arrival, Input, Now, Room, SeatId},
+    sfu::{Observed, SfuRoom},
+    telemetry::metrics::metrics,
+};
+
+/// An empty room keeps its chat for that long.
+const EMPTY_ROOM_KEPT: Duration = Duration::from_secs(30 * 60);
+
+/// All that can happen to a room.
+#[derive(Debug)]
+pub(super) enum Command {
+    Join(Box<JoinRequest>, JoinReply),
+    Input(Input),
+    Stop,
+}
+
+enum Event {
+    Command(Option<Command>),
+    Observed(Vec<(MemberId, Observed)>),
+    OutboxClosed(SeatId),
+    Deadline,
+    Nothing,
+}
+
+/// Resolves to the seat when its owner has dropped the outbox's receiver, to nothing when the room
+/// has dropped the outbox.
+type Closed = Pin<Box<dyn Future<Output = Option<SeatId>> + Send>>;
+
+struct Outbox {
+    sender: mpsc::Sender<Outgoing>,
+    /// Dropping it ends the [`Closed`] future, which holds a sender too.
+    _watched: oneshot::Sender<()>,
+}
+
+pub(super) struct RoomTask {
+    room: Room,
+    sfu: SfuRoom,
+    own: mpsc::WeakSender<Command>,
+    registry: mpsc::WeakSender<registry::Command>,
+    outboxes: HashMap<SeatId, Outbox>,
+    closed: FuturesUnordered<Closed>,
+    view: watch::Sender<RoomView>,
+    /// Since when nobody is here.
+    empty_since: Option<Instant>,
+}
+
+impl RoomTask {
+    pub(super) fn new(
+        name: RoomName,
+        max_participants: usize,
+        sfu: SfuRoom,
+        own: mpsc::WeakSender<Command>,
+        registry: mpsc::WeakSender<registry::Command>,
+        view: watch::Sender<RoomView>,
+    ) -> Self {
+        Self {
+            room: Room::new(name, max_participants),
+            sfu,
+            own,
+            registry,
+            outboxes: HashMap::new(),
+            closed: FuturesUnordered::new(),
+            view,
+            empty_since: Some(Instant::now()),
+        }
+    }
+
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            let event = self.next_event(&mut commands).await;
+            match event {
+                Event::Command(None) => break,
+                Event::Command(Some(Command::Stop)) => {
+                    self.handle_input(Input::Stop);
+                    break;
+                }
+                Event::Command(Some(Command::Join(request, reply))) => self.join(*request, reply),
+                Event::Command(Some(Command::Input(input))) => self.handle_input(input),
+                Event::Observed(changes) => {
+                    for (member, observed) in changes {
+                        self.handle_input(Input::Observed { member, observed });
+                    }
+                }
+                Event::OutboxClosed(seat) => {
+                    self.handle_input(Input::SocketLost { seat, slow: false });
+                }
+                Event::Nothing => {}
+                Event::Deadline => {
+                    self.handle_input(Input::Tick);
+                    if self.is_over() {
+                        return self.end(commands).await;
+                    }
+                }
+            }
+        }
+        metrics().members.dec_by(self.view.borrow().members.len() as i64);
+    }
+
+    async fn next_event(&mut self, commands: &mut mpsc::Receiver<Command>) -> Event {
+        let room_empty = self.empty_since.map(|since| since + EMPTY_ROOM_KEPT);
+        let deadline = self.room.next_deadline().into_iter().chain(room_empty).min();
+        let timer = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            command = commands.recv() => Event::Command(command),
+            changes = self.sfu.changed() => Event::Observed(changes),
+            Some(seat) = self.closed.next(), if !self.closed.is_empty() => match seat {
+                Some(seat) => Event::OutboxClosed(seat),
+                None => Event::Nothing,
+            },
+            () = timer => Event::Deadline,
+        }
+    }
+
+    fn join(&mut self, request: JoinRequest, reply: JoinReply) {
+        let arrival = Arrival {
+            fresh: MemberId(rand::random()),
+            resume: request.resume.map(|claims| claims.member),
+            name: request.name,
+            kind: request.kind,
+            mic: request.mic,
+            cam: request.cam,
+            receives: request.receives,
+            watched: request.liveness == Liveness::Watched,
+            re: request.re,
+        };
+        let seat = match self.room.join(arrival) {
+            Ok(seat) => seat,
+            Err(full) => {
+                let message = format!(
+                    "the room has its {} participants; try again when somebody has left",
+                    full.limit
+                );
+                let _ = reply.send(Err(JoinError { code: ErrorCode::RoomFull, message }));
+                return;
+            }
+        };
+        metrics().joins.inc();
+        info!(room = %self.room.name(), member = %seat.member, kind = ?request.kind, "joined");
+        let (watched, dropped) = oneshot::channel();
+        let sender = request.outbox.clone();
+        self.closed.push(Box::pin(async move {
+            tokio::select! {
+                () = sender.closed() => Some(seat),
+                _ = dropped => None,
+            }
+        }));
+        self.outboxes.insert(seat, Outbox { sender: request.outbox, _watched: watched });
+        self.perform();
+        let Some(commands) = self.own.upgrade() else { return };
+        let place = Seat { member: seat.member, room: self.room.name().clone(), seat, commands };
+        // Whoever asked may be gone by now; its outbox is closed then, which makes it lost.
+        let _ = reply.send(Ok(place));
+    }
+
+    fn handle_input(&mut self, input: Input) {
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = Now { instant: Instant::now(), unix_ms: unix.as_millis() as u64 };
+        debug!(room = %self.room.name(), ?input, "input");
+        self.room.handle(now, input);
+        self.perform();
+    }
+
+    /// Does what the room says until it says no more.
+    fn perform(&mut self) {
+        loop {
+            let actions = self.room.take_actions();
+            if actions.is_empty() {
+                break;
+            }
+            let mut slow = Vec::new();
+            for action in actions {
+                match action {
+                    Action::Send { seat, message } => self.send(seat, message, &mut slow),
+                    Action::Desire { member, want } => self.sfu.desire(member, want),
+                    Action::Remove { member } => {
+                        info!(room = %self.room.name(), %member, "left");
+                        self.sfu.remove(member);
+                    }
+                    Action::Close { seat } => {
+                        self.outboxes.remove(&seat);
+                    }
+                }
+            }
+            for seat in slow {
+                let unix_ms = 0;
+                let now = Now { instant: Instant::now(), unix_ms };
+                self.room.handle(now, Input::SocketLost { seat, slow: true });
+            }
+        }
+        self.publish_view();
+    }
+
+    fn send(&mut self, seat: SeatId, message: Outgoing, slow: &mut Vec<SeatId>) {
+        let Some(outbox) = self.outboxes.get(&seat) else { return };
+        // overflow: DROPS the member, not the message: a gap in its stream could not be noticed,
+        // while a new socket gets the whole state again.
+        match outbox.sender.try_send(message) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                warn!(room = %self.room.name(), member = %seat.member, "too slow: disconnected");
+                metrics().slow_members.inc();
+                self.outboxes.remove(&seat);
+                slow.push(seat);
+            }
+        }
+    }
+
+    fn publish_view(&mut self) {
+        let members = self.room.members();
+        self.empty_since = match (self.room.is_empty(), self.empty_since) {
+            (false, _) => None,
+            (true, None) => Some(Instant::now()),
+            (true, since) => since,
+        };
+        let n_before = self.view.borrow().members.len() as i64;
+        metrics().members.inc_by(members.len() as i64 - n_before);
+        self.view.send_if_modified(|view| {
+            let changed = view.members != members;
+            if changed {
+                view.members = members;
+            }
+            changed
+        });
+    }
+
+    fn is_over(&self) -> bool {
+        self.room.is_empty()
+            && self.empty_since.is_some_and(|since| since.elapsed() >= EMPTY_ROOM_KEPT)
+    }
+
+    /// The registry forgets the room first, so that nobody new is sent here; who was already on the
+    /// way is sent back to it.
+    async fn end(self, mut commands: mpsc::Receiver<Command>) {
+        let Some(registry) = self.registry.upgrade() else { return };
+        let (reply, forgotten) = oneshot::channel();
+        let idle = registry::Command::Idle(self.room.name().clone(), reply);
+        // overflow: awaited. The registry may be waiting for room in our queue: drain it meanwhile.
+        let tell = async {
+            let _ = registry.send(idle).await;
+            let _ = forgotten.await;
+        };
+        tokio::pin!(tell);
+        let mut sent_back = Vec::new();
+        loop {
+            tokio::select! {
+                () = &mut tell => break,
+                Some(command) = commands.recv() => sent_back.push(command),
+            }
+        }
+        commands.close();
+        while let Some(command) = commands.recv().await {
+            sent_back.push(command);
+        }
+        for command in sent_back {
+            if let Command::Join(request, reply) = command {
+                // overflow: awaited.
+                let _ = registry.send(registry::Command::Join(request, reply)).await;
+            }
+        }
+    }
+}

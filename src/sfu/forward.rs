@@ -1,0 +1,268 @@
+//! PURE. One track for one viewer: which packet goes out, and under which header.
+//!
+//! Owns the viewer's continuity: sequence numbers that never repeat, an order that is kept, gaps of
+//! the publisher that stay gaps (so that a viewer's NACK reaches as far as the cache), a clock that
+//! goes on over a change of source, and video that begins with a keyframe.
+//! It does not store packets (`track` does), does not choose SSRC, payload type or extensions
+//! (`downlink` does), and does not ask who stands behind source or viewer.
+//!
+//! ```text
+//!  index of the source   ... 41 42 [44 45 46 ...        | new SSRC: 71 72 ...
+//!  segments                         base 44 -> 500       | base 71 -> 503 (the highest + 1)
+//!  sequence going out               500 501 502          | 503 504
+//! ```
+//! RTP: RFC 3550 section 5.1.
+
+use std::{collections::VecDeque, time::Instant};
+
+use super::packet::{Codec, Packet};
+
+/// How many indices behind the highest a packet may still go out, or out again: the cache's size.
+pub const WINDOW: u64 = 1024;
+
+/// Segments that are remembered for late packets and NACKs; older ones are out of the window in
+/// all but the strangest streams.
+const MAX_SEGMENTS: usize = 8;
+
+/// What of the header differs from viewer to viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forwarded {
+    /// The viewer's sequence number.
+    pub sequence: u16,
+    /// The viewer's timestamp, in ticks of the codec's clock.
+    pub timestamp: u32,
+    /// As it came.
+    pub marker: bool,
+}
+
+/// A stretch of one source in which index and outgoing sequence run in parallel.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    ssrc: u32,
+    first_index: u64,
+    last_index: u64,
+    /// Outgoing sequence of `first_index`, with its roll-overs.
+    first_out: u64,
+    /// What is added to the source's timestamp.
+    timestamp_offset: u32,
+}
+
+impl Segment {
+    fn holds(&self, index: u64) -> bool {
+        (self.first_index..=self.last_index).contains(&index)
+    }
+
+    fn out(&self, index: u64) -> u64 {
+        self.first_out + (index - self.first_index)
+    }
+
+    fn last_out(&self) -> u64 {
+        self.out(self.last_index)
+    }
+
+    fn header(&self, index: u64, packet: &Packet) -> Forwarded {
+        Forwarded {
+            sequence: self.out(index) as u16,
+            timestamp: packet.timestamp.wrapping_add(self.timestamp_offset),
+            marker: packet.marker,
+        }
+    }
+}
+
+/// The newest packet that went out: where a new source goes on from.
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    out: u64,
+    timestamp: u32,
+    arrived: Instant,
+}
+
+/// The state of one track at one viewer.
+#[derive(Debug, Clone)]
+pub struct Forwarder {
+    first_sequence: u16,
+    first_timestamp: u32,
+    /// Oldest first.
+    segments: VecDeque<Segment>,
+    newest: Option<Newest>,
+    /// Highest index that was let out; `sent` is a bitmap of the [`WINDOW`] indices up to it.
+    highest_index: u64,
+    sent: [u64; (WINDOW / 64) as usize],
+    /// The next new packet opens a segment.
+    cut: bool,
+    /// Video waits for its keyframe; unset until the first packet tells whether this is video.
+    waiting: bool,
+}
+
+impl Forwarder {
+    /// `first_sequence` should be random below 2^13, so that the roll-over counter of a new SRTP
+    /// stream is not in doubt when its first packets are lost (RFC 3711 section 3.3.1).
+    pub fn new(first_sequence: u16, first_timestamp: u32) -> Self {
+        Self {
+            first_sequence,
+            first_timestamp,
+            segments: VecDeque::with_capacity(2),
+            newest: None,
+            highest_index: 0,
+            sent: [0; (WINDOW / 64) as usize],
+            cut: true,
+            waiting: true,
+        }
+    }
+
+    /// The header for this viewer, or `None` for a duplicate, for what is too old, and for video
+    /// that still waits for its keyframe.
+    ///
+    /// `index` is the packet's index in the track's cache. A reordered packet keeps its place, and
+    /// a gap stays a gap up to [`WINDOW`]; a longer one, and a new SSRC, are a new source: the
+    /// sequence goes on by 1, the timestamp by the time that has passed.
+    pub fn forward(&mut self, index: u64, packet: &Packet) -> Option<Forwarded> {
+        let fresh = self.segments.is_empty() || index > self.highest_index;
+        let segment = if fresh { self.advance(index, packet)? } else { self.late(index, packet)? };
+        let header = segment.header(index, packet);
+        let (word, bit) = place(index);
+        self.sent[word] |= bit;
+        if fresh {
+            let out = segment.out(index);
+            self.newest =
+                Some(Newest { out, timestamp: header.timestamp, arrived: packet.arrived });
+        }
+        Some(header)
+    }
+
+    /// True while video cannot go on without a keyframe: ask the track for one.
+    pub fn wants_keyframe(&self) -> bool {
+        self.waiting
+    }
+
+    /// The index in the track's cache of what went out under `sequence`, for a NACK. The header it
+    /// went out under is [`Self::again`]'s. `None`: never sent, or too old.
+    pub fn index_of(&self, sequence: u16) -> Option<u64> {
+        let newest = self.newest?.out;
+        let out = newest.checked_sub(u64::from((newest as u16).wrapping_sub(sequence)))?;
+        let segment =
+            self.segments.iter().rev().find(|s| (s.first_out..=s.last_out()).contains(&out))?;
+        let index = segment.first_index + (out - segment.first_out);
+        self.was_sent(index).then_some(index)
+    }
+
+    /// The header under which the packet of `index` went out before.
+    pub fn again(&self, index: u64, packet: &Packet) -> Option<Forwarded> {
+        let segment = self.segments.iter().rev().find(|segment| segment.holds(index))?;
+        (segment.ssrc == packet.ssrc && self.was_sent(index)).then(|| segment.header(index, packet))
+    }
+
+    /// After a batch was dropped: video goes on with the next keyframe, audio at once. What is
+    /// left out leaves no gap.
+    pub fn skip_to_keyframe(&mut self) {
+        self.cut = true;
+        self.waiting = true;
+    }
+
+    /// From here on the packets are another track's, whose indices have nothing to do with the
+    /// former's. Sequence and clock go on; what went out before cannot be asked for again.
+    pub fn change_track(&mut self) {
+        self.segments.clear();
+        self.sent = [0; (WINDOW / 64) as usize];
+        self.skip_to_keyframe();
+    }
+
+    /// The viewer's RTP time that belongs to the source's, for sender reports. `None` before the
+    /// first packet.
+    pub fn rtp_timestamp_at(&self, source_timestamp: u32) -> Option<u32> {
+        let segment = self.segments.back()?;
+        Some(source_timestamp.wrapping_add(segment.timestamp_offset))
+    }
+
+    /// Lets a packet out that is newer than all before it.
+    fn advance(&mut self, index: u64, packet: &Packet) -> Option<Segment> {
+        let goes_on = self.segments.back().is_some_and(|segment| {
+            !self.cut && segment.ssrc == packet.ssrc && index - self.highest_index <= WINDOW
+        });
+        if !goes_on {
+            let is_video = packet.codec != Codec::Opus;
+            self.cut = true;
+            self.waiting = is_video && !packet.keyframe;
+            if self.waiting {
+                return None;
+            }
+            self.open_segment(index, packet);
+        }
+        self.clear_between(index);
+        self.highest_index = index;
+        let segment = self.segments.back_mut()?;
+        segment.last_index = index;
+        Some(*segment)
+    }
+
+    /// Lets a packet out that comes after newer ones, in the place that it has kept.
+    fn late(&mut self, index: u64, packet: &Packet) -> Option<Segment> {
+        if self.highest_index - index >= WINDOW || self.was_sent(index) {
+            return None;
+        }
+        let segment = self.segments.iter().rev().find(|segment| segment.holds(index))?;
+        (segment.ssrc == packet.ssrc).then_some(*segment)
+    }
+
+    fn open_segment(&mut self, index: u64, packet: &Packet) {
+        let (out, timestamp) = match self.newest {
+            None => (u64::from(self.first_sequence), self.first_timestamp),
+            Some(newest) => {
+                let same_source = self.segments.back().is_some_and(|s| s.ssrc == packet.ssrc);
+                let timestamp = match self.segments.back() {
+                    Some(segment) if same_source => {
+                        packet.timestamp.wrapping_add(segment.timestamp_offset)
+                    }
+                    _ => newest.timestamp.wrapping_add(elapsed_ticks(newest.arrived, packet)),
+                };
+                (newest.out + 1, timestamp)
+            }
+        };
+        if self.segments.len() == MAX_SEGMENTS {
+            self.segments.pop_front();
+        }
+        self.segments.push_back(Segment {
+            ssrc: packet.ssrc,
+            first_index: index,
+            last_index: index,
+            first_out: out,
+            timestamp_offset: timestamp.wrapping_sub(packet.timestamp),
+        });
+        self.cut = false;
+    }
+
+    /// Moves the bitmap's window on: what lies between the old highest and `index` was not sent.
+    fn clear_between(&mut self, index: u64) {
+        if index.saturating_sub(self.highest_index) >= WINDOW {
+            self.sent = [0; (WINDOW / 64) as usize];
+            return;
+        }
+        for skipped in self.highest_index + 1..=index {
+            let (word, bit) = place(skipped);
+            self.sent[word] &= !bit;
+        }
+    }
+
+    fn was_sent(&self, index: u64) -> bool {
+        let (word, bit) = place(index);
+        index <= self.highest_index
+            && self.highest_index - index < WINDOW
+            && self.sent[word] & bit != 0
+    }
+}
+
+fn place(index: u64) -> (usize, u64) {
+    let slot = index % WINDOW;
+    ((slot / 64) as usize, 1 << (slot % 64))
+}
+
+/// Time since `since` in ticks of the packet's codec; at least one, so that two frames of two
+/// sources never share a timestamp.
+fn elapsed_ticks(since: Instant, packet: &Packet) -> u32 {
+    let elapsed = packet.arrived.saturating_duration_since(since);
+    let ticks = elapsed.as_micros() * u128::from(packet.codec.clock_rate()) / 1_000_000;
+    (ticks as u32).max(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! The doors of the media plane: [`SfuHandle`] and [`SfuRoom`].
+//!
+//! Owns the worker threads' beginning and end. Everything a handle does is leaving a wish in a
+//! worker's mailbox or taking news out of it: neither ever waits for a packet.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use tokio::sync::watch;
+
+use super::{
+    Desired, Observed, SfuError,
+    downlink::DownShared,
+    socket,
+    uplink::UpShared,
+    worker::{Mailbox, Outcome, RoomId, Worker},
+};
+use crate::{config::MediaSettings, ids::MemberId, ports::Addresses};
+
+/// Why the media plane did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The first worker's port, or all that were left for another worker.
+    #[error("media.ports: UDP port {port} is in use")]
+    PortInUse {
+        /// Which.
+        port: u16,
+    },
+    /// The port could not be bound for another reason.
+    #[error("media.ports: UDP port {port} cannot be bound: {source}")]
+    Bind {
+        /// Which.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
+    /// Fewer ports than workers.
+    #[error("media.ports: {wanted} workers need a port each, and there are {found}")]
+    TooFewPorts {
+        /// Workers.
+        wanted: usize,
+        /// Ports.
+        found: usize,
+    },
+    /// A certificate could not be made.
+    #[error("the media plane's certificate could not be made: {0}")]
+    Certificate(#[from] SfuError),
+    /// No thread, or no event queue for one.
+    #[error("a media thread could not be started: {0}")]
+    Thread(io::Error),
+}
+
+/// Speaks to the workers.
+#[derive(Clone)]
+pub struct SfuHandle {
+    workers: Arc<Workers>,
+}
+
+impl fmt::Debug for SfuHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SfuHandle").field("ports", &self.ports()).finish_non_exhaustive()
+    }
+}
+
+struct Workers {
+    list: Vec<(u16, Arc<Mailbox>)>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    next_room: AtomicU64,
+}
+
+impl Workers {
+    fn take_threads(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        // Nobody is left to wish anything: the threads end by themselves.
+        self.list.iter().for_each(|(_, mailbox)| mailbox.stop());
+    }
+}
+
+impl SfuHandle {
+    /// Binds one UDP port for each worker and starts its thread: `[::]`, or `0.0.0.0` where IPv6 is
+    /// off. The first worker takes the first port of `settings.ports`, the others the next free
+    /// ones; port 0 is any.
+    pub fn start(
+        settings: &MediaSettings,
+        addresses: watch::Receiver<Arc<Addresses>>,
+    ) -> Result<Self, StartError> {
+        let sockets = bind_ports(settings)?;
+        let up = UpShared::new()?;
+        let down = DownShared::new()?;
+        let mut workers =
+            Workers { list: Vec::new(), threads: Mutex::default(), next_room: AtomicU64::new(0) };
+        for (index, (port, socket)) in sockets.into_iter().enumerate() {
+            let mailbox = Arc::new(Mailbox::default());
+            let worker = Worker {
+                index,
+                socket,
+                port,
+                addresses: addresses.clone(),
+                mailbox: Arc::clone(&mailbox),
+                up: Arc::clone(&up),
+                down: Arc::clone(&down),
+                seed: rand::random(),
+            };
+            workers.list.push((port, mailbox));
+            let thread = spawn(worker).map_err(StartError::Thread)?;
+            workers.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(Self { workers: Arc::new(workers) })
+    }
+
+    /// Each worker's UDP port.
+    pub fn ports(&self) -> Vec<u16> {
+        self.workers.list.iter().map(|(port, _)| *port).collect()
+    }
+
+    /// A new room, on the worker that has least to do.
+    pub fn open_room(&self) -> SfuRoom {
+        let id = self.workers.next_room.fetch_add(1, Ordering::Relaxed);
+        let least = self.workers.list.iter().min_by_key(|(_, mailbox)| mailbox.load());
+        let (_, mailbox) = least.expect("start made at least one worker");
+        let outcome = mailbox.open(id);
+        SfuRoom { id, mailbox: Arc::clone(mailbox), outcome, workers: Arc::clone(&self.workers) }
+    }
+
+    /// Tells all peers goodbye and waits for the threads. Rooms that are still held hear nothing any
+    /// more.
+    pub async fn stop(self) {
+        self.workers.list.iter().for_each(|(_, mailbox)| mailbox.stop());
+        let threads = self.workers.take_threads();
+        let join = || threads.into_iter().try_for_each(JoinHandle::join);
+        if !matches!(tokio::task::spawn_blocking(join).await, Ok(Ok(()))) {
+            tracing::error!("a media thread ended by a panic");
+        }
+    }
+}
+
+fn bind_ports(settings: &MediaSettings) -> Result<Vec<(u16, std::net::UdpSocket)>, StartError> {
+    let n_workers = settings.workers.max(1);
+    let n_ports = settings.ports.clone().count();
+    let any = *settings.ports.start() == 0;
+    if n_ports < n_workers && !any {
+        return Err(StartError::TooFewPorts { wanted: n_workers, found: n_ports });
+    }
+    let mut ports = settings.ports.clone();
+    let mut bound: Vec<(u16, std::net::UdpSocket)> = Vec::new();
+    let mut refused = *settings.ports.start();
+    while bound.len() < n_workers {
+        let port =
+            if any { 0 } else { ports.next().ok_or(StartError::PortInUse { port: refused })? };
+        match socket::bind(port) {
+            Ok(socket) => {
+                let local = socket.local_addr();
+                let local = local.map_err(|source| StartError::Bind { port, source })?;
+                bound.push((local.port(), socket));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                refused = port;
+                if bound.is_empty() {
+                    return Err(StartError::PortInUse { port });
+                }
+            }
+            Err(source) => return Err(StartError::Bind { port, source }),
+        }
+    }
+    Ok(bound)
+}
+
+fn spawn(worker: Worker) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(format!("sfu-{}", worker.index)).spawn(move || {
+        let index = worker.index;
+        if let Err(error) = runtime.block_on(worker.run()) {
+            tracing::error!(worker = index, %error, "a media thread could not use its socket");
+        }
+    })
+}
+
+/// A room of the media plane. Dropping it closes the room's connections.
+pub struct SfuRoom {
+    id: RoomId,
+    mailbox: Arc<Mailbox>,
+    outcome: Arc<Outcome>,
+    /// Keeps the threads going while a room is held.
+    workers: Arc<Workers>,
+}
+
+impl fmt::Debug for SfuRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n_workers = self.workers.list.len();
+        f.debug_struct("SfuRoom").field("id", &self.id).field("n_workers", &n_workers).finish()
+    }
+}
+
+impl SfuRoom {
+    /// What this member's media should be. The newest wish wins; this never blocks on the worker.
+    pub fn desire(&self, member: MemberId, want: Desired) {
+        self.mailbox.want(self.id, member, Some(want));
+    }
+
+    /// The member is gone: its connections are closed and nothing is told of it any more.
+    pub fn remove(&self, member: MemberId) {
+        self.mailbox.want(self.id, member, None);
+    }
+
+    /// Waits for news, and takes them all: each member that changed once, with its newest state.
+    /// Cancel-safe.
+    pub async fn changed(&self) -> Vec<(MemberId, Observed)> {
+        self.outcome.changed().await
+    }
+}
+
+impl Drop for SfuRoom {
+    fn drop(&mut self) {
+        self.mailbox.close(self.id);
+    }
+}

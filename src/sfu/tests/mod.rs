@@ -1,0 +1,1 @@
+//! The media plane as a whole, in memory and on loopback.

@@ -1,0 +1,321 @@
+//! One thread, one UDP port, its rooms: the loop.
+//!
+//! Owns the thread and what it waits for: its socket, its timers, its rooms' wishes, and nothing
+//! else, ever. What it does then is [`core::WorkerCore`]'s affair, which knows no socket and no clock.
+//!
+//! ```text
+//!  rooms --Inbox (newest wish a member)--> thread: wishes -> socket (bounded) -> timers -> flush
+//!        <--Outcome (newest state a member)--  news
+//! ```
+//! Inbox and outcome are maps under a lock that is held for a swap or an insert, never while packets
+//! are handled and never across an await.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rand::{Rng, rngs::StdRng};
+use tokio::{
+    net::UdpSocket,
+    sync::{Notify, watch},
+};
+
+pub(crate) mod core;
+mod flow;
+pub(crate) mod outbox;
+mod publisher;
+mod room;
+mod timers;
+mod viewer;
+
+use self::{core::WorkerCore, outbox::Outbox, room::ConnectionKey, timers::Timers};
+use super::{
+    Desired, Observed, Path,
+    candidates::host_candidates,
+    credentials::IceCredentials,
+    demux::Demux,
+    downlink::DownShared,
+    socket::{Receiver, Sender},
+    uplink::UpShared,
+};
+use crate::{ids::MemberId, ports::Addresses};
+
+/// Batches taken from the socket before timers and wishes have their turn: up to 16 messages each.
+const MAX_BATCHES: usize = 8;
+/// Drops are reported once in this time.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// A room in this process; never used again.
+pub(crate) type RoomId = u64;
+
+/// What a worker's connections are made of.
+pub(crate) struct Shared {
+    pub(crate) up: Arc<UpShared>,
+    pub(crate) down: Arc<DownShared>,
+    pub(crate) candidates: Arc<[String]>,
+    pub(crate) local: SocketAddr,
+    pub(crate) rng: StdRng,
+}
+
+impl Shared {
+    pub(crate) fn random(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    pub(crate) fn credentials(&mut self) -> IceCredentials {
+        IceCredentials::from_random(self.random())
+    }
+}
+
+/// What a room needs of its worker.
+pub(crate) struct Context<'a> {
+    pub(crate) shared: &'a mut Shared,
+    pub(crate) demux: &'a mut Demux<ConnectionKey>,
+    pub(crate) timers: &'a mut Timers,
+    pub(crate) outbox: &'a mut Outbox,
+}
+
+/// 1 for a connection that counts as connected, for gauges.
+pub(crate) fn live(path: Path) -> i64 {
+    i64::from(matches!(path, Path::Connected | Path::Quiet))
+}
+
+/// The worker's end of a room: what it has made of the wishes.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    changed: Mutex<BTreeMap<MemberId, Observed>>,
+    wake: Notify,
+}
+
+impl Outcome {
+    fn put(&self, member: MemberId, observed: Observed) {
+        // overflow: the newest state of a member replaces the one before; at most one a member.
+        lock(&self.changed).insert(member, observed);
+        // overflow: nudge; one is as good as many.
+        self.wake.notify_one();
+    }
+
+    /// Waits for changes and takes them all. Dropping the future loses nothing.
+    pub(crate) async fn changed(&self) -> Vec<(MemberId, Observed)> {
+        loop {
+            let changed = std::mem::take(&mut *lock(&self.changed));
+            if !changed.is_empty() {
+                return changed.into_iter().collect();
+            }
+            self.wake.notified().await;
+        }
+    }
+}
+
+/// Wishes that the worker has not yet seen.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    opened: Vec<(RoomId, Arc<Outcome>)>,
+    wants: HashMap<RoomId, BTreeMap<MemberId, Option<Desired>>>,
+    closed: Vec<RoomId>,
+    stop: bool,
+}
+
+/// What a worker's thread shares with handles.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    inbox: Mutex<Inbox>,
+    wake: Notify,
+    n_rooms: AtomicUsize,
+    n_connections: AtomicUsize,
+}
+
+impl Mailbox {
+    fn change(&self, change: impl FnOnce(&mut Inbox)) {
+        change(&mut lock(&self.inbox));
+        // overflow: nudge; the inbox holds the newest of everything.
+        self.wake.notify_one();
+    }
+
+    /// What new rooms are dealt out by.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.n_connections.load(Ordering::Relaxed), self.n_rooms.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn open(&self, room: RoomId) -> Arc<Outcome> {
+        let outcome = Arc::new(Outcome::default());
+        self.n_rooms.fetch_add(1, Ordering::Relaxed);
+        self.change(|inbox| inbox.opened.push((room, Arc::clone(&outcome))));
+        outcome
+    }
+
+    pub(crate) fn want(&self, room: RoomId, member: MemberId, want: Option<Desired>) {
+        self.change(|inbox| {
+            // overflow: the newest wish for a member replaces the one before; at most one a member.
+            inbox.wants.entry(room).or_default().insert(member, want);
+        });
+    }
+
+    pub(crate) fn close(&self, room: RoomId) {
+        self.n_rooms.fetch_sub(1, Ordering::Relaxed);
+        self.change(|inbox| {
+            inbox.wants.remove(&room);
+            inbox.closed.push(room);
+        });
+    }
+
+    pub(crate) fn stop(&self) {
+        self.change(|inbox| inbox.stop = true);
+    }
+}
+
+/// A panic elsewhere leaves plain maps behind, whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a worker's thread begins with.
+pub(crate) struct Worker {
+    /// Its number; the first has forwarded ports announced as its own.
+    pub(crate) index: usize,
+    pub(crate) socket: std::net::UdpSocket,
+    pub(crate) port: u16,
+    pub(crate) addresses: watch::Receiver<Arc<Addresses>>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) up: Arc<UpShared>,
+    pub(crate) down: Arc<DownShared>,
+    pub(crate) seed: [u8; 32],
+}
+
+impl Worker {
+    fn candidates(&mut self, ipv6: bool) -> (Arc<[String]>, SocketAddr) {
+        let addresses = Arc::clone(&self.addresses.borrow_and_update());
+        let lines = host_candidates(&addresses, self.port, self.index == 0, ipv6);
+        let ip = addresses.ips().next().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        (lines.into(), SocketAddr::new(ip, self.port))
+    }
+
+    /// Runs until it is told to stop; then says goodbye to all connections.
+    pub(crate) async fn run(mut self) -> std::io::Result<()> {
+        let ipv6 = self.socket.local_addr()?.is_ipv6();
+        let socket = Arc::new(UdpSocket::from_std(self.socket.try_clone()?)?);
+        let mut receiver = Receiver::new(Arc::clone(&socket))?;
+        let mut sender = Sender::new(Arc::clone(&socket))?;
+        let (candidates, local) = self.candidates(ipv6);
+        let (up, down) = (Arc::clone(&self.up), Arc::clone(&self.down));
+        let mut core = WorkerCore::new(up, down, candidates, local, self.seed);
+        let mut outcomes = HashMap::new();
+        let mut drops = Drops::default();
+        loop {
+            let more = self.wait(&socket, &mut core, ipv6).await;
+            let stop = self.take_wishes(&mut core, &mut outcomes);
+            if more {
+                receive(&mut receiver, &mut core);
+            }
+            let now = Instant::now();
+            core.handle_timeout(now);
+            if stop {
+                core.close(now);
+            }
+            core.flush(now, &mut sender);
+            for (room, member, observed) in core.take_news() {
+                let outcome: Option<&Arc<Outcome>> = outcomes.get(&room);
+                outcome.inspect(|outcome| outcome.put(member, observed));
+            }
+            self.mailbox.n_connections.store(core.n_connections(), Ordering::Relaxed);
+            drops.add(now, core.take_dropped(), self.index);
+            if stop {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for something to do; true if the socket may have datagrams.
+    async fn wait(&mut self, socket: &UdpSocket, core: &mut WorkerCore, ipv6: bool) -> bool {
+        let due = core.poll_timeout();
+        let sleep = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        // `has_changed` errs where the sender is gone: then nothing will change any more.
+        let gone = self.addresses.has_changed().is_err();
+        let addresses = &mut self.addresses;
+        let changed = async {
+            if gone {
+                std::future::pending::<()>().await;
+            }
+            // An error wakes once more, and then `gone` is true.
+            let _ = addresses.changed().await;
+        };
+        tokio::select! {
+            result = socket.readable() => return result.is_ok(),
+            () = self.mailbox.wake.notified() => {}
+            () = changed => {
+                let (candidates, local) = self.candidates(ipv6);
+                core.set_candidates(candidates, local);
+            }
+            () = sleep => {}
+        }
+        false
+    }
+
+    /// Passes on what rooms want. True if the worker is to stop.
+    fn take_wishes(
+        &self,
+        core: &mut WorkerCore,
+        outcomes: &mut HashMap<RoomId, Arc<Outcome>>,
+    ) -> bool {
+        let inbox = std::mem::take(&mut *lock(&self.mailbox.inbox));
+        outcomes.extend(inbox.opened);
+        let now = Instant::now();
+        for (room, wants) in inbox.wants {
+            for (member, want) in wants {
+                core.apply(now, room, member, want);
+            }
+        }
+        for room in inbox.closed {
+            core.close_room(now, room);
+            outcomes.remove(&room);
+        }
+        inbox.stop
+    }
+}
+
+fn receive(receiver: &mut Receiver, core: &mut WorkerCore) {
+    for _ in 0..MAX_BATCHES {
+        let now = Instant::now();
+        let each = |from, local, data: &[u8]| core.handle_datagram(now, from, local, data);
+        match receiver.receive(each) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                // ICMP errors of unconnected sockets do not come here; whatever does is passing.
+                tracing::debug!(%error, "receiving failed");
+                return;
+            }
+        }
+    }
+}
+
+/// What could not be sent, told once in ten seconds.
+#[derive(Default)]
+struct Drops {
+    n_packets: u64,
+    told: Option<Instant>,
+}
+
+impl Drops {
+    fn add(&mut self, now: Instant, n_packets: u64, worker: usize) {
+        self.n_packets += n_packets;
+        let recently = self.told.is_some_and(|told| now < told + REPORT_EVERY);
+        if self.n_packets > 0 && !recently {
+            tracing::warn!(worker, n_packets = self.n_packets, "packets could not be sent");
+            *self = Self { n_packets: 0, told: Some(now) };
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Packets through a room: from its publishers' connections into tracks, from tracks to viewers.
+//!
+//! Owns the order of one wake-up: first everything comes in, then viewer by viewer everything goes
+//! out, so that a viewer's packets lie side by side for one GSO message.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Context,
+    outbox::{Outbox, Sink, ViewerKey},
+    room::{ConnectionKey, Room},
+    timers::TimerKey,
+};
+use crate::{
+    ids::Mid,
+    sfu::{Path, demux::Class, downlink::DownEvent, packet::Packet, uplink::UpEvent},
+    telemetry::metrics::metrics,
+};
+
+/// How often paths are looked at: `lost` is to be seen within 5 s, [`crate::sfu::QUIET_AFTER`] is 4.
+pub(crate) const TICK: Duration = Duration::from_millis(250);
+/// A viewer gets its sender reports every so many ticks.
+const REPORT_TICKS: usize = 4;
+
+/// A fault in one connection (the library behind it is young, and peers send what they like) must
+/// not end the others. False if it panicked.
+fn guarded(what: &'static str, act: impl FnOnce()) -> bool {
+    let survived = catch_unwind(AssertUnwindSafe(act)).is_ok();
+    if !survived {
+        tracing::error!(what, "a media connection panicked and is closed; please report this");
+    }
+    survived
+}
+
+impl Room {
+    /// A datagram of one of this room's connections. `local` is our address it came to.
+    #[expect(clippy::too_many_arguments, reason = "what a datagram is")]
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        key: ConnectionKey,
+        class: Class,
+        from: SocketAddr,
+        local: Option<IpAddr>,
+        data: &[u8],
+        context: &mut Context<'_>,
+    ) {
+        let mark = context.outbox.n_messages();
+        context.outbox.set_context(from, local);
+        match key {
+            ConnectionKey::Up { index, .. } => {
+                let Some(publisher) = self.publishers.get_mut(index) else { return };
+                if !guarded("up", || publisher.feed(now, from, data, context.outbox)) {
+                    return self.fail_publisher(index);
+                }
+                self.pump_publisher(now, index, context);
+            }
+            ConnectionKey::Down { index, .. } => {
+                let Some(viewer) = self.viewers.get_mut(index) else { return };
+                let downlink = &mut viewer.downlink;
+                let feed = || downlink.handle_datagram(now, from, data, context.outbox);
+                if !guarded("down", feed) {
+                    viewer.set_path(Path::Closed);
+                    self.changed.insert(viewer.member);
+                    return;
+                }
+                if class == Class::Stun && viewer.downlink.remote() == Some(from) {
+                    viewer.source = local;
+                }
+                self.pump_viewer(now, index, context);
+            }
+        }
+        if class == Class::Stun && context.outbox.answered_check(mark, from) {
+            context.demux.learn(now, from, key);
+        }
+    }
+
+    /// A connection whose code failed is not asked again.
+    fn fail_publisher(&mut self, index: usize) {
+        self.publishers[index].uplink = None;
+        self.publishers[index].set_path(Path::Closed);
+        self.publisher_changed(index);
+    }
+
+    /// An `up` connection's deadline.
+    pub(crate) fn publisher_timeout(
+        &mut self,
+        now: Instant,
+        due: Instant,
+        index: usize,
+        context: &mut Context<'_>,
+    ) {
+        let Some(publisher) = self.publishers.get_mut(index) else { return };
+        if publisher.scheduled != Some(due) {
+            return;
+        }
+        publisher.scheduled = None;
+        let Some(uplink) = &mut publisher.uplink else { return };
+        if uplink.poll_timeout().is_some_and(|due| due <= now)
+            && !guarded("up", || uplink.handle_timeout(now, context.outbox))
+        {
+            return self.fail_publisher(index);
+        }
+        self.pump_publisher(now, index, context);
+    }
+
+    /// A `down` connection's deadline.
+    pub(crate) fn viewer_timeout(
+        &mut self,
+        now: Instant,
+        due: Instant,
+        index: usize,
+        context: &mut Context<'_>,
+    ) {
+        let Some(viewer) = self.viewers.get_mut(index) else { return };
+        if viewer.scheduled != Some(due) {
+            return;
+        }
+        viewer.scheduled = None;
+        if viewer.downlink.poll_timeout().is_some_and(|due| due <= now) {
+            viewer.set_context(context.outbox);
+            viewer.downlink.handle_timeout(now, context.outbox);
+        }
+        self.pump_viewer(now, index, context);
+    }
+
+    /// Takes everything out of an `up` connection that it has to say.
+    pub(crate) fn pump_publisher(&mut self, now: Instant, index: usize, context: &mut Context<'_>) {
+        let mut path_changed = false;
+        while let Some(uplink) = &mut self.publishers[index].uplink
+            && let Some(event) = uplink.poll_event()
+        {
+            match event {
+                UpEvent::Rtp { mid, packet } => self.take_packet(now, index, &mid, packet),
+                UpEvent::SenderReport { mid, ntp, rtp_timestamp } => {
+                    if let Some(number) = self.publishers[index].track(&mid) {
+                        self.tracks[number].track.sender_report(ntp, rtp_timestamp);
+                    }
+                }
+                UpEvent::Connected | UpEvent::Closed => path_changed = true,
+            }
+        }
+        let publisher = &mut self.publishers[index];
+        let Some(uplink) = &publisher.uplink else { return };
+        let key = TimerKey::Up(self.index, index);
+        context.timers.schedule_again(now, key, uplink.poll_timeout(), &mut publisher.scheduled);
+        if path_changed && publisher.set_path(uplink.path(now)) {
+            self.publisher_changed(index);
+        }
+    }
+
+    fn take_packet(&mut self, now: Instant, publisher: usize, mid: &Mid, packet: Packet) {
+        metrics().packets_in.inc();
+        let Some(number) = self.publishers[publisher].track(mid) else { return };
+        let published = &mut self.tracks[number];
+        published.heard = Some(now);
+        let Some(index) = published.track.push(packet) else { return };
+        if published.fresh.is_empty() {
+            self.fresh.push(number);
+        }
+        published.fresh.push(index);
+        if published.codec != published.track.codec() {
+            published.codec = published.track.codec();
+            self.tables_stale = true;
+            self.changed.insert(published.track.id().member);
+        }
+    }
+
+    /// Takes everything out of a `down` connection that it has to say.
+    pub(crate) fn pump_viewer(&mut self, now: Instant, index: usize, context: &mut Context<'_>) {
+        let viewer = &mut self.viewers[index];
+        let mut path_changed = false;
+        while let Some(event) = viewer.downlink.poll_event() {
+            match event {
+                DownEvent::Connected => {
+                    path_changed = true;
+                    viewer.slots_stale = true;
+                }
+                DownEvent::OfferReady => {
+                    viewer.slots_stale = true;
+                    self.changed.insert(viewer.member);
+                }
+                DownEvent::KeyframeWanted(slot) => self.wanted.extend(viewer.track_of(slot)),
+                DownEvent::Nack(slot, sequences) => viewer.nack(slot, sequences),
+                DownEvent::Closed => path_changed = true,
+            }
+        }
+        if viewer.slots_stale {
+            viewer.sync_slots(now, &self.tracks);
+        }
+        self.busy |= viewer.has_work();
+        let key = TimerKey::Down(self.index, index);
+        let due = viewer.downlink.poll_timeout();
+        context.timers.schedule_again(now, key, due, &mut viewer.scheduled);
+        if path_changed && viewer.set_path(viewer.downlink.path(now)) {
+            self.changed.insert(viewer.member);
+        }
+    }
+
+    /// Looks at paths, and makes sender reports and repeated wishes due.
+    pub(crate) fn tick(&mut self, now: Instant, due: Instant, context: &mut Context<'_>) {
+        if self.scheduled != Some(due) {
+            return;
+        }
+        self.scheduled = None;
+        self.n_ticks += 1;
+        let key = TimerKey::Room(self.index);
+        context.timers.schedule(key, Some(now + TICK), &mut self.scheduled);
+        let mut changed = Vec::new();
+        for (index, publisher) in &mut self.publishers {
+            let Some(uplink) = &publisher.uplink else { continue };
+            if publisher.set_path(uplink.path(now)) {
+                changed.push(index);
+            }
+        }
+        changed.into_iter().for_each(|index| self.publisher_changed(index));
+        for (index, viewer) in &mut self.viewers {
+            if viewer.path != Path::Closed && viewer.set_path(viewer.downlink.path(now)) {
+                self.changed.insert(viewer.member);
+            }
+            if (self.n_ticks + index).is_multiple_of(REPORT_TICKS) {
+                viewer.report();
+                self.busy = true;
+            }
+            viewer.retry(now, &self.tracks, &mut self.wanted);
+        }
+    }
+
+    /// A track's keyframe request is due.
+    pub(crate) fn track_timeout(
+        &mut self,
+        now: Instant,
+        due: Instant,
+        number: usize,
+        context: &mut Context<'_>,
+    ) {
+        let Some(published) = self.tracks.get_mut(number) else { return };
+        if published.scheduled != Some(due) {
+            return;
+        }
+        published.scheduled = None;
+        if published.track.keyframe_due(now) {
+            self.request_keyframe(now, number, context);
+        }
+        self.schedule_track(now, number, context);
+    }
+
+    fn schedule_track(&mut self, now: Instant, number: usize, context: &mut Context<'_>) {
+        let published = &mut self.tracks[number];
+        let key = TimerKey::Track(self.index, number);
+        let due = published.track.poll_timeout();
+        context.timers.schedule_again(now, key, due, &mut published.scheduled);
+    }
+
+    fn request_keyframe(&mut self, now: Instant, number: usize, context: &mut Context<'_>) {
+        let published = &self.tracks[number];
+        let Some(publisher) = self.publishers.get_mut(published.publisher) else { return };
+        let Some(uplink) = &mut publisher.uplink else { return };
+        metrics().keyframe_requests.inc();
+        uplink.request_keyframe(now, &published.track.id().mid, context.outbox);
+    }
+
+    /// Seals everything that goes to viewers, then asks publishers for the keyframes that are
+    /// wanted.
+    pub(crate) fn flush(&mut self, now: Instant, context: &mut Context<'_>, sink: &mut impl Sink) {
+        self.refresh_tables(now, context);
+        self.seal_for_viewers(now, context.outbox, sink);
+        for number in self.fresh.drain(..) {
+            self.tracks[number].fresh.clear();
+        }
+        let mut wanted = std::mem::take(&mut self.wanted);
+        for number in wanted.drain(..) {
+            let Some(published) = self.tracks.get_mut(number) else { continue };
+            if published.track.want_keyframe(now) {
+                self.request_keyframe(now, number, context);
+            }
+            self.schedule_track(now, number, context);
+        }
+        self.wanted = wanted;
+    }
+
+    fn seal_for_viewers(&mut self, now: Instant, outbox: &mut Outbox, sink: &mut impl Sink) {
+        if self.fresh.is_empty() && !std::mem::take(&mut self.busy) {
+            return;
+        }
+        for (index, viewer) in &mut self.viewers {
+            let key = ViewerKey { room: self.index, viewer: index as u32 };
+            if viewer.has_work() {
+                viewer.flush_work(now, key, &self.tracks, &mut self.wanted, outbox, sink);
+            }
+            if self.fresh.is_empty() {
+                continue;
+            }
+            let Some(remote) = viewer.downlink.remote() else { continue };
+            let to = (remote, viewer.source);
+            for &number in &self.fresh {
+                if viewer.takes(number) {
+                    viewer.flush_fresh(key, to, number, &self.tracks[number], outbox, sink);
+                }
+            }
+        }
+    }
+
+    /// This viewer's packets could not be sent.
+    pub(crate) fn viewer_stalled(&mut self, now: Instant, index: usize) {
+        if let Some(viewer) = self.viewers.get_mut(index) {
+            viewer.stalled(now, &self.tracks);
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! One member's `down` connection inside its worker: which slot shows which track of the room, and
+//! what is to be sealed for it in this wake-up.
+//!
+//! Owns the forwarders (one a slot: an m-line's stream goes on when another track takes it over) and
+//! what a full socket does to this viewer. The connection itself is `downlink`'s.
+//!
+//! A viewer whose packets cannot be sent waits before it asks publishers for another keyframe, each
+//! time twice as long: its bad link must not cost the others their picture.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+use super::{
+    Shared, live,
+    outbox::{Outbox, Sink, ViewerKey},
+    publisher::Published,
+};
+use crate::{
+    ids::MemberId,
+    protocol::MediaKind,
+    sfu::{
+        DownWant, Path, SfuError,
+        downlink::{Downlink, Slot},
+        forward::Forwarder,
+    },
+    telemetry::metrics::metrics,
+};
+
+/// RTP header, extensions, RTX's OSN and the authentication tag beside a payload; what `seal_*` asks.
+const SEAL_ROOM: usize = 64;
+/// Room for a sender report with its SDES, sealed.
+const REPORT_ROOM: usize = 256;
+/// Packets sent again for one viewer in one wake-up; it may ask for the rest again.
+const MAX_RESENT: usize = 256;
+/// First and longest wait for a keyframe after packets could not be sent.
+const STALL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+
+/// A track of which nothing came for so long is muted: no keyframe is asked of it again and again.
+const SENDS: Duration = Duration::from_secs(1);
+
+/// An m-line of this viewer.
+struct SlotState {
+    /// The track it shows, as the room numbers them.
+    track: Option<usize>,
+    forwarder: Forwarder,
+}
+
+/// A `down` connection.
+pub(crate) struct Viewer {
+    pub(crate) member: MemberId,
+    pub(crate) generation: u32,
+    pub(crate) downlink: Downlink,
+    pub(crate) fault: Option<SfuError>,
+    /// Revision of the newest answer that was applied.
+    pub(crate) answered: Option<u32>,
+    pub(crate) path: Path,
+    pub(crate) scheduled: Option<Instant>,
+    /// Tracks it is to be shown.
+    pub(crate) shown: Vec<usize>,
+    /// Our address that the peer talks to.
+    pub(crate) source: Option<IpAddr>,
+    /// Slots may have been accepted: [`Viewer::sync_slots`].
+    pub(crate) slots_stale: bool,
+    slots: Vec<Option<SlotState>>,
+    /// Slot of each track of the room.
+    by_track: Vec<Option<Slot>>,
+    /// Tracks to be started from their caches in this wake-up.
+    starts: Vec<usize>,
+    nacks: Vec<(Slot, Vec<u16>)>,
+    report_due: bool,
+    stalled_until: Option<Instant>,
+    stall: Duration,
+}
+
+impl Viewer {
+    pub(crate) fn new(
+        now: Instant,
+        shared: &mut Shared,
+        member: MemberId,
+        want: &DownWant,
+    ) -> Self {
+        let credentials = shared.credentials();
+        let seed = shared.random();
+        let candidates = Arc::clone(&shared.candidates);
+        Self {
+            member,
+            generation: want.generation,
+            downlink: Downlink::new(Arc::clone(&shared.down), credentials, candidates, seed, now),
+            fault: None,
+            answered: None,
+            path: Path::New,
+            scheduled: None,
+            shown: Vec::new(),
+            source: None,
+            slots_stale: false,
+            slots: Vec::new(),
+            by_track: Vec::new(),
+            starts: Vec::new(),
+            nacks: Vec::new(),
+            report_due: false,
+            stalled_until: None,
+            stall: STALL.0,
+        }
+    }
+
+    /// Applies the client's answer, once.
+    pub(crate) fn answer(&mut self, now: Instant, want: &DownWant) {
+        let Some((revision, sdp)) = &want.answer else { return };
+        if self.answered == Some(*revision) {
+            return;
+        }
+        self.answered = Some(*revision);
+        self.fault = self.downlink.handle_answer(now, *revision, sdp).err();
+        self.slots_stale = true;
+    }
+
+    /// Takes over how the path is now; true if that is news.
+    pub(crate) fn set_path(&mut self, path: Path) -> bool {
+        metrics().viewers.inc_by(live(path) - live(self.path));
+        std::mem::replace(&mut self.path, path) != path
+    }
+
+    /// Says goodbye.
+    pub(crate) fn close(&mut self, now: Instant, outbox: &mut Outbox) {
+        self.set_context(outbox);
+        self.downlink.close(now, outbox);
+        self.set_path(Path::Closed);
+    }
+
+    /// What is sent to this viewer leaves from the address it knows.
+    pub(crate) fn set_context(&self, outbox: &mut Outbox) {
+        if let Some(remote) = self.downlink.remote() {
+            outbox.set_context(remote, self.source);
+        }
+    }
+
+    /// After the table, an answer or the connection changed: which slot takes which track now. A
+    /// track that is new to its slot is started.
+    pub(crate) fn sync_slots(&mut self, now: Instant, tracks: &Slab<Published>) {
+        self.slots_stale = false;
+        let mut by_track = vec![None; tracks.capacity()];
+        for &index in &self.shown {
+            let Some(published) = tracks.get(index) else { continue };
+            let Some(slot) = self.downlink.slot(published.track.id()) else { continue };
+            by_track[index] = Some(slot);
+            if self.slots.len() <= slot {
+                self.slots.resize_with(slot + 1, || None);
+            }
+            match &mut self.slots[slot] {
+                Some(state) if state.track == Some(index) => continue,
+                Some(state) => {
+                    state.track = Some(index);
+                    state.forwarder.change_track();
+                }
+                empty => {
+                    let (sequence, timestamp) = self.downlink.first_numbers(slot, now);
+                    let forwarder = Forwarder::new(sequence, timestamp);
+                    *empty = Some(SlotState { track: Some(index), forwarder });
+                }
+            }
+            self.starts.push(index);
+        }
+        for (slot, state) in self.slots.iter_mut().enumerate() {
+            let Some(state) = state else { continue };
+            if state.track.is_some_and(|track| by_track.get(track) != Some(&Some(slot))) {
+                state.track = None;
+            }
+        }
+        self.by_track = by_track;
+    }
+
+    /// The track of this number is gone; another may get its number.
+    pub(crate) fn forget_track(&mut self, index: usize) {
+        self.shown.retain(|shown| *shown != index);
+        self.starts.retain(|start| *start != index);
+        if let Some(slot) = self.by_track.get_mut(index) {
+            *slot = None;
+        }
+        for state in self.slots.iter_mut().flatten() {
+            state.track = state.track.filter(|track| *track != index);
+        }
+    }
+
+    /// The track that a slot shows.
+    pub(crate) fn track_of(&self, slot: Slot) -> Option<usize> {
+        self.slots.get(slot)?.as_ref()?.track
+    }
+
+    /// The viewer lacks these packets.
+    pub(crate) fn nack(&mut self, slot: Slot, sequences: Vec<u16>) {
+        self.nacks.push((slot, sequences));
+    }
+
+    /// A sender report for each slot goes out with this wake-up.
+    pub(crate) fn report(&mut self) {
+        self.report_due = true;
+    }
+
+    /// True if something other than fresh packets waits to be sealed.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.starts.is_empty() || !self.nacks.is_empty() || self.report_due
+    }
+
+    /// Its packets could not be sent: video waits for a keyframe, and that for its turn.
+    pub(crate) fn stalled(&mut self, now: Instant, tracks: &Slab<Published>) {
+        let is_video = |index: usize| {
+            tracks.get(index).is_some_and(|published| published.track.kind() == MediaKind::Video)
+        };
+        for state in self.slots.iter_mut().flatten() {
+            if state.track.is_some_and(is_video) {
+                state.forwarder.skip_to_keyframe();
+            }
+        }
+        if self.stalled_until.is_none_or(|until| until <= now) {
+            self.stalled_until = Some(now + self.stall);
+            self.stall = (self.stall * 2).min(STALL.1);
+        }
+    }
+
+    /// Tracks that send but whose keyframe this viewer still waits for, unless it is stalled, are
+    /// pushed to `wanted`: it began with no keyframe in the cache, the source changed, or a stall is
+    /// over.
+    pub(crate) fn retry(
+        &mut self,
+        now: Instant,
+        tracks: &Slab<Published>,
+        wanted: &mut Vec<usize>,
+    ) {
+        if let Some(until) = self.stalled_until {
+            if now < until {
+                return;
+            }
+            if now > until + STALL.1 {
+                // Nothing was refused for long: the next stall is a new one.
+                self.stalled_until = None;
+                self.stall = STALL.0;
+            }
+        }
+        for state in self.slots.iter().flatten() {
+            let Some(index) = state.track else { continue };
+            let Some(published) = tracks.get(index) else { continue };
+            let sends = published.heard.is_some_and(|heard| now < heard + SENDS);
+            let is_video = published.track.kind() == MediaKind::Video;
+            if is_video && sends && state.forwarder.wants_keyframe() {
+                wanted.push(index);
+            }
+        }
+    }
+
+    /// Seals starts, packets asked for again, and reports. Tracks that need a keyframe first are
+    /// pushed to `wanted`.
+    pub(crate) fn flush_work(
+        &mut self,
+        now: Instant,
+        key: ViewerKey,
+        tracks: &Slab<Published>,
+        wanted: &mut Vec<usize>,
+        outbox: &mut Outbox,
+        sink: &mut impl Sink,
+    ) {
+        let Some(to) = self.downlink.remote() else { return };
+        let to = (to, self.source);
+        for index in std::mem::take(&mut self.starts) {
+            let Some(published) = tracks.get(index) else { continue };
+            if published.track.kind() == MediaKind::Audio {
+                continue;
+            }
+            match published.track.start(now) {
+                Some(packets) => {
+                    for (packet_index, _) in packets {
+                        self.forward(key, to, published, index, packet_index, outbox, sink);
+                    }
+                }
+                None => wanted.push(index),
+            }
+        }
+        for (slot, sequences) in std::mem::take(&mut self.nacks) {
+            self.resend(key, to, slot, &sequences, tracks, outbox, sink);
+        }
+        if std::mem::take(&mut self.report_due) {
+            self.send_reports(to, tracks, outbox);
+        }
+    }
+
+    /// Seals this wake-up's packets of one track.
+    pub(crate) fn flush_fresh(
+        &mut self,
+        key: ViewerKey,
+        to: (SocketAddr, Option<IpAddr>),
+        index: usize,
+        published: &Published,
+        outbox: &mut Outbox,
+        sink: &mut impl Sink,
+    ) {
+        for &packet_index in &published.fresh {
+            self.forward(key, to, published, index, packet_index, outbox, sink);
+        }
+    }
+
+    /// Whether this track's packets go to this viewer.
+    pub(crate) fn takes(&self, track: usize) -> bool {
+        self.by_track.get(track).is_some_and(Option::is_some)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all borrowed apart; a struct would be built a packet"
+    )]
+    fn forward(
+        &mut self,
+        key: ViewerKey,
+        to: (SocketAddr, Option<IpAddr>),
+        published: &Published,
+        index: usize,
+        packet_index: u64,
+        outbox: &mut Outbox,
+        sink: &mut impl Sink,
+    ) {
+        let Some(Some(slot)) = self.by_track.get(index).copied() else { return };
+        let Some(Some(state)) = self.slots.get_mut(slot) else { return };
+        let Some(packet) = published.track.packet(packet_index) else { return };
+        let Some(header) = state.forwarder.forward(packet_index, packet) else { return };
+        let room = packet.payload.len() + SEAL_ROOM;
+        let downlink = &mut self.downlink;
+        outbox.seal(key, to, room, sink, |space| {
+            downlink.seal_rtp(slot, header, &packet.payload, space)
+        });
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all borrowed apart")]
+    fn resend(
+        &mut self,
+        key: ViewerKey,
+        to: (SocketAddr, Option<IpAddr>),
+        slot: Slot,
+        sequences: &[u16],
+        tracks: &Slab<Published>,
+        outbox: &mut Outbox,
+        sink: &mut impl Sink,
+    ) {
+        let Some(Some(state)) = self.slots.get(slot) else { return };
+        let Some(published) = state.track.and_then(|track| tracks.get(track)) else { return };
+        let downlink = &mut self.downlink;
+        let mut n_resent = 0;
+        for sequence in sequences.iter().take(MAX_RESENT) {
+            let Some(index) = state.forwarder.index_of(*sequence) else { continue };
+            let Some(packet) = published.track.packet(index) else { continue };
+            let Some(header) = state.forwarder.again(index, packet) else { continue };
+            let room = packet.payload.len() + SEAL_ROOM;
+            let sealed = outbox.seal(key, to, room, sink, |space| {
+                downlink.seal_rtx(slot, header, &packet.payload, space)
+            });
+            n_resent += u64::from(sealed);
+        }
+        metrics().retransmissions.inc_by(n_resent);
+    }
+
+    /// The publisher's NTP time is passed on with the viewer's RTP time (RFC 3550 6.4.1): both
+    /// tracks of a publisher stay on one clock, which is all that lip sync needs.
+    fn send_reports(
+        &mut self,
+        (to, source): (SocketAddr, Option<IpAddr>),
+        tracks: &Slab<Published>,
+        outbox: &mut Outbox,
+    ) {
+        use crate::sfu::transmit::Transmit;
+        outbox.set_context(to, source);
+        for (slot, state) in self.slots.iter().enumerate() {
+            let Some(state) = state else { continue };
+            let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };
+            let Some((ntp, source_timestamp)) = published.track.ntp_and_rtp() else { continue };
+            let Some(timestamp) = state.forwarder.rtp_timestamp_at(source_timestamp) else {
+                continue;
+            };
+            let mut report = [0; REPORT_ROOM];
+            if let Some(len) = self.downlink.seal_sender_report(slot, ntp, timestamp, &mut report) {
+                outbox.transmit(to, &report[..len]);
+            }
+        }
+    }
+}
