@@ -1,5 +1,7 @@
 //! parlor: a private place to meet and to watch.
 
+#[cfg(feature = "camera")]
+pub mod camera;
 pub mod config;
 pub mod ids;
 pub mod ports;
