@@ -19,7 +19,7 @@ pub(super) const MASK: &str = "***";
 /// `ADDR:PORT`, port 0 included (the system chooses; for tests).
 pub(super) fn listen(text: &str) -> Meant<SocketAddr> {
     const EXAMPLE: &str =
-        "write ADDR:PORT, such as \"[::]:8172\" (all addresses) or \"192.168.1.5:8172\"";
+        "write ADDR:PORT, such as \"[::]:443\" (all addresses) or \"192.168.1.5:443\"";
     text.parse().map_err(|_| {
         let problem = if text.parse::<IpAddr>().is_ok() {
             "has no port"

@@ -58,9 +58,6 @@ pub(super) fn integer<T: TryFrom<i64>>(
 ) -> impl Fn(&Value) -> Meant<T> {
     move |value| {
         let expected = format!("{} to {} ({unit})", range.start(), range.end());
-        if matches!(value, Value::Float(float) if float.is_infinite()) {
-            return Err(out_of_range(&expected));
-        }
         let number = value
             .as_integer()
             .ok_or_else(|| wrong_type(value, &format!("a whole number, {expected}")))?;
@@ -82,7 +79,6 @@ pub(super) fn bytes(range: RangeInclusive<usize>) -> impl Fn(&Value) -> Meant<us
         let expected = format!("{} to {} bytes", range.start(), range.end());
         let number = match value {
             Value::Integer(number) => usize::try_from(*number).ok(),
-            Value::Float(float) if float.is_infinite() => None,
             Value::String(text) => {
                 let size = with_unit(text, &UNITS).ok_or_else(|| {
                     Problem::new("is no size", "write bytes, such as 16384 or \"16 KiB\"")
@@ -101,7 +97,6 @@ pub(super) fn bits_per_second(range: RangeInclusive<u32>) -> impl Fn(&Value) -> 
     move |value| {
         let number = match value {
             Value::Integer(number) => u32::try_from(*number).ok(),
-            Value::Float(float) if float.is_infinite() => None,
             Value::String(text) => {
                 let rate = with_unit(text, &UNITS).ok_or_else(|| {
                     Problem::new("is no bit rate", "write bits a second: 1500000 or \"1500k\"")
