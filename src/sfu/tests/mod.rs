@@ -2,6 +2,7 @@
 //! hour ahead of the wall clock, so that reading the wall clock fails loudly.
 
 mod client;
+mod loopback;
 mod loss;
 mod reconcile;
 mod stall;
