@@ -5,7 +5,14 @@
 //! datagrams go out, and nothing here reads a clock or knows a socket. It does not decide which
 //! packets a viewer gets, nor their numbers (`forward`), and keeps no packets (`track`).
 
+mod dtls;
+mod ice;
+mod rtcp;
+mod srtp;
+
 use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+pub use dtls::DownShared;
 
 use super::{
     Path, SfuError, credentials::IceCredentials, forward::Forwarded, packet::Codec,
@@ -15,17 +22,6 @@ use crate::{
     ids::{Mid, TrackId},
     protocol::Shown,
 };
-
-/// What all viewers of this process share: certificate and DTLS configuration.
-#[derive(Debug)]
-pub struct DownShared {}
-
-impl DownShared {
-    /// Makes a certificate for the life of this process.
-    pub fn new() -> Result<Arc<Self>, SfuError> {
-        Ok(Arc::new(Self {}))
-    }
-}
 
 /// A track that a viewer is to be shown.
 #[derive(Debug, Clone, PartialEq)]
