@@ -117,7 +117,7 @@ async fn publish_and_watch() {
         up.turn().await;
         let incoming = down.turn().await;
         let rtp = incoming.into_iter().find_map(|incoming| match incoming {
-            Incoming::Rtp(packet) => Some(super::world::parse_rtp(&packet).1.to_vec()),
+            Incoming::Rtp(packet) => Some(super::peer::parse_rtp(&packet).1.to_vec()),
             _ => None,
         });
         if let Some(payload) = rtp {

@@ -4,6 +4,7 @@
 mod client;
 mod loopback;
 mod loss;
+mod peer;
 mod reconcile;
 mod stall;
 mod start;

@@ -83,7 +83,7 @@ impl Room {
     fn fail_publisher(&mut self, index: usize) {
         self.publishers[index].uplink = None;
         self.publishers[index].set_path(Path::Closed);
-        self.publisher_changed(index);
+        self.note_publisher(index);
     }
 
     /// An `up` connection's deadline.
@@ -149,7 +149,7 @@ impl Room {
         let key = TimerKey::Up(self.index, index);
         context.timers.schedule_again(now, key, uplink.poll_timeout(), &mut publisher.scheduled);
         if path_changed && publisher.set_path(uplink.path(now)) {
-            self.publisher_changed(index);
+            self.note_publisher(index);
         }
     }
 
@@ -217,7 +217,7 @@ impl Room {
                 changed.push(index);
             }
         }
-        changed.into_iter().for_each(|index| self.publisher_changed(index));
+        changed.into_iter().for_each(|index| self.note_publisher(index));
         for (index, viewer) in &mut self.viewers {
             if viewer.path != Path::Closed && viewer.set_path(viewer.downlink.path(now)) {
                 self.changed.insert(viewer.member);
