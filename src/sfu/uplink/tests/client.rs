@@ -160,11 +160,12 @@ impl Client {
             transport_protocol: TransportProtocol::UDP,
             ecn: None,
         };
+        self.flight.received(datagram);
         let message = BytesMut::from(datagram);
         let _ = self.connection.handle_read(TaggedBytesMut { now, transport, message });
         self.settle(now);
         let repeated = &mut self.sent_to_server;
-        self.flight.received(now, datagram, |again| repeated.push_back(again.to_vec()));
+        self.flight.after_read(now, |again| repeated.push_back(again.to_vec()));
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
