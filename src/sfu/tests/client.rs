@@ -121,7 +121,8 @@ impl Client {
     pub(crate) fn new(now: Instant, shared: &Arc<ClientShared>, name: &str) -> Self {
         Self {
             shared: Arc::clone(shared),
-            ufrag: name.to_owned(),
+            // At least four characters (RFC 8839 5.4).
+            ufrag: format!("peer{name}"),
             remote: None,
             endpoint: Endpoint::new(peer(), TransportProtocol::UDP, None),
             connecting: false,
