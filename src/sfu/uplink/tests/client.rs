@@ -161,10 +161,13 @@ impl Client {
             ecn: None,
         };
         let message = BytesMut::from(datagram);
+        if is_dtls(datagram) {
+            self.flight.received(datagram);
+        }
         let _ = self.connection.handle_read(TaggedBytesMut { now, transport, message });
         self.settle(now);
         let repeated = &mut self.sent_to_server;
-        self.flight.received(now, datagram, |again| repeated.push_back(again.to_vec()));
+        self.flight.after_read(now, |again| repeated.push_back(again.to_vec()));
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
