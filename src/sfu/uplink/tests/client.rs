@@ -162,6 +162,9 @@ impl Client {
         };
         self.flight.received(datagram);
         let message = BytesMut::from(datagram);
+        if is_dtls(datagram) {
+            self.flight.received(datagram);
+        }
         let _ = self.connection.handle_read(TaggedBytesMut { now, transport, message });
         self.settle(now);
         let repeated = &mut self.sent_to_server;
