@@ -196,7 +196,7 @@ impl Client {
                 let words: Vec<&str> = line.strip_prefix("a=candidate:")?.split(' ').collect();
                 Some(SocketAddr::new(words.get(4)?.parse().ok()?, words.get(5)?.parse().ok()?))
             })
-            .last();
+            .next_back();
     }
 
     /// Answers an offer to receive: every section is taken, with all that it offers.

@@ -160,7 +160,6 @@ impl Client {
             transport_protocol: TransportProtocol::UDP,
             ecn: None,
         };
-        self.flight.received(datagram);
         let message = BytesMut::from(datagram);
         if is_dtls(datagram) {
             self.flight.received(datagram);
