@@ -115,6 +115,11 @@ impl World {
         self.core.apply(self.now, ROOM, member, want);
     }
 
+    /// Nobody holds the room any more.
+    pub(super) fn close_room(&mut self) {
+        self.core.close_room(self.now, ROOM);
+    }
+
     /// A client that has no connection yet.
     pub(super) fn another_peer(&self, number: u16) -> Peer {
         Peer::new(self.now, &self.shared, number)
