@@ -121,7 +121,8 @@ impl Client {
     pub(crate) fn new(now: Instant, shared: &Arc<ClientShared>, name: &str) -> Self {
         Self {
             shared: Arc::clone(shared),
-            ufrag: name.to_owned(),
+            // At least four characters (RFC 8839 5.4).
+            ufrag: format!("peer{name}"),
             remote: None,
             endpoint: Endpoint::new(peer(), TransportProtocol::UDP, None),
             connecting: false,
@@ -195,7 +196,7 @@ impl Client {
                 let words: Vec<&str> = line.strip_prefix("a=candidate:")?.split(' ').collect();
                 Some(SocketAddr::new(words.get(4)?.parse().ok()?, words.get(5)?.parse().ok()?))
             })
-            .last();
+            .next_back();
     }
 
     /// Answers an offer to receive: every section is taken, with all that it offers.

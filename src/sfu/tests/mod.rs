@@ -2,7 +2,9 @@
 //! hour ahead of the wall clock, so that reading the wall clock fails loudly.
 
 mod client;
+mod loopback;
 mod loss;
+mod peer;
 mod reconcile;
 mod stall;
 mod start;

@@ -102,3 +102,23 @@ fn a_bad_offer_is_told_and_a_good_one_after_it_works() {
     world.apply(member);
     world.publisher(5);
 }
+
+#[test]
+fn new_addresses_are_in_the_next_offers_and_a_closed_room_says_goodbye() {
+    let mut world = World::new();
+    let (source, viewers) = world.with_viewers(1);
+    let line = "candidate:1 1 udp 2130706431 198.51.100.7 10000 typ host";
+    world.core.set_candidates([line.to_owned()].into(), "198.51.100.7:10000".parse().expect("one"));
+    let late = world.viewer(200, &[source.member]);
+    world.until("there is an offer", |world| {
+        let down = world.seen.get(&late).and_then(|seen| seen.down.as_ref());
+        down.is_some_and(|down| down.offer.is_some())
+    });
+    let offer = world.seen[&late].down.as_ref().and_then(|down| down.offer.clone());
+    assert!(offer.is_some_and(|offer| offer.contains(line)));
+
+    world.close_room();
+    world.step();
+    assert!(world.downs[&viewers[0]].closed && world.ups[&source.member].closed);
+    assert_eq!(world.core.n_connections(), 0);
+}

@@ -76,7 +76,9 @@ fn garbage_is_dropped_and_counted_and_felt_by_no_one() {
         let mut datagram: Vec<u8> =
             (0..round % 200).map(|at| (random >> (at % 57)) as u8).collect();
         let first = [0, 1, 20, 22, 23, 63, 100, 128, 144, 200, 255][round % 11];
-        datagram.first_mut().map(|byte| *byte = first);
+        if let Some(byte) = datagram.first_mut() {
+            *byte = first;
+        }
         let now = world.now;
         for from in [stranger, known, publisher] {
             world.core.handle_datagram(now, from, None, &datagram);

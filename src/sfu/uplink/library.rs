@@ -5,6 +5,9 @@
 //! without `a=ssrc`, and drops packets of SSRCs that no SDP declares). Media is taken out by an
 //! interceptor ([`Tap`]), where it is already decrypted.
 //!
+//! None of its timers is driven: ICE has none here, the reports are `media`'s, and that of DTLS gives
+//! up after seven times; `flight` repeats instead.
+//!
 //! # Departure: its ICE agent talks to us alone
 //! Its lite agent answers a nominating check only after a check of its own, never moves to another
 //! pair, and gives up for good. So `ice` answers the network, and here the agent is led once, in
@@ -141,15 +144,6 @@ impl Library {
                 return Some(datagram);
             }
         }
-    }
-
-    /// When the handshake has something to repeat. Afterwards the library has no timers of ours.
-    pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
-        if self.is_connected { None } else { self.connection.poll_timeout() }
-    }
-
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
-        let _ = self.connection.handle_timeout(now);
     }
 
     /// Queues the close_notify.

@@ -47,7 +47,9 @@ use offer::Offer;
 use reach::{CLOSED_AFTER, Reach};
 use tap::Tap;
 
-const ALERT: u8 = 21;
+/// Bytes of DTLS that are taken before completion, and again after it. A handshake has about 4 KB;
+/// this leaves room for eight repetitions, and bounds what the library keeps of what comes too early.
+const DTLS_BUDGET: usize = 32 * 1024;
 
 /// How far the connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +76,8 @@ pub struct Uplink {
     state: State,
     told: State,
     reach: Reach,
-    /// The library's next timeout; it can only be asked with `&mut`.
-    library_timeout: Option<Instant>,
+    /// Bytes of DTLS that the library may still be shown.
+    dtls_budget: usize,
     media_timeout: Option<Instant>,
 }
 
@@ -104,7 +106,7 @@ impl Uplink {
             state: State::New,
             told: State::New,
             reach: Reach::new(now),
-            library_timeout: None,
+            dtls_budget: DTLS_BUDGET,
             media_timeout: None,
         })
     }
@@ -203,9 +205,6 @@ impl Uplink {
         if let Some(remote) = self.reach.remote() {
             self.flight.handle_timeout(now, |datagram| out.transmit(remote, datagram));
         }
-        if let Some(library) = self.library.as_mut().filter(|library| !library.is_connected()) {
-            library.handle_timeout(now);
-        }
         if self.media_timeout.is_some_and(|at| at <= now) {
             self.tap.media().handle_timeout(now);
         }
@@ -217,7 +216,7 @@ impl Uplink {
         if self.state == State::Closed {
             return None;
         }
-        let timeouts = [self.library_timeout, self.media_timeout, self.flight.poll_timeout()];
+        let timeouts = [self.media_timeout, self.flight.poll_timeout()];
         timeouts.into_iter().flatten().chain([self.reach.poll_timeout()]).min()
     }
 
@@ -280,6 +279,8 @@ impl Uplink {
     }
 
     fn take_dtls(&mut self, now: Instant, data: &[u8], out: &mut dyn Transmit) {
+        let Some(rest) = self.dtls_budget.checked_sub(data.len()) else { return };
+        self.dtls_budget = rest;
         if self.library.is_none() {
             if let Some(opened) = self.gate.take(data) {
                 self.open_library(now, &opened.profiles);
@@ -304,6 +305,7 @@ impl Uplink {
         }
         if is_up && self.state == State::New {
             self.state = State::Connected;
+            self.dtls_budget = DTLS_BUDGET;
             self.flight.finish();
         }
     }
@@ -337,7 +339,7 @@ impl Uplink {
                 self.flight.sent(now, &mut datagram);
                 // The library answers a client's close_notify with its own, and a fault with
                 // another alert: either way that was the end.
-                if self.state == State::Connected && datagram.first() == Some(&ALERT) {
+                if self.state == State::Connected && datagram.first() == Some(&flight::ALERT) {
                     self.state = State::Closed;
                 }
             }
@@ -345,7 +347,6 @@ impl Uplink {
                 out.transmit(remote, &datagram);
             }
         }
-        self.library_timeout = library.poll_timeout();
         self.media_timeout = self.tap.media().poll_timeout();
     }
 

@@ -348,7 +348,7 @@ impl Room {
     }
 
     /// After a connection's path was looked at: an `up` that is closed publishes nothing.
-    pub(crate) fn publisher_changed(&mut self, index: usize) {
+    pub(crate) fn note_publisher(&mut self, index: usize) {
         let publisher = &self.publishers[index];
         let member = publisher.member;
         self.changed.insert(member);
