@@ -9,7 +9,10 @@ mod camera_peer;
 
 use std::sync::Arc;
 
-use camera_peer::{FakeHouse, Peer, Room, Said, next, packet, pictures_until_idr, send_pli};
+use camera_peer::{
+    FakeHouse, Peer, Room, Said, next, packet, pictures_until_idr, pictures_until_keyframe,
+    send_pli,
+};
 use gstreamer::prelude::*;
 use parlor::{
     camera::{
@@ -22,8 +25,8 @@ use parlor::{
         publisher::{Media, Publisher, PublisherEvent},
     },
     config::{
-        AccessSettings, CameraSettings, Guests, HttpSettings, LogSettings, MediaSettings,
-        NetworkSettings, Role, RoomSettings, Settings, VideoSource,
+        AccessSettings, AudioSource, CameraSettings, Guests, HttpSettings, LogSettings,
+        MediaSettings, NetworkSettings, Role, RoomSettings, Settings, VideoSource,
     },
     ids::RoomName,
     protocol::{Direction, ErrorCode, MemberKind, ServerMessage, TrackSource},
@@ -88,7 +91,7 @@ async fn a_camera_is_seen_and_heard_and_gives_a_keyframe_when_asked() {
     }
     assert!(!published.sdp.contains("a=candidate"), "nothing but loopback, so nothing to say");
 
-    let mut peer = Peer::answering(&published.sdp).await;
+    let mut peer = Box::pin(Peer::answering(&published.sdp)).await;
     // An address that must not be tried: the camera is bound to loopback.
     let elsewhere = "a=candidate:7 1 udp 2130706431 192.0.2.1 9 typ host\r\na=end-of-candidates";
     let sdp = peer.answer.replacen("a=end-of-candidates", elsewhere, 1);
@@ -110,7 +113,7 @@ async fn a_camera_is_seen_and_heard_and_gives_a_keyframe_when_asked() {
     room.say(None, ServerMessage::Restart { direction: Direction::Up }).await;
     let again = room.publish().await;
     assert_eq!(again.generation, 2);
-    let mut peer = Peer::answering(&again.sdp).await;
+    let mut peer = Box::pin(Peer::answering(&again.sdp)).await;
     let answer = ServerMessage::Published { generation: 2, sdp: peer.answer.clone() };
     room.say(Some(again.id), answer).await;
     let (picture, _) = peer.picture_and_sound().await;
@@ -134,7 +137,7 @@ async fn a_refused_offer_is_a_fault_and_the_next_one_clears_it() {
 
     let published = room.publish().await;
     assert_eq!(published.generation, 2);
-    let mut peer = Peer::answering(&published.sdp).await;
+    let mut peer = Box::pin(Peer::answering(&published.sdp)).await;
     let sdp = peer.answer.clone();
     room.say(Some(published.id), ServerMessage::Published { generation: 2, sdp }).await;
     pictures_until_idr(&peer.picture().await, 60).await;
@@ -144,18 +147,32 @@ async fn a_refused_offer_is_a_fault_and_the_next_one_clears_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_work_says_why_and_keeps_its_seat() {
+    let no_microphone = Some(AudioSource::Alsa("hw:99,0".into()));
     let cases = [
-        (VideoSource::V4l2("/dev/video-nowhere".into()), None, "The camera is not there, since "),
+        (
+            VideoSource::V4l2("/dev/video-nowhere".into()),
+            None,
+            None,
+            "The camera is not there, since ",
+        ),
         (
             VideoSource::Rtsp("rtsp://192.0.2.1/".into()),
             None,
+            None,
             "Cameras of the kind rtsp come later",
         ),
-        (VideoSource::Test, Some("lavaenc"), "The video encoder lavaenc is not known, since "),
+        (
+            VideoSource::Test,
+            None,
+            Some("lavaenc"),
+            "The video encoder lavaenc is not known, since ",
+        ),
+        (VideoSource::Test, no_microphone, None, "The camera's microphone is not there, since "),
     ];
-    for (source, encoder, reason) in cases {
+    for (source, audio, encoder, reason) in cases {
         let encoder = encoder.map(str::to_owned);
-        let (handle, said) = start(vec![CameraSettings { source, encoder, ..demo(&home()) }]);
+        let (handle, said) =
+            start(vec![CameraSettings { source, audio, encoder, ..demo(&home()) }]);
         let (mut room, _) = Room::enter(said).await;
         let fault = room.fault().await.expect("a reason");
         assert!(fault.starts_with(reason), "{fault}");
@@ -185,6 +202,33 @@ fn each_encoder_that_is_installed_was_really_tried() {
     assert_eq!(probe::choose(None).ok(), working.first().copied());
 }
 
+/// Each codec crosses webrtcbin in its own way, and each encoder has its own for keyframes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_encoder_that_works_is_seen_and_gives_keyframes() {
+    gstreamer::init().expect("GStreamer");
+    for encoder in RANKING {
+        if !probe::works(encoder) {
+            eprintln!("skipped: {} is not here", encoder.factory);
+            continue;
+        }
+        let forced = Some(encoder.factory.to_owned());
+        let (handle, said) =
+            start(vec![CameraSettings { encoder: forced, audio: None, ..demo(&home()) }]);
+        let (mut room, _) = Room::enter(said).await;
+        let published = room.publish().await;
+        let mut peer = Box::pin(Peer::answering(&published.sdp)).await;
+        let sdp = peer.answer.clone();
+        room.say(Some(published.id), ServerMessage::Published { generation: 1, sdp }).await;
+        let picture = peer.picture().await;
+        pictures_until_keyframe(&picture, encoder.codec, 60).await;
+        for _ in 0..2 {
+            send_pli(&picture).await;
+            pictures_until_keyframe(&picture, encoder.codec, 60).await;
+        }
+        handle.stop().await;
+    }
+}
+
 /// The connection outlives the camera: unplugged and plugged in again is the same track.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_waits_for_its_camera() {
@@ -211,7 +255,7 @@ async fn a_connection_waits_for_its_camera() {
     let publisher = publisher.expect("a publisher");
     assert!(matches!(next(&mut events, "readiness").await, PublisherEvent::Ready));
     let offer = Publisher::offer(publisher.webrtcbin()).await.expect("an offer");
-    let mut peer = Peer::answering(&offer).await;
+    let mut peer = Box::pin(Peer::answering(&offer)).await;
     Publisher::answer(publisher.webrtcbin(), peer.answer.clone()).await.expect("it is taken");
     assert!(matches!(next(&mut events, "connection").await, PublisherEvent::Connected));
     let picture = peer.picture().await;

@@ -6,7 +6,7 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use parlor::{
-    camera::{House, Place},
+    camera::{House, Place, encoder::Codec},
     protocol::{ClientMessage, Outgoing, PublishTrack, Request, ServerMessage},
     rooms::{JoinError, JoinRequest, SeatClosed},
 };
@@ -179,16 +179,15 @@ impl Peer {
         let mut media_engine = MediaEngine::default();
         media_engine.register_default_codecs().expect("codecs");
         let registry = register_default_interceptors(Registry::new(), &mut media_engine);
-        let connection = PeerConnectionBuilder::new()
+        let building = PeerConnectionBuilder::new()
             .with_media_engine(media_engine)
             .with_interceptor_registry(registry.expect("interceptors"))
             .with_setting_engine(SettingEngineBuilder::new().with_lite(true).build())
             .with_handler(Arc::new(Handler { gathered, tracks: sender }))
             .with_runtime(default_runtime().expect("a runtime"))
             .with_udp_addrs(vec!["127.0.0.1:0".to_owned()])
-            .build()
-            .await
-            .expect("a peer");
+            .build();
+        let connection = Box::pin(building).await.expect("a peer");
         let offer = RTCSessionDescription::offer(offer.to_owned()).expect("an offer");
         connection.set_remote_description(offer).await.expect("the offer is accepted");
         let answer = connection.create_answer(None).await.expect("an answer");
@@ -233,7 +232,7 @@ pub(crate) async fn packet(track: &Arc<dyn TrackRemote>) -> (u32, Vec<u8>) {
 }
 
 /// Whether a payload (RFC 6184, 5.2) begins or holds an IDR slice.
-pub(crate) fn is_idr(payload: &[u8]) -> bool {
+fn is_idr(payload: &[u8]) -> bool {
     let kind = |byte: Option<&u8>| byte.map(|byte| byte & 0x1f);
     match kind(payload.first()) {
         Some(5) => true,
@@ -257,17 +256,45 @@ pub(crate) fn is_idr(payload: &[u8]) -> bool {
     }
 }
 
-/// Pictures until an IDR arrives, counted by their timestamps; fails after `most`.
-pub(crate) async fn pictures_until_idr(track: &Arc<dyn TrackRemote>, most: usize) -> usize {
+/// Whether a payload (RFC 7741, 4.2 and 4.3) begins a VP8 keyframe.
+fn is_vp8_keyframe(payload: &[u8]) -> bool {
+    let byte = |at: usize| payload.get(at).copied().unwrap_or(0xff);
+    let mut at = 1;
+    if byte(0) & 0x80 != 0 {
+        let extension = byte(1);
+        at = 2;
+        if extension & 0x80 != 0 {
+            at += if byte(at) & 0x80 != 0 { 2 } else { 1 };
+        }
+        at += usize::from(extension & 0x40 != 0) + usize::from(extension & 0x30 != 0);
+    }
+    byte(0) & 0x1f == 0x10 && byte(at) & 1 == 0
+}
+
+/// Pictures until a keyframe arrives, counted by their timestamps; fails after `most`.
+pub(crate) async fn pictures_until_keyframe(
+    track: &Arc<dyn TrackRemote>,
+    codec: Codec,
+    most: usize,
+) -> usize {
+    let is_keyframe = match codec {
+        Codec::H264 => is_idr,
+        Codec::Vp8 => is_vp8_keyframe,
+    };
     let mut timestamps = Vec::new();
     loop {
         let (timestamp, payload) = packet(track).await;
         if timestamps.last() != Some(&timestamp) {
             timestamps.push(timestamp);
         }
-        if is_idr(&payload) {
+        if is_keyframe(&payload) {
             return timestamps.len();
         }
         assert!(timestamps.len() <= most, "no keyframe within {most} pictures");
     }
+}
+
+/// The same for H.264.
+pub(crate) async fn pictures_until_idr(track: &Arc<dyn TrackRemote>, most: usize) -> usize {
+    pictures_until_keyframe(track, Codec::H264, most).await
 }
