@@ -9,10 +9,7 @@ mod camera_peer;
 
 use std::sync::Arc;
 
-use camera_peer::{
-    FakeHouse, Peer, Room, Said, next, packet, pictures_until_idr, pictures_until_keyframe,
-    send_pli,
-};
+use camera_peer::{FakeHouse, Peer, Room, Said, keyframe, keyframes_on_demand, next, packet};
 use gstreamer::prelude::*;
 use parlor::{
     camera::{
@@ -95,19 +92,13 @@ async fn a_camera_is_seen_and_heard_and_gives_a_keyframe_when_asked() {
     // An address that must not be tried: the camera is bound to loopback.
     let elsewhere = "a=candidate:7 1 udp 2130706431 192.0.2.1 9 typ host\r\na=end-of-candidates";
     let sdp = peer.answer.replacen("a=end-of-candidates", elsewhere, 1);
+    assert_ne!(sdp, peer.answer);
     let answer = ServerMessage::Published { generation: 1, sdp };
     room.say(Some(published.id), answer).await;
     let (picture, sound) = peer.picture_and_sound().await;
     assert!(!packet(&sound).await.1.is_empty());
 
-    // By itself it would come every 150 pictures.
-    pictures_until_idr(&picture, 60).await;
-    for _ in 0..3 {
-        for _ in 0..3 {
-            send_pli(&picture).await;
-        }
-        pictures_until_idr(&picture, 60).await;
-    }
+    keyframes_on_demand(&picture, Codec::H264).await;
 
     // The room wants a new connection: the same seat, the next generation, no fault shown.
     room.say(None, ServerMessage::Restart { direction: Direction::Up }).await;
@@ -117,7 +108,7 @@ async fn a_camera_is_seen_and_heard_and_gives_a_keyframe_when_asked() {
     let answer = ServerMessage::Published { generation: 2, sdp: peer.answer.clone() };
     room.say(Some(again.id), answer).await;
     let (picture, _) = peer.picture_and_sound().await;
-    pictures_until_idr(&picture, 60).await;
+    keyframe(&picture, Codec::H264, None).await;
 
     handle.stop().await;
     assert!(matches!(next(&mut room.said, "farewell").await, Said::Left));
@@ -140,7 +131,7 @@ async fn a_refused_offer_is_a_fault_and_the_next_one_clears_it() {
     let mut peer = Box::pin(Peer::answering(&published.sdp)).await;
     let sdp = peer.answer.clone();
     room.say(Some(published.id), ServerMessage::Published { generation: 2, sdp }).await;
-    pictures_until_idr(&peer.picture().await, 60).await;
+    keyframe(&peer.picture().await, Codec::H264, None).await;
     assert_eq!(room.fault().await, None);
     handle.stop().await;
 }
@@ -220,11 +211,7 @@ async fn each_encoder_that_works_is_seen_and_gives_keyframes() {
         let sdp = peer.answer.clone();
         room.say(Some(published.id), ServerMessage::Published { generation: 1, sdp }).await;
         let picture = peer.picture().await;
-        pictures_until_keyframe(&picture, encoder.codec, 60).await;
-        for _ in 0..2 {
-            send_pli(&picture).await;
-            pictures_until_keyframe(&picture, encoder.codec, 60).await;
-        }
+        keyframes_on_demand(&picture, encoder.codec).await;
         handle.stop().await;
     }
 }
@@ -259,15 +246,12 @@ async fn a_connection_waits_for_its_camera() {
     Publisher::answer(publisher.webrtcbin(), peer.answer.clone()).await.expect("it is taken");
     assert!(matches!(next(&mut events, "connection").await, PublisherEvent::Connected));
     let picture = peer.picture().await;
-    pictures_until_idr(&picture, 60).await;
-    let (before, _) = packet(&picture).await;
+    let before = keyframe(&picture, Codec::H264, None).await;
 
     tokio::task::spawn_blocking(move || drop(first)).await.expect("it closes");
     let (second, _events) = open();
     let second = second.await.expect("a task").expect("a capture");
-    // What was under way when it closed comes first.
-    pictures_until_idr(&picture, 60).await;
-    let (after, _) = packet(&picture).await;
+    let after = keyframe(&picture, Codec::H264, Some(before)).await;
     assert!(after.wrapping_sub(before) < u32::MAX / 2, "time goes on: {before} {after}");
 
     let closed = tokio::task::spawn_blocking(move || drop((second, publisher)));

@@ -215,7 +215,7 @@ impl Peer {
 }
 
 /// Asks for a keyframe as a viewer does.
-pub(crate) async fn send_pli(track: &Arc<dyn TrackRemote>) {
+async fn send_pli(track: &Arc<dyn TrackRemote>) {
     let media_ssrc = *track.ssrcs().await.first().expect("it has an SSRC");
     let pli = PictureLossIndication { sender_ssrc: 1, media_ssrc };
     track.write_rtcp(vec![Box::new(pli)]).await.expect("it is sent");
@@ -271,12 +271,18 @@ fn is_vp8_keyframe(payload: &[u8]) -> bool {
     byte(0) & 0x1f == 0x10 && byte(at) & 1 == 0
 }
 
-/// Pictures until a keyframe arrives, counted by their timestamps; fails after `most`.
-pub(crate) async fn pictures_until_keyframe(
+/// More pictures than any keyframe that was asked for takes, and fewer than half of the 150 after
+/// which one comes by itself.
+const MOST_PICTURES: usize = 60;
+
+/// Waits for a keyframe that is not the one of the timestamp `known`; gives its timestamp.
+///
+/// An encoder writes a picture in several slices, so one keyframe shows many times.
+pub(crate) async fn keyframe(
     track: &Arc<dyn TrackRemote>,
     codec: Codec,
-    most: usize,
-) -> usize {
+    known: Option<u32>,
+) -> u32 {
     let is_keyframe = match codec {
         Codec::H264 => is_idr,
         Codec::Vp8 => is_vp8_keyframe,
@@ -284,17 +290,27 @@ pub(crate) async fn pictures_until_keyframe(
     let mut timestamps = Vec::new();
     loop {
         let (timestamp, payload) = packet(track).await;
+        if known == Some(timestamp) {
+            continue;
+        }
         if timestamps.last() != Some(&timestamp) {
             timestamps.push(timestamp);
         }
         if is_keyframe(&payload) {
-            return timestamps.len();
+            return timestamp;
         }
-        assert!(timestamps.len() <= most, "no keyframe within {most} pictures");
+        assert!(timestamps.len() <= MOST_PICTURES, "no keyframe within {MOST_PICTURES} pictures");
     }
 }
 
-/// The same for H.264.
-pub(crate) async fn pictures_until_idr(track: &Arc<dyn TrackRemote>, most: usize) -> usize {
-    pictures_until_keyframe(track, Codec::H264, most).await
+/// Asks for keyframes as viewers do, several at once, and sees each come.
+pub(crate) async fn keyframes_on_demand(track: &Arc<dyn TrackRemote>, codec: Codec) {
+    let mut known = keyframe(track, codec, None).await;
+    // The first may be the one that a new connection begins with.
+    for _ in 0..4 {
+        for _ in 0..3 {
+            send_pli(track).await;
+        }
+        known = keyframe(track, codec, Some(known)).await;
+    }
 }
