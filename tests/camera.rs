@@ -21,10 +21,7 @@ use parlor::{
         probe,
         publisher::{Media, Publisher, PublisherEvent},
     },
-    config::{
-        AccessSettings, AudioSource, CameraSettings, Guests, HttpSettings, LogSettings,
-        MediaSettings, NetworkSettings, Role, RoomSettings, Settings, VideoSource,
-    },
+    config::{AudioSource, CameraSettings, VideoSource},
     ids::RoomName,
     protocol::{Direction, ErrorCode, MemberKind, ServerMessage, TrackSource},
     rooms::Liveness,
@@ -35,38 +32,9 @@ fn home() -> RoomName {
     RoomName::parse("home").expect("a room")
 }
 
-fn settings(cameras: Option<Vec<CameraSettings>>, demo: bool) -> Settings {
-    let second = std::time::Duration::from_secs(1);
-    Settings {
-        http: HttpSettings {
-            listen: Vec::new(),
-            certificate: None,
-            web_dir: None,
-            max_header: 0,
-            max_body: 0,
-            max_sdp: 0,
-            max_message: 0,
-            connections_per_address: 0,
-            joins_per_minute: 0,
-            idle_timeout: second,
-            slow_timeout: second,
-            origins: Vec::new(),
-            frame_ancestors: Vec::new(),
-        },
-        media: MediaSettings { ports: 10000..=10100, workers: 1 },
-        network: NetworkSettings { announce: Vec::new(), include: Vec::new(), exclude: Vec::new() },
-        rooms: RoomSettings { max_participants: 0, create: Role::Owner, default: home() },
-        cameras,
-        access: AccessSettings { guests: Guests::Lan, local_proxy: false },
-        log: LogSettings { filter: String::new() },
-        data_dir: std::path::PathBuf::new(),
-        demo,
-    }
-}
-
 fn start(cameras: Vec<CameraSettings>) -> (CameraHandle, mpsc::Receiver<Said>) {
     let (house, said) = FakeHouse::new();
-    (camera::start(&settings(Some(cameras), false), house), said)
+    (camera::start_fleet(Some(cameras), None, house), said)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,13 +143,23 @@ async fn what_cannot_work_says_why_and_keeps_its_seat() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_seat_is_taken_again() {
     let (house, mut said) = FakeHouse::new();
-    let handle = camera::start(&settings(Some(vec![demo(&home())]), false), house);
+    let handle = camera::start_fleet(Some(vec![demo(&home())]), None, house);
     for _ in 0..2 {
         let (room, _) = Room::enter(said).await;
         // The room ends: its end of the outbox is dropped, and so is the test's.
         said = room.said;
         drop(room.outbox);
     }
+    handle.stop().await;
+}
+
+/// On a machine with a camera that one is found instead; both are members of the room `home`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_camera_is_configured_one_is_found_or_the_test_picture_stands_in() {
+    let (house, said) = FakeHouse::new();
+    let handle = camera::start_fleet(None, Some(home()), house);
+    let (_, join) = Room::enter(said).await;
+    assert_eq!((join.room, join.kind), (home(), MemberKind::Camera));
     handle.stop().await;
 }
 
