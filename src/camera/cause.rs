@@ -56,14 +56,7 @@ impl fmt::Display for Cause {
             Self::NoFormat => f.write_str("The camera gives no picture of the configured size"),
             Self::NoPicture => f.write_str("The camera is open but sends no picture"),
             Self::Stalled => f.write_str("The camera has stopped sending"),
-            Self::Microphone(cause) => f.write_str(&match &**cause {
-                Self::Unplugged => "The camera's microphone was unplugged".to_owned(),
-                Self::Absent => "The camera's microphone is not there".to_owned(),
-                Self::Busy => {
-                    "The camera's microphone is busy: another program is using it".to_owned()
-                }
-                other => format!("The camera's microphone does not work: {other}"),
-            }),
+            Self::Microphone(cause) => write_microphone(f, cause),
             Self::NoEncoder => f.write_str("No video encoder works on this box"),
             Self::EncoderFails(name) => write!(f, "The video encoder {name} does not work here"),
             Self::EncoderUnknown(name) => write!(f, "The video encoder {name} is not known"),
@@ -75,6 +68,16 @@ impl fmt::Display for Cause {
             Self::Other(why) => write!(f, "The camera failed: {why}"),
         }
     }
+}
+
+fn write_microphone(f: &mut fmt::Formatter<'_>, cause: &Cause) -> fmt::Result {
+    let what = match cause {
+        Cause::Unplugged => "was unplugged",
+        Cause::Absent => "is not there",
+        Cause::Busy => "is busy: another program is using it",
+        other => return write!(f, "The camera's microphone does not work: {other}"),
+    };
+    write!(f, "The camera's microphone {what}")
 }
 
 /// Which part of the capture an element belongs to.

@@ -210,7 +210,7 @@ mod tests {
         let (one, two) = (webcam("/dev/video0", "usb-1"), webcam("/dev/video2", "usb-2"));
         assert_eq!(scan(&[two.clone(), one.clone()]), ["add video0", "add video2", "remove demo"]);
         assert_eq!(scan(&[one.clone(), two.clone()]), [""; 0]);
-        assert_eq!(scan(&[two.clone()]), [""; 0], "its tile says that it is gone");
+        assert_eq!(scan(std::slice::from_ref(&two)), [""; 0], "its tile says that it is gone");
         assert_eq!(scan(&[]), [""; 0], "no test picture instead of a tile that tells");
         let elsewhere = webcam("/dev/video4", "usb-1");
         assert_eq!(scan(&[elsewhere, two.clone()]), ["move usb-1.0 /dev/video4"]);

@@ -81,22 +81,26 @@ impl CameraHandle {
 /// Starts the configured cameras, or those that are found. Returns at once; must be called inside a
 /// tokio runtime.
 pub fn start<H: House>(settings: &Settings, house: H) -> CameraHandle {
+    let demo_room = settings.demo.then(|| settings.rooms.default.clone());
+    start_fleet(settings.cameras.clone(), demo_room, house)
+}
+
+/// The same of what it needs alone: the cameras, or `None` to look for them; and the room of the test
+/// picture that stands in where none is found.
+pub fn start_fleet<H: House>(
+    cameras: Option<Vec<CameraSettings>>,
+    demo_room: Option<RoomName>,
+    house: H,
+) -> CameraHandle {
     let (stop, stopped) = watch::channel(false);
-    let fleet = Fleet {
-        house,
-        cameras: settings.cameras.clone(),
-        demo: settings.demo,
-        demo_room: settings.rooms.default.clone(),
-        stopped,
-    };
+    let fleet = Fleet { house, cameras, demo_room, stopped };
     CameraHandle { stop, fleet: tokio::spawn(fleet.run()) }
 }
 
 struct Fleet<H: House> {
     house: H,
     cameras: Option<Vec<CameraSettings>>,
-    demo: bool,
-    demo_room: RoomName,
+    demo_room: Option<RoomName>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -153,7 +157,7 @@ impl<H: House> Fleet<H> {
             });
             let Ok((returned, found)) = scanning.await else { break };
             scanner = returned;
-            for change in known.update(found, self.demo, &home) {
+            for change in known.update(found, self.demo_room.is_some(), &home) {
                 match change {
                     Change::Add(key, settings) => {
                         info!(camera = %settings.id, name = settings.name, "camera found");
@@ -166,8 +170,8 @@ impl<H: House> Fleet<H> {
                         }
                     }
                     Change::AddDemo => {
-                        let settings = devices::demo(&self.demo_room);
-                        demo = Some(self.camera(settings, base_time));
+                        let settings = self.demo_room.as_ref().map(devices::demo);
+                        demo = settings.map(|settings| self.camera(settings, base_time));
                     }
                     Change::RemoveDemo => {
                         if let Some(demo) = demo.take() {

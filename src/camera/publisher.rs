@@ -224,7 +224,8 @@ fn forward_keyframe_requests(video: &AppSrc, outlet: &Arc<Outlet>) -> Result<(),
             && gstreamer_video::ForceKeyUnitEvent::is(event)
         {
             outlet.request_keyframe();
-            return gst::PadProbeReturn::Drop;
+            // Not `Drop`: the binding has freed the event by then, and GStreamer complains.
+            return gst::PadProbeReturn::Handled;
         }
         gst::PadProbeReturn::Ok
     });

@@ -358,5 +358,4 @@ impl Machine {
 }
 
 #[cfg(test)]
-#[path = "state_tests.rs"]
 mod tests;

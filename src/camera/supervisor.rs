@@ -70,7 +70,9 @@ pub struct Supervisor<H: House> {
     /// The id of the `publish` under way.
     publish_id: Option<u32>,
     next_id: u32,
-    reports: (mpsc::Sender<(u64, Report)>, mpsc::Receiver<(u64, Report)>),
+    /// For whoever reports.
+    sender: mpsc::Sender<(u64, Report)>,
+    reports: mpsc::Receiver<(u64, Report)>,
 }
 
 impl<H: House> Supervisor<H> {
@@ -80,6 +82,7 @@ impl<H: House> Supervisor<H> {
         settings: watch::Receiver<CameraSettings>,
         base_time: gst::ClockTime,
     ) -> Self {
+        let (sender, reports) = mpsc::channel(EVENTS_LEN);
         Self {
             house,
             settings,
@@ -95,7 +98,8 @@ impl<H: House> Supervisor<H> {
             is_ready: false,
             publish_id: None,
             next_id: 1,
-            reports: mpsc::channel(EVENTS_LEN),
+            sender,
+            reports,
         }
     }
 
@@ -107,7 +111,7 @@ impl<H: House> Supervisor<H> {
         loop {
             tokio::select! {
                 () = stop_asked(&mut stop) => break,
-                Some((attempt, report)) = self.reports.1.recv() => self.report(attempt, report).await,
+                Some((attempt, report)) = self.reports.recv() => self.report(attempt, report).await,
                 said = seat::next_said(&mut self.place) => self.said(said).await,
                 _ = ticks.tick() => {
                     let n_frames = self.outlet.n_frames();
@@ -166,13 +170,13 @@ impl<H: House> Supervisor<H> {
         self.has_frame = false;
         let settings = self.settings.borrow().clone();
         let (outlet, base_time) = (Arc::clone(&self.outlet), self.base_time);
-        let events = self.reports.0.clone();
+        let events = self.sender.clone();
         let make = move |attempt| {
             // overflow: DROPS; a lost fault is found by the deadline or by the missing pictures.
             let report = move |event| drop(events.try_send((attempt, Report::Capture(event))));
             Capture::start(&settings, base_time, outlet, report)
         };
-        self.capture.start(make, Report::CaptureStarted, self.reports.0.clone());
+        self.capture.start(make, Report::CaptureStarted, self.sender.clone());
     }
 
     fn start_publisher(&mut self, generation: u32) {
@@ -188,13 +192,13 @@ impl<H: House> Supervisor<H> {
         self.is_ready = false;
         self.codec = Some(media.codec);
         let (outlet, base_time) = (Arc::clone(&self.outlet), self.base_time);
-        let events = self.reports.0.clone();
+        let events = self.sender.clone();
         let make = move |attempt| {
             // overflow: DROPS; what is lost here is made up for by the deadline.
             let report = move |event| drop(events.try_send((attempt, Report::Publisher(event))));
             Publisher::start(media, base_time, outlet, report)
         };
-        self.publisher.start(make, Report::PublisherStarted, self.reports.0.clone());
+        self.publisher.start(make, Report::PublisherStarted, self.sender.clone());
     }
 
     async fn report(&mut self, attempt: u64, report: Report) {
@@ -251,7 +255,7 @@ impl<H: House> Supervisor<H> {
         if let (Some(publisher), true) = (&self.publisher.running, self.is_ready) {
             // Once: later a new offer is a new generation.
             self.is_ready = false;
-            let (attempt, sender) = (self.publisher.attempt(), self.reports.0.clone());
+            let (attempt, sender) = (self.publisher.attempt(), self.sender.clone());
             let offer = Publisher::offer(publisher.webrtcbin());
             tokio::spawn(async move {
                 // overflow: awaited; without it the attempt cannot go on.

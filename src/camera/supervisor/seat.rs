@@ -148,7 +148,7 @@ impl<H: House> Supervisor<H> {
             let cause = Cause::NoPath("the answer has no address on 127.0.0.1".into());
             return self.handle(Event::PublisherLost(cause)).await;
         };
-        let (attempt, sender) = (self.publisher.attempt(), self.reports.0.clone());
+        let (attempt, sender) = (self.publisher.attempt(), self.sender.clone());
         let answer = Publisher::answer(publisher.webrtcbin(), sdp);
         tokio::spawn(async move {
             // overflow: awaited; without it the attempt cannot go on.
