@@ -47,7 +47,8 @@ fn what_can_be_taken_is_taken() {
         )
     };
     let h264 = |fmtp: &str| format!("a=rtpmap:99 h264/90000\r\na=fmtp:99 {fmtp}\r\n");
-    let cases: &[(&str, &str, &str, &[(u8, Option<u8>)])] = &[
+    type Taken = &'static [(u8, Option<u8>)];
+    let cases: &[(&str, &str, &str, Taken)] = &[
         ("audio", "0 111", "a=rtpmap:111 OPUS/48000/2\r\n", &[(111, None)]),
         ("audio", "0 8", "", &[]),
         ("video", "111", "a=rtpmap:111 opus/48000/2\r\n", &[]),

@@ -268,14 +268,16 @@ pub(super) fn rtp_packet(line: Line, sequence: u16, timestamp: u32, payload: &[u
     }
 }
 
+/// Whether a datagram is lost; the flag tells if it goes up.
+pub(super) type Lose = Box<dyn FnMut(bool, &[u8]) -> bool>;
+
 /// A client, an uplink, and the wire between them with its own clock.
 pub(super) struct Pair {
     pub(super) client: Client,
     pub(super) uplink: Uplink,
     pub(super) now: Instant,
     pub(super) events: Vec<UpEvent>,
-    /// Decides on each datagram: true loses it. The flag tells if it goes up.
-    pub(super) lose: Box<dyn FnMut(bool, &[u8]) -> bool>,
+    pub(super) lose: Lose,
 }
 
 impl Pair {
