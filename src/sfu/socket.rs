@@ -327,3 +327,6 @@ fn fill_control(
         header.msg_control = std::ptr::null_mut();
     }
 }
+
+#[cfg(test)]
+mod tests;
