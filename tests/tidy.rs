@@ -154,6 +154,8 @@ fn every_send_says_what_happens_when_it_is_full() {
             ("src/a.rs", "// overflow: who knows\nfn f() { x.try_send(1); }", true),
             ("src/a.rs", &far, true),
             ("src/a.rs", "fn send(&self) {} fn f() { X::send(); x.sender(); }", false),
+            ("src/a.rs", "fn f() { self.send(1); let _ = reply.send(2); }", false),
+            ("src/a.rs", "fn f() { self.reply.tx.send(1); }", true),
             ("src/a.rs", "fn f() { mpsc::unbounded_channel(); }", true),
             ("src/a.rs", "#[cfg(test)]\nmod tests { fn f() { x.send(1); } }", false),
         ],
