@@ -23,6 +23,8 @@
 //! ```
 
 pub mod app;
+#[cfg(feature = "camera")]
+pub mod camera;
 pub mod cli;
 pub mod config;
 pub mod ids;
