@@ -24,6 +24,10 @@ const SENDS: [&str; 7] = [
     "send_timeout",
 ];
 
+/// Receivers that are no channel that could be full: a method of one's own, and the `reply` of a
+/// request, a oneshot, which always takes its one value.
+const NO_CHANNELS: [&str; 2] = ["self", "reply"];
+
 /// Invariant 6, files.
 pub(crate) fn file_size(path: &str, text: &str) -> Vec<Fault> {
     let n_lines = text.lines().count();
@@ -89,9 +93,11 @@ pub(crate) fn channels(source: &Source) -> Vec<Fault> {
             let text = "an unbounded channel; every channel has a bound".to_owned();
             faults.push(Fault::new(source, token.line, text));
         }
+        let receiver = at.checked_sub(1).map(|before| source.tokens[before].text.as_str());
         let is_send = token.text == "."
             && text(1).is_some_and(|name| SENDS.contains(&name))
-            && text(2) == Some("(");
+            && text(2) == Some("(")
+            && !receiver.is_some_and(|name| NO_CHANNELS.contains(&name));
         // The method's own line: the dot may begin a line of its own.
         let line = token.line;
         let reach = &lines[line.saturating_sub(1 + COMMENT_REACH)..line.min(lines.len())];
