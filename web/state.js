@@ -114,8 +114,10 @@ function without(notices, key) {
 function heard(state, message, now) {
   switch (message.type) {
     case 'joined': return joined(state, message, now);
-    case 'member-joined':
-    case 'member-changed': return withMember(state, message.member, now);
+    case 'member-joined': return withMember(state, message.member, now);
+    case 'member-changed':
+      // One that is not there has left; a late word must not bring its tile back.
+      return state.members.some(({ id }) => id === message.member.id) ? withMember(state, message.member, now) : state;
     case 'member-left': return withoutMember(state, message.id);
     case 'chat': return withLine(state, message.line);
     case 'offer':
