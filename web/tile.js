@@ -43,8 +43,10 @@ export class ParlorTile extends HTMLElement {
     this.#video.muted = true; // the attribute alone does not count for autoplay
     this.#video.disablePictureInPicture = true;
     this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name), this.#audio);
-    // Frames of a hidden page are not painted, so the clock of the element is listened to as well.
-    this.#video.addEventListener('timeupdate', () => this.#frame());
+    // Frames of a hidden page are not painted, so there the clock of the element has to do.
+    this.#video.addEventListener('timeupdate', () => {
+      if (document.hidden || !('requestVideoFrameCallback' in this.#video)) this.#frame();
+    });
   }
 
   /**

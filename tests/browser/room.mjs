@@ -131,7 +131,7 @@ async function screenshots(browser) {
   for (const [language, words] of Object.entries(WORDS)) {
     for (const [size, viewport] of Object.entries(sizes)) {
       const locale = language === 'zh' ? 'zh-CN' : 'en-US';
-      const more = { viewport, locale, colorScheme: size === 'desktop' ? 'dark' : 'light', hasTouch: size === 'phone' };
+      const more = { viewport, locale, reducedMotion: 'reduce', colorScheme: size === 'desktop' ? 'dark' : 'light', hasTouch: size === 'phone' };
       const page = await openPage(browser, url, faults, more);
       const shoot = (what) => page.screenshot({ path: path.join(options.shots, `${what}-${language}-${size}.png`) });
       await page.getByRole('textbox', { name: words.name }).fill(language === 'zh' ? '林小雨' : 'Lin');

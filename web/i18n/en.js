@@ -56,6 +56,7 @@ export default {
   presenceMore: '{names} and {count} others are in the room.',
   testSound: 'Test the sound',
   defaultDevice: 'Default',
+  defaultNamed: 'Default: {name}',
   systemSpeaker: 'System default',
   numberedDevice: '{kind} {number}',
   roomEmpty: 'Name a room, such as “kitchen”.',

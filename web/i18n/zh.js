@@ -54,6 +54,7 @@ export default {
   presenceMore: '{names}等人在房间里，另有 {count} 人。',
   testSound: '试听声音',
   defaultDevice: '默认',
+  defaultNamed: '默认：{name}',
   systemSpeaker: '系统默认',
   numberedDevice: '{kind} {number}',
   roomEmpty: '给房间起个名字，例如“厨房”。',
