@@ -91,7 +91,7 @@ export class ParlorTile extends HTMLElement {
     this.style.height = `${rect.height}px`;
     this.style.setProperty('--w', `${rect.width}px`);
     this.style.setProperty('--h', `${rect.height}px`);
-    setAttribute(this, 'data-size', rect.width < 150 ? 'tiny' : rect.width < 300 ? 'small' : 'normal');
+    setAttribute(this, 'data-size', rect.width < 150 || rect.height < 116 ? 'tiny' : rect.width < 300 ? 'small' : 'normal');
     if (!glide || calm.matches) return;
     const timing = { duration: GLIDE_MS, easing: 'ease-out' };
     if (!before) this.animate([{ opacity: 0 }, { opacity: 1 }], timing);

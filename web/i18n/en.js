@@ -57,7 +57,7 @@ export default {
   testSound: 'Test the sound',
   defaultDevice: 'Default',
   defaultNamed: 'Default: {name}',
-  systemSpeaker: 'System default',
+  systemSpeaker: 'Default',
   numberedDevice: '{kind} {number}',
   roomEmpty: 'Name a room, such as “kitchen”.',
   roomLong: 'That is too long for a room. 64 characters are allowed.',

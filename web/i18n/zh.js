@@ -55,7 +55,7 @@ export default {
   testSound: '试听声音',
   defaultDevice: '默认',
   defaultNamed: '默认：{name}',
-  systemSpeaker: '系统默认',
+  systemSpeaker: '默认',
   numberedDevice: '{kind} {number}',
   roomEmpty: '给房间起个名字，例如“厨房”。',
   roomLong: '房间名太长，最多 64 个字符。',
