@@ -133,7 +133,7 @@ export default {
   shareFailed: 'The screen could not be shared. Your system may ask you to allow screen recording for the browser first.',
   sharing: 'You are sharing your screen.',
   tapToHear: 'The browser holds the sound back until you tap.',
-  noPath: 'The browser reaches the box’s page but not its media port. Somebody who looks after the network can open UDP port 10000 to the box. The page keeps trying.',
+  noPath: 'The browser reaches the box’s page but not its media port. Somebody who looks after the network can open the way to it: UDP port 10000, if nothing else was set. The page keeps trying.',
   unacceptable: 'The box could not take this browser’s picture or sound. Writing and watching still work.',
   roomFull: 'This room is full. Wait until somebody leaves, or choose another room.',
   roomRefused: 'This room does not exist, and only the owner of the box may make a new one. Choose another room.',
