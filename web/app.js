@@ -53,12 +53,17 @@ function draw() {
   noticesView.render(state.notices);
 }
 
+function renderDevices() {
+  const inUse = { camera: media.tracks.camera?.label ?? '', microphone: media.tracks.microphone?.label ?? '' };
+  joinView.renderDevices(media.devices, media.choice, inUse);
+  settingsView.render(media.devices, media.choice, inUse);
+}
+
 const meter = new LevelMeter();
 
 const media = new OwnMedia({
   changed: () => {
-    joinView.renderDevices(media.devices, media.choice);
-    settingsView.render(media.devices, media.choice);
+    renderDevices();
     meter.watch(media.tracks.microphone);
     void sendTracks();
     roomView.setSpeaker(media.choice.speaker);
@@ -323,8 +328,7 @@ function pushToTalk(down) {
 async function start() {
   localize(document);
   appearanceSwitches(() => {
-    joinView.renderDevices(media.devices, media.choice);
-    settingsView.render(media.devices, media.choice);
+    renderDevices();
     presence.ask();
     draw();
   });

@@ -1,8 +1,9 @@
 // Where tiles go: sizes in, rectangles out. Pure; in CSS pixels, relative to the stage.
 //
 // Grid: the column count that makes tiles largest, last row centred, at least 180 px wide, the rest
-// on further pages. One other: large, oneself in a corner. A screen or a pinned tile: large, with
-// the others in a strip. On an upright phone tiles may be as tall as they are wide or taller.
+// on further pages, each with oneself. One other (on an upright phone two): large, oneself in a
+// corner. A screen or a pinned tile: large, the others in a strip beside it, or in a grid below it
+// where the stage is tall. On an upright phone tiles may be taller than they are wide.
 
 /** @typedef {{ x: number, y: number, width: number, height: number }} Rect */
 /**
@@ -17,6 +18,8 @@ const GAP = 12;
 const PHONE_GAP = 8;
 const MIN_WIDTH = 180;
 const WIDE = 16 / 9;
+/** The narrowest a tile may be on an upright phone. */
+const UPRIGHT = 0.7;
 
 /**
  * @param {object} input
@@ -32,8 +35,9 @@ export function arrange({ width, height, count, large, page }) {
   if (count === 0 || width <= 0 || height <= 0) return { rects: Array(count).fill(null), pages: 1, page: 0, kind: 'grid' };
   if (large >= 0 && count > 1) return spotlight(width, height, count, large, gap);
   const upright = height > width;
-  if (count === 2 || (upright && width < 600 && count > 2)) return corner(width, height, count, page, gap);
-  return grid(width, height, count, page, gap, WIDE);
+  const phone = upright && width < 600;
+  if (count === 2 || (phone && count === 3)) return corner(width, height, count, page, gap);
+  return grid(width, height, count, page, gap, phone ? UPRIGHT : WIDE);
 }
 
 /**
@@ -43,7 +47,7 @@ export function arrange({ width, height, count, large, page }) {
  */
 function corner(width, height, count, page, gap) {
   const upright = height > width;
-  const others = grid(width, height, count - 1, page, gap, upright ? 0.7 : WIDE);
+  const others = grid(width, height, count - 1, page, gap, upright ? UPRIGHT : WIDE);
   const phone = width < 600 || height < 480;
   const ownWidth = Math.round(upright ? Math.min(112, width * 0.3) : Math.min(phone ? 168 : 256, width * 0.22));
   const ownHeight = Math.round(upright ? ownWidth * (4 / 3) : ownWidth / WIDE);
@@ -56,33 +60,49 @@ function corner(width, height, count, page, gap) {
 }
 
 /**
+ * The last tile is oneself: where there are pages, it is on each of them.
  * @param {number} width @param {number} height @param {number} count @param {number} page @param {number} gap
  * @param {number} narrowest smallest ratio of width to height a tile may have
  * @returns {Arrangement}
  */
 function grid(width, height, count, page, gap, narrowest) {
-  const room = capacity(width, height, gap, narrowest);
-  const perPage = Math.min(count, room);
-  const pages = Math.ceil(count / perPage);
+  const room = Math.max(2, capacity(width, height, gap, narrowest));
+  const paged = count > room;
+  const perPage = paged ? room - 1 : count;
+  const pages = paged ? Math.ceil((count - 1) / perPage) : 1;
   const shownPage = Math.min(Math.max(page, 0), pages - 1);
   const first = shownPage * perPage;
-  const onPage = Math.min(perPage, count - first);
-  const { columns, tileWidth, tileHeight } = bestFit(width, height, onPage, gap, narrowest);
-  const rows = Math.ceil(onPage / columns);
-  const top = (height - rows * tileHeight - (rows - 1) * gap) / 2;
+  const shown = [];
+  for (let index = first; index < Math.min(first + perPage, paged ? count - 1 : count); index += 1) shown.push(index);
+  if (paged) shown.push(count - 1);
+  const places = fill(width, height, shown.length, gap, narrowest);
   /** @type {(Rect | null)[]} */
   const rects = Array(count).fill(null);
-  for (let place = 0; place < onPage; place += 1) {
+  shown.forEach((index, place) => { rects[index] = places[place] ?? null; });
+  return { rects, pages, page: shownPage, kind: 'grid' };
+}
+
+/**
+ * Places for this many tiles, as large as they can be, last row centred.
+ * @param {number} width @param {number} height @param {number} count @param {number} gap @param {number} narrowest
+ * @returns {Rect[]}
+ */
+function fill(width, height, count, gap, narrowest) {
+  const { columns, tileWidth, tileHeight } = bestFit(width, height, count, gap, narrowest);
+  const rows = Math.ceil(count / columns);
+  const top = (height - rows * tileHeight - (rows - 1) * gap) / 2;
+  const rects = [];
+  for (let place = 0; place < count; place += 1) {
     const row = Math.floor(place / columns);
-    const inRow = row === rows - 1 ? onPage - row * columns : columns;
+    const inRow = row === rows - 1 ? count - row * columns : columns;
     const left = (width - inRow * tileWidth - (inRow - 1) * gap) / 2;
-    rects[first + place] = {
+    rects.push({
       x: Math.round(left + (place - row * columns) * (tileWidth + gap)),
       y: Math.round(top + row * (tileHeight + gap)),
       width: Math.floor(tileWidth), height: Math.floor(tileHeight),
-    };
+    });
   }
-  return { rects, pages, page: shownPage, kind: 'grid' };
+  return rects;
 }
 
 /**
@@ -115,32 +135,31 @@ function bestFit(width, height, count, gap, narrowest) {
 }
 
 /**
- * One tile large, the others in a strip: at the right of a wide stage, below a tall one. What the
- * strip cannot show is left out; oneself stays in.
+ * One tile large, the others in a strip at its right; below it, as a grid, where the stage is tall.
+ * What does not fit is left out; oneself stays in.
  * @param {number} width @param {number} height @param {number} count @param {number} large @param {number} gap
  * @returns {Arrangement}
  */
 function spotlight(width, height, count, large, gap) {
   const beside = width > height;
-  const side = beside ? Math.round(Math.min(240, width * 0.22)) : Math.round(Math.min(160, (width - gap) / 2.5));
-  const sideHeight = Math.round(side / WIDE);
-  const main = beside
-    ? { x: 0, y: 0, width: width - side - gap, height }
-    : { x: 0, y: 0, width, height: height - sideHeight - gap };
-  const strip = [];
-  for (let index = 0; index < count; index += 1) if (index !== large) strip.push(index);
-  const fits = Math.max(1, Math.floor(beside ? (height + gap) / (sideHeight + gap) : (width + gap) / (side + gap)));
-  const shown = strip.length <= fits ? strip : [...strip.slice(0, fits - 1), strip[strip.length - 1]];
+  const side = Math.round(Math.min(240, width * 0.22));
+  const mainHeight = Math.round(Math.min(height * 0.65, width * 0.75));
+  const rest = beside
+    ? { x: width - side, y: 0, width: side, height }
+    : { x: 0, y: mainHeight + gap, width, height: height - mainHeight - gap };
+  const others = [];
+  for (let index = 0; index < count; index += 1) if (index !== large) others.push(index);
+  const smallest = beside ? side / WIDE : 84;
+  const rows = Math.max(1, Math.floor((rest.height + gap) / (smallest + gap)));
+  const fits = beside ? rows : rows * Math.max(1, Math.floor((rest.width + gap) / (112 + gap)));
+  const shown = others.length <= fits ? others : [...others.slice(0, fits - 1), others[others.length - 1] ?? large];
+  const places = fill(rest.width, rest.height, shown.length, gap, beside ? WIDE : 1);
   /** @type {(Rect | null)[]} */
   const rects = Array(count).fill(null);
-  rects[large] = main;
-  const used = beside ? shown.length * (sideHeight + gap) - gap : shown.length * (side + gap) - gap;
-  const start = Math.max(0, ((beside ? height : width) - used) / 2);
+  rects[large] = beside ? { x: 0, y: 0, width: width - side - gap, height } : { x: 0, y: 0, width, height: mainHeight };
   shown.forEach((index, place) => {
-    if (index === undefined) return;
-    rects[index] = beside
-      ? { x: width - side, y: Math.round(start + place * (sideHeight + gap)), width: side, height: sideHeight }
-      : { x: Math.round(start + place * (side + gap)), y: height - sideHeight, width: side, height: sideHeight };
+    const rect = places[place];
+    rects[index] = rect ? { ...rect, x: rect.x + rest.x, y: rect.y + rest.y } : null;
   });
   return { rects, pages: 1, page: 0, kind: 'spotlight' };
 }

@@ -216,7 +216,6 @@ export class Session {
    */
   #pathStatus(direction, status, error) {
     const { dispatch } = this.wires;
-    if (direction === 'up') dispatch({ type: 'up-ready', ready: status === 'connected' || status === 'idle' });
     if (direction === 'down' && status === 'connecting') this.wires.tracks();
     if (status === 'connected') {
       this.#failures[direction] = 0;

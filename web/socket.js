@@ -26,6 +26,7 @@ export class SignalSocket {
   #wanted = false;
   #ready = false;
   #heardAt = 0;
+  #tickAt = 0;
   #pingTimer = 0;
   #retryTimer = 0;
   #openTimer = 0;
@@ -120,7 +121,11 @@ export class SignalSocket {
 
   /** @param {WebSocket} socket */
   #ping(socket) {
-    if (performance.now() - this.#heardAt > SILENT_MS) return this.#lost(socket);
+    const now = performance.now();
+    // A page that slept heard nothing because it did not listen: it asks first.
+    if (now - this.#tickAt > SILENT_MS) this.#heardAt = now;
+    this.#tickAt = now;
+    if (now - this.#heardAt > SILENT_MS) return this.#lost(socket);
     // The answer counts as a word from the box; that it fails shows by silence.
     this.request({ type: 'ping' }).catch(() => {});
   }

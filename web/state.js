@@ -36,7 +36,6 @@
  * @property {boolean} mic on
  * @property {boolean} cam on
  * @property {boolean} sharing one's screen
- * @property {boolean} upReady own media path stands, or nothing is to be sent
  * @property {Record<string, Shown>} mids what each m-section of `down` shows
  * @property {string[]} speaking ids
  * @property {string | null} pinned key of the tile that is large
@@ -50,7 +49,6 @@
  *   | { type: 'link', link: Link }
  *   | { type: 'panel', panel: Panel }
  *   | { type: 'media', mic?: boolean, cam?: boolean, sharing?: boolean }
- *   | { type: 'up-ready', ready: boolean }
  *   | { type: 'speaking', ids: string[] }
  *   | { type: 'pin', key: string | null }
  *   | { type: 'sound-blocked', blocked: boolean }
@@ -67,7 +65,7 @@ const MAX_LINES = 500;
 export function initialState() {
   return {
     phase: 'join', link: 'idle', room: '', you: null, members: [], since: {}, chat: [], unread: 0,
-    newest: null, panel: 'none', mic: true, cam: true, sharing: false, upReady: false, mids: {},
+    newest: null, panel: 'none', mic: true, cam: true, sharing: false, mids: {},
     speaking: [], pinned: null, soundBlocked: false, notices: [],
   };
 }
@@ -87,7 +85,6 @@ export function reduce(state, event) {
     case 'media': return {
       ...state, mic: event.mic ?? state.mic, cam: event.cam ?? state.cam, sharing: event.sharing ?? state.sharing,
     };
-    case 'up-ready': return { ...state, upReady: event.ready };
     case 'speaking': return { ...state, speaking: event.ids };
     case 'pin': return { ...state, pinned: event.key };
     case 'sound-blocked': return { ...state, soundBlocked: event.blocked };
@@ -114,8 +111,10 @@ function without(notices, key) {
 function heard(state, message, now) {
   switch (message.type) {
     case 'joined': return joined(state, message, now);
-    case 'member-joined':
-    case 'member-changed': return withMember(state, message.member, now);
+    case 'member-joined': return withMember(state, message.member, now);
+    case 'member-changed':
+      // One that is not there has left; a late word must not bring its tile back.
+      return state.members.some(({ id }) => id === message.member.id) ? withMember(state, message.member, now) : state;
     case 'member-left': return withoutMember(state, message.id);
     case 'chat': return withLine(state, message.line);
     case 'offer':
@@ -211,6 +210,15 @@ export function keyOwner(key) {
 }
 
 /**
+ * Everybody, oneself with the switches as they stand here and not as the box heard of them last.
+ * @param {PageState} state
+ * @returns {Member[]}
+ */
+export function members(state) {
+  return state.members.map((member) => (member.id === state.you ? { ...member, mic: state.mic, cam: state.cam } : member));
+}
+
+/**
  * The tiles of the room: screens first, then members in order of arrival, oneself last.
  * @param {PageState} state
  * @returns {TileModel[]}
@@ -219,16 +227,16 @@ export function tiles(state) {
   /** @type {TileModel[]} */
   const screens = [];
   /** @type {TileModel[]} */
-  const members = [];
+  const others = [];
   /** @type {TileModel[]} */
   const own = [];
-  for (const member of state.members) {
+  for (const member of members(state)) {
     const you = member.id === state.you;
     const base = {
       member, own: you, screen: false, since: state.since[member.id] ?? 0,
       speaking: state.speaking.includes(member.id),
     };
-    (you ? own : members).push({
+    (you ? own : others).push({
       ...base, key: member.id,
       expected: you ? ownPicture(state) : picture(member),
       videoMid: midOf(state.mids, member.id, 'camera'), audioMid: midOf(state.mids, member.id, 'microphone'),
@@ -242,7 +250,7 @@ export function tiles(state) {
       });
     }
   }
-  return [...screens, ...members, ...own];
+  return [...screens, ...others, ...own];
 }
 
 /** @param {Member} member @returns {PictureState} */

@@ -43,8 +43,10 @@ export class ParlorTile extends HTMLElement {
     this.#video.muted = true; // the attribute alone does not count for autoplay
     this.#video.disablePictureInPicture = true;
     this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name), this.#audio);
-    // Frames of a hidden page are not painted, so the clock of the element is listened to as well.
-    this.#video.addEventListener('timeupdate', () => this.#frame());
+    // Frames of a hidden page are not painted, so there the clock of the element has to do.
+    this.#video.addEventListener('timeupdate', () => {
+      if (document.hidden || !('requestVideoFrameCallback' in this.#video)) this.#frame();
+    });
   }
 
   /**
@@ -89,7 +91,7 @@ export class ParlorTile extends HTMLElement {
     this.style.height = `${rect.height}px`;
     this.style.setProperty('--w', `${rect.width}px`);
     this.style.setProperty('--h', `${rect.height}px`);
-    setAttribute(this, 'data-size', rect.width < 150 ? 'tiny' : rect.width < 300 ? 'small' : 'normal');
+    setAttribute(this, 'data-size', rect.width < 150 || rect.height < 116 ? 'tiny' : rect.width < 300 ? 'small' : 'normal');
     if (!glide || calm.matches) return;
     const timing = { duration: GLIDE_MS, easing: 'ease-out' };
     if (!before) this.animate([{ opacity: 0 }, { opacity: 1 }], timing);

@@ -19,6 +19,12 @@ const CONNECT_MS = 10_000;
 const FIRST_BACKOFF_MS = 500;
 const LAST_BACKOFF_MS = 8000;
 
+/**
+ * A screen that is no longer shared is no track any more; a camera that is off is still one.
+ * @param {TrackSource} source
+ */
+const isScreen = (source) => source === 'screen' || source === 'screenaudio';
+
 export class Up {
   /** @type {RTCPeerConnection | null} */
   pc = null;
@@ -60,8 +66,10 @@ export class Up {
       return;
     }
     const transceiver = this.#transceivers.get(source);
+    if (transceiver?.sender.track === track) return;
+    const news = !transceiver || (isScreen(source) && (transceiver.sender.track === null || track === null));
     if (transceiver) await transceiver.sender.replaceTrack(track);
-    else this.#publish();
+    if (news) this.#publish();
   }
 
   /**
@@ -126,7 +134,8 @@ export class Up {
       if (track && !this.#transceivers.has(source)) this.#transceivers.set(source, this.#section(pc, source, track));
     }
     await pc.setLocalDescription();
-    const tracks = [...this.#transceivers].flatMap(([source, { mid }]) => (mid === null ? [] : [{ mid, source }]));
+    const tracks = [...this.#transceivers].flatMap(([source, { mid }]) => (
+      mid === null || (isScreen(source) && !this.#tracks.get(source)) ? [] : [{ mid, source }]));
     const sdp = pc.localDescription?.sdp ?? '';
     const answer = await this.socket.request({ type: 'publish', generation: this.#generation, sdp, tracks });
     if (pc !== this.pc || answer.type !== 'published' || answer.generation !== this.#generation) return;

@@ -24,10 +24,16 @@ export class DeviceBoxes {
     }
   }
 
-  /** @param {Devices} devices @param {Choice} choice */
-  render(devices, choice) {
+  /**
+   * @param {Devices} devices
+   * @param {Choice} choice
+   * @param {{ camera: string, microphone: string }} inUse names of the devices that are open, or empty
+   */
+  render(devices, choice, inUse) {
     for (const kind of KINDS) {
-      const first = kind === 'speaker' ? t('systemSpeaker') : t('defaultDevice');
+      const name = kind === 'speaker' || choice[kind] !== '' ? '' : inUse[kind];
+      const plain = kind === 'speaker' ? t('systemSpeaker') : t('defaultDevice');
+      const first = name === '' ? plain : t('defaultNamed', { name });
       // Chromium lists its own "default" beside the device that is it; ours stands for it.
       const named = devices[kind].filter((device) => device.deviceId !== 'default' && device.deviceId !== 'communications');
       const options = named.map((device, index) => ({

@@ -144,9 +144,9 @@ export class JoinView {
     this.#video.srcObject = track ? new MediaStream([track]) : null;
   }
 
-  /** @param {Devices} devices @param {Choice} choice */
-  renderDevices(devices, choice) {
-    this.boxes.render(devices, choice);
+  /** @param {Devices} devices @param {Choice} choice @param {{ camera: string, microphone: string }} inUse */
+  renderDevices(devices, choice, inUse) {
+    this.boxes.render(devices, choice, inUse);
   }
 
   /** @param {Present[] | null} members null is not known */

@@ -2,7 +2,7 @@
 
 import { byId, icon, make, show } from '../dom.js';
 import { t } from '../i18n/index.js';
-import { hue, initials } from '../state.js';
+import { hue, initials, members } from '../state.js';
 
 /** @typedef {import('../state.js').PageState} PageState */
 /** @typedef {import('../protocol.js').Member} Member */
@@ -23,11 +23,11 @@ export class PeopleView {
     show(this.#drawer, open);
     if (!open) return;
     // Drawn anew only when something in it changed, so that focus stays where it is.
-    const wanted = JSON.stringify([document.documentElement.lang, state.pinned, state.you, state.members]);
+    const wanted = JSON.stringify([document.documentElement.lang, state.pinned, state.you, members(state)]);
     if (wanted === this.#drawn) return;
     const focused = document.activeElement?.id ?? '';
     this.#drawn = wanted;
-    this.#list.replaceChildren(...state.members.map((member) => this.#row(member, state)));
+    this.#list.replaceChildren(...members(state).map((member) => this.#row(member, state)));
     if (focused.startsWith('pin-')) document.getElementById(focused)?.focus();
   }
 
@@ -40,7 +40,7 @@ export class PeopleView {
     if (member.kind === 'camera') avatar.replaceChildren(icon('cctv'));
     if (member.kind === 'stream') avatar.replaceChildren(icon('radio'));
     const name = make('span', { class: 'person-name', id: `name-${member.id}`, text: own ? t('youAre', { name: member.name }) : member.name });
-    const note = noteOf(member);
+    const note = own ? '' : noteOf(member);
     const words = make('span', { class: 'person-words' }, name, ...(note ? [make('span', { class: 'person-note', text: note })] : []));
     const pin = make('button', {
       id: `pin-${member.id}`, class: 'text-button', type: 'button', 'aria-describedby': name.id,

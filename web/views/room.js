@@ -48,7 +48,14 @@ export class RoomView {
       ['bar-mic', 'mic'], ['bar-cam', 'cam'], ['bar-share', 'share'], ['bar-chat', 'chat'], ['bar-people', 'people'],
       ['bar-settings', 'settings'], ['bar-leave', 'leave'], ['copy-link', 'copy-link'],
     ];
-    for (const [id, action] of buttons) byId(id, HTMLButtonElement).addEventListener('click', () => wires.act(action));
+    for (const [id, action] of buttons) {
+      const button = byId(id, HTMLButtonElement);
+      button.addEventListener('click', (event) => {
+        // Pressed by pointer it does not keep the focus, so that Space stays "hold to talk".
+        if (event.detail > 0) button.blur();
+        wires.act(action);
+      });
+    }
     this.#back.addEventListener('click', () => this.#turn(-1));
     this.#on.addEventListener('click', () => this.#turn(1));
     this.#peek.addEventListener('click', () => wires.act('chat'));

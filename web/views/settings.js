@@ -74,9 +74,9 @@ export class SettingsView {
     return this.#dialog.open;
   }
 
-  /** @param {Devices} devices @param {Choice} choice */
-  render(devices, choice) {
-    this.boxes.render(devices, choice);
+  /** @param {Devices} devices @param {Choice} choice @param {{ camera: string, microphone: string }} inUse */
+  render(devices, choice, inUse) {
+    this.boxes.render(devices, choice, inUse);
     const options = Object.entries(QUALITY_NAMES).map(([value, key]) => ({ value, label: t(key) }));
     setOptions(this.#quality, options, choice.quality);
     this.#keys.replaceChildren(...KEYS.flatMap(([key, what]) => [

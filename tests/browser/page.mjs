@@ -1,0 +1,124 @@
+// What the browser tests share: a Chromium with fake devices, pages that join by the names of their
+// controls, conditions with deadlines, and readings of WebRTC statistics. No fixed sleeps.
+
+import { createRequire } from 'node:module';
+
+const require = createRequire(new URL('../../web/package.json', import.meta.url));
+const { chromium } = require('playwright-core');
+
+const EVERY_MS = 25;
+
+export async function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+    ],
+  });
+}
+
+/** Runs in the page before all else: notes when `joined` came and when each tile first was live. */
+function observe() {
+  const seen = { joinedAt: 0, live: {} };
+  window.seen = seen;
+  window.WebSocket = class extends WebSocket {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener('message', (event) => {
+        if (String(event.data).includes('"type":"joined"')) seen.joinedAt = performance.now();
+      });
+    }
+  };
+  new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      if (target.localName !== 'parlor-tile' || target.dataset.state !== 'live' || target.classList.contains('own')) continue;
+      seen.live[target.getAttribute('aria-label')] ??= performance.now();
+    }
+  }).observe(document, { subtree: true, attributes: true, attributeFilter: ['data-state'] });
+}
+
+/**
+ * A page of its own context. Errors of the page are collected in `faults`.
+ * @param {import('playwright-core').Browser} browser
+ * @param {string} url
+ * @param {string[]} faults
+ */
+export async function openPage(browser, url, faults, options = {}) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
+  await context.grantPermissions(['camera', 'microphone']);
+  const page = await context.newPage();
+  page.on('pageerror', (error) => faults.push(`${error.name}: ${error.message}`));
+  page.on('console', (message) => {
+    // The join page asks for rooms that are not there: 404 is an answer, not a fault.
+    if (message.type() === 'error' && !/404/.test(message.text())) faults.push(message.text());
+  });
+  await page.addInitScript(observe);
+  await page.goto(url);
+  return page;
+}
+
+/** Names of the controls a page is joined by, in both languages. */
+export const WORDS = {
+  en: { name: 'Your name', join: 'Join', leave: 'Leave', chat: 'Chat', people: 'People', settings: 'Settings', close: 'Close' },
+  zh: { name: '你的名字', join: '加入', leave: '离开', chat: '聊天', people: '成员', settings: '设置', close: '关闭' },
+};
+
+/** Joins as a user does: name, Join, nothing else. */
+export async function join(page, name, words = WORDS.en) {
+  await page.getByRole('textbox', { name: words.name }).fill(name);
+  await page.getByRole('button', { name: words.join, exact: true }).click();
+  await page.getByRole('button', { name: words.leave }).waitFor({ timeout: 15_000 });
+}
+
+/**
+ * Asks again and again until the answer holds, or the deadline passes.
+ * @template T
+ * @param {string} what for the message
+ * @param {() => Promise<T>} ask
+ * @param {(answer: T) => boolean} holds
+ * @returns {Promise<T>}
+ */
+export async function until(what, ask, holds, deadlineMs = 15_000) {
+  const end = performance.now() + deadlineMs;
+  let answer;
+  do {
+    answer = await ask();
+    if (holds(answer)) return answer;
+    await new Promise((resolve) => { setTimeout(resolve, EVERY_MS); });
+  } while (performance.now() < end);
+  throw new Error(`${what}: not within ${deadlineMs} ms; last seen: ${JSON.stringify(answer)}`);
+}
+
+/** What a page receives, a member: frames decoded and sound energy, by the member's name. */
+export function received(page) {
+  return page.evaluate(async () => {
+    const { state, down } = window.parlor;
+    const byName = {};
+    for (const { id, name } of state.members) if (id !== state.you) byName[name] = { frames: 0, energy: 0, level: 0 };
+    const names = new Map(state.members.map(({ id, name }) => [id, name]));
+    for (const stats of (await down?.getStats())?.values() ?? []) {
+      const shown = stats.type === 'inbound-rtp' ? state.mids[stats.mid] : undefined;
+      const entry = shown && byName[names.get(shown.member)];
+      if (!entry) continue;
+      if (stats.kind === 'video' && shown.source === 'camera') entry.frames += stats.framesDecoded ?? 0;
+      if (stats.kind === 'audio') {
+        entry.energy += stats.totalAudioEnergy ?? 0;
+        entry.level = Math.max(entry.level, stats.audioLevel ?? 0);
+      }
+    }
+    return byName;
+  });
+}
+
+/** Tiles of a page: name, data-state, data-mic. */
+export function tilesOf(page) {
+  return page.evaluate(() => [...document.querySelectorAll('parlor-tile')].map((tile) => ({
+    name: tile.getAttribute('aria-label'), state: tile.dataset.state, mic: tile.dataset.mic, own: tile.classList.contains('own'),
+  })));
+}
+
+/** The middle one. @param {number[]} values */
+export function median(values) {
+  return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)];
+}

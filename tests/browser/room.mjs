@@ -1,0 +1,193 @@
+// The whole house in real browsers: two pages and the box's camera in one room.
+//
+// usage: node tests/browser/room.mjs URL [--shots DIR] [--late SECONDS] [--runs N] [--budget MS]
+//   URL       of a running parlor, such as https://127.0.0.1:8172/ (its own certificate is accepted)
+//   --shots   write screenshots there: join and room, both languages, desktop and phone
+//   --late    age of the room when the third page joins (default 10)
+//   --runs    how often the third page joins; the median counts (default 5)
+//   --budget  milliseconds from `joined` to a picture (default 1000; say more for a debug build)
+// The room is the box's default one, and a camera with sound is expected in it.
+// Prints one line a check and a JSON summary; exit 1 if any check failed.
+
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+
+import { WORDS, join, launch, median, openPage, received, tilesOf, until } from './page.mjs';
+
+const GONE_MS = 2000;
+
+const { url, options } = readArguments(process.argv.slice(2));
+const summary = { url, checks: [], picturesMs: [], goneMs: null };
+/** @type {string[]} */
+const faults = [];
+
+function readArguments(given) {
+  const options = { shots: '', late: 10, runs: 5, budget: 1000 };
+  let url = '';
+  for (let index = 0; index < given.length; index += 1) {
+    const name = given[index].replace(/^--/, '');
+    if (!given[index].startsWith('--')) url = given[index];
+    else if (name in options) {
+      index += 1;
+      options[name] = name === 'shots' ? given[index] : Number(given[index]);
+    } else throw new Error(`unknown option ${given[index]}`);
+  }
+  if (!URL.canParse(url)) throw new Error('usage: node tests/browser/room.mjs URL [--shots DIR] [--late SECONDS] [--runs N] [--budget MS]');
+  return { url, options };
+}
+
+/** Runs one check; the others run all the same. */
+async function check(what, run) {
+  const started = performance.now();
+  try {
+    const detail = await run();
+    summary.checks.push({ what, ok: true, detail });
+    console.log(`ok    ${what}${detail === undefined ? '' : ` (${JSON.stringify(detail)})`} ${Math.round(performance.now() - started)} ms`);
+    return true;
+  } catch (error) {
+    summary.checks.push({ what, ok: false, detail: String(error.message) });
+    console.log(`FAIL  ${what}: ${error.message}`);
+    return false;
+  }
+}
+
+const others = (page) => page.evaluate(() => {
+  const { state } = window.parlor;
+  return state.members.filter(({ id }) => id !== state.you).map(({ name, kind }) => ({ name, kind }));
+});
+
+/** Frames of everybody else grow by at least five, from wherever they were. */
+async function framesGrow(page, nOthers) {
+  const first = await until('the others are there', () => received(page), (seen) => Object.keys(seen).length === nOthers);
+  await until('frames grow', () => received(page), (seen) => Object.keys(first).every((name) => (seen[name]?.frames ?? 0) >= first[name].frames + 5));
+  await until('tiles are live', () => tilesOf(page), (tiles) => tiles.length === nOthers + 1 && tiles.every(({ state }) => state === 'live'));
+}
+
+/** Everybody who says that their microphone is on is heard. */
+async function soundGrows(page) {
+  const speaking = await page.evaluate(() => {
+    const { state } = window.parlor;
+    return state.members.filter(({ id, mic }) => id !== state.you && mic).map(({ name }) => name);
+  });
+  if (speaking.length === 0) throw new Error('nobody has a microphone on');
+  const first = await received(page);
+  const heard = await until('sound energy grows', () => received(page), (seen) => (
+    speaking.every((name) => (seen[name]?.energy ?? 0) > (first[name]?.energy ?? 0))));
+  return Object.fromEntries(speaking.map((name) => [name, heard[name].energy]));
+}
+
+async function chatArrives(from, to, text) {
+  const chat = from.getByRole('button', { name: 'Chat' });
+  if ((await chat.getAttribute('aria-pressed')) === 'false') await chat.click();
+  await from.getByRole('textbox', { name: 'Message' }).fill(text);
+  await from.getByRole('button', { name: 'Send' }).click();
+  const opener = to.getByRole('button', { name: 'Chat' });
+  if ((await opener.getAttribute('aria-pressed')) === 'false') await opener.click();
+  await to.getByRole('log', { name: 'Messages' }).getByText(text).waitFor({ timeout: 5000 });
+}
+
+/** One press of a toggle is seen by the other page. */
+async function toggleIsSeen(page, name, button, other, field, off, on) {
+  for (const wanted of [off, on]) {
+    await page.getByRole('button', { name: button, exact: true }).click();
+    const tile = other.getByRole('group', { name, exact: true });
+    await until(`${field}=${wanted}`, () => tile.getAttribute(field), (value) => value === wanted, 10_000);
+  }
+}
+
+/** A third page joins; how long from `joined` to a picture of everybody, and of the first. */
+async function latePage(browser, names) {
+  const page = await openPage(browser, url, faults);
+  await join(page, 'Cleo');
+  const seen = await until('a picture', () => page.evaluate(() => window.seen), ({ live }) => names.every((name) => live[name] !== undefined));
+  const times = names.map((name) => seen.live[name] - seen.joinedAt);
+  return { page, firstMs: Math.round(Math.min(...times)), lastMs: Math.round(Math.max(...times)) };
+}
+
+/** Closes a page; how long until another page has no tile of it. */
+async function pageGoes(page, name, witness) {
+  const closed = performance.now();
+  await page.close({ runBeforeUnload: true }); // as somebody closes a tab
+  await until(`${name} is gone`, () => tilesOf(witness), (tiles) => !tiles.some((tile) => tile.name === name), 10_000);
+  const goneMs = Math.round(performance.now() - closed);
+  await page.context().close();
+  return goneMs;
+}
+
+async function late(browser, ana) {
+  const age = () => ana.evaluate(() => performance.now() - window.seen.joinedAt);
+  await until('the room is old enough', age, (ms) => ms >= options.late * 1000, options.late * 1000 + 20_000);
+  const names = (await tilesOf(ana)).map(({ name }) => name);
+  const goneMs = [];
+  for (let run = 0; run < options.runs; run += 1) {
+    const { page, firstMs, lastMs } = await latePage(browser, names);
+    summary.picturesMs.push({ firstMs, lastMs });
+    goneMs.push(await pageGoes(page, 'Cleo', ana));
+  }
+  summary.goneMs = goneMs;
+}
+
+async function screenshots(browser) {
+  await mkdir(options.shots, { recursive: true });
+  const sizes = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
+  for (const [language, words] of Object.entries(WORDS)) {
+    for (const [size, viewport] of Object.entries(sizes)) {
+      const locale = language === 'zh' ? 'zh-CN' : 'en-US';
+      const more = { viewport, locale, reducedMotion: 'reduce', colorScheme: size === 'desktop' ? 'dark' : 'light', hasTouch: size === 'phone' };
+      const page = await openPage(browser, url, faults, more);
+      const shoot = (what) => page.screenshot({ path: path.join(options.shots, `${what}-${language}-${size}.png`) });
+      await page.getByRole('textbox', { name: words.name }).fill(language === 'zh' ? '林小雨' : 'Lin');
+      await page.locator('#presence:not(:empty)').waitFor();
+      await until('the preview', () => page.evaluate(() => document.querySelector('#preview-video').videoWidth), (width) => width > 0);
+      await shoot('join');
+      await join(page, language === 'zh' ? '林小雨' : 'Lin', words);
+      await until('live tiles', () => tilesOf(page), (tiles) => tiles.length > 1 && tiles.every(({ state }) => state === 'live'));
+      await shoot('room');
+      await page.getByRole('button', { name: words.chat }).click();
+      await shoot('chat');
+      await page.getByRole('button', { name: words.settings }).click();
+      await page.getByRole('dialog').waitFor();
+      await shoot('settings');
+      await page.context().close();
+    }
+  }
+}
+
+async function main() {
+  const browser = await launch();
+  try {
+    const ana = await openPage(browser, url, faults);
+    const ben = await openPage(browser, url, faults);
+    await check('two pages join', () => Promise.all([join(ana, 'Ana'), join(ben, 'Ben')]).then(() => undefined));
+    await check('the box\'s camera is in the room', () => until('a camera', () => others(ana), (list) => list.some(({ kind }) => kind === 'camera')));
+    for (const [name, page] of [['Ana', ana], ['Ben', ben]]) {
+      await check(`${name} decodes growing frames of the two others`, () => framesGrow(page, 2));
+      await check(`${name} hears the others`, () => soundGrows(page));
+    }
+    await check('chat arrives at Ben', () => chatArrives(ana, ben, `Hello Ben, ${Date.now()}`));
+    await check('chat arrives at Ana', () => chatArrives(ben, ana, `你好 Ana, ${Date.now()}`));
+    await check('camera off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Camera', ben, 'data-state', 'muted', 'live'));
+    await check('microphone off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Microphone', ben, 'data-mic', 'off', 'on'));
+    await check('a third page joins late and goes, several times', () => late(browser, ana));
+    await check(`late picture within ${options.budget} ms of joined (median)`, () => {
+      const ms = median(summary.picturesMs.map(({ lastMs }) => lastMs));
+      if (!(ms <= options.budget)) throw new Error(`${ms} ms; all: ${JSON.stringify(summary.picturesMs)}`);
+      return ms;
+    });
+    await check(`a page that closes is gone within ${GONE_MS} ms`, () => {
+      const worst = Math.max(...(summary.goneMs ?? [Infinity]));
+      if (!(worst <= GONE_MS)) throw new Error(`${worst} ms`);
+      return worst;
+    });
+    if (options.shots) await check('screenshots', () => screenshots(browser));
+    await check('no errors in any page', () => {
+      if (faults.length > 0) throw new Error([...new Set(faults)].join('; '));
+    });
+  } finally {
+    await browser.close();
+  }
+}
+
+await main();
+console.log(JSON.stringify(summary));
+process.exitCode = summary.checks.every(({ ok }) => ok) ? 0 : 1;
