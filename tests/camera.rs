@@ -115,7 +115,7 @@ async fn what_cannot_work_says_why_and_keeps_its_seat() {
             "The camera is not there, since ",
         ),
         (
-            VideoSource::Rtsp("rtsp://192.0.2.1/".into()),
+            VideoSource::Rtsp(parlor::config::Secret::new("rtsp://192.0.2.1/")),
             None,
             None,
             "Cameras of the kind rtsp come later",
