@@ -4,12 +4,11 @@
 
 use std::time::Instant;
 
-use super::{
-    Downlink, Phase, Report, Slot,
-    rtcp::SenderReport,
+use super::{Downlink, Phase, Report, Slot, rtcp::SenderReport};
+use crate::sfu::{
+    forward::Forwarded,
     srtp::{MAX_OVERHEAD, RTP_HEADER},
 };
-use crate::sfu::forward::Forwarded;
 
 /// The original sequence number before an RTX payload (RFC 4588 4).
 const OSN: usize = 2;

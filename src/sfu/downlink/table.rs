@@ -190,7 +190,7 @@ mod tests {
     use std::{collections::HashSet, time::Duration};
 
     use super::*;
-    use crate::sfu::downlink::dtls::tests::Random;
+    use crate::sfu::dtls::tests::Random;
 
     fn line(now: Instant) -> Line {
         let origin = Origin {

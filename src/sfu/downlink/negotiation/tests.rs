@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     ids::MemberId,
     protocol::{MediaKind, TrackSource},
-    sfu::downlink::dtls::tests::Random as Dice,
+    sfu::dtls::tests::Random as Dice,
 };
 
 pub(crate) fn track(member: u64, mid: &str, codec: Codec) -> ShownTrack {

@@ -73,7 +73,7 @@ enum Cipher {
         key: LessSafeKey,
         salt: [u8; 12],
     },
-    /// Boxed: 1.7 KB that most viewers do not need.
+    /// Boxed: 1.7 KB that most connections do not need.
     Cm(Box<CmKeys>),
 }
 
