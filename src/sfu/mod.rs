@@ -25,6 +25,7 @@ mod handle;
 mod ice;
 pub mod packet;
 pub mod payload;
+mod rtp;
 mod socket;
 mod srtp;
 pub mod track;
