@@ -22,7 +22,7 @@ use parlor::sfu::{
     transmit::Transmit,
     uplink::{
         UpEvent, UpShared, Uplink,
-        reference::{Reference, ReferenceShared},
+        reference::{Reference, ReferenceShared, Side},
     },
 };
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
@@ -54,51 +54,6 @@ fn cpu() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("Linux has it").into()
 }
 
-/// A publisher's connection, whoever made it.
-trait Side {
-    fn offer(&mut self, now: Instant, sdp: &str) -> Arc<str>;
-    fn take(&mut self, now: Instant, from: SocketAddr, data: &[u8], out: &mut dyn Transmit);
-    fn next(&mut self) -> Option<UpEvent>;
-    fn due(&self) -> Option<Instant>;
-    fn timeout(&mut self, now: Instant, out: &mut dyn Transmit);
-}
-
-impl Side for Uplink {
-    fn offer(&mut self, now: Instant, sdp: &str) -> Arc<str> {
-        self.handle_offer(now, sdp).expect("an answer")
-    }
-    fn take(&mut self, now: Instant, from: SocketAddr, data: &[u8], out: &mut dyn Transmit) {
-        self.handle_datagram(now, from, data, out);
-    }
-    fn next(&mut self) -> Option<UpEvent> {
-        self.poll_event()
-    }
-    fn due(&self) -> Option<Instant> {
-        self.poll_timeout()
-    }
-    fn timeout(&mut self, now: Instant, out: &mut dyn Transmit) {
-        self.handle_timeout(now, out);
-    }
-}
-
-impl Side for Reference {
-    fn offer(&mut self, _: Instant, sdp: &str) -> Arc<str> {
-        self.handle_offer(sdp).expect("an answer")
-    }
-    fn take(&mut self, now: Instant, from: SocketAddr, data: &[u8], out: &mut dyn Transmit) {
-        self.handle_datagram(now, from, data, out);
-    }
-    fn next(&mut self) -> Option<UpEvent> {
-        self.poll_event()
-    }
-    fn due(&self) -> Option<Instant> {
-        self.poll_timeout()
-    }
-    fn timeout(&mut self, now: Instant, out: &mut dyn Transmit) {
-        self.handle_timeout(now, out);
-    }
-}
-
 /// One publisher and its connection.
 struct Bench<S> {
     side: S,
@@ -123,7 +78,8 @@ impl<S: Side> Bench<S> {
                 "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 transport-cc\r\na=extmap:3 {TRANSPORT_CC}\r\n"
             ),
         );
-        client.take_answer(&side.offer(now, &offer));
+        let answer = side.offer(now, &offer).expect("an answer");
+        client.take_answer(&answer);
         let cache = (0..CACHE_PACKETS).map(|_| None).collect();
         let mut bench = Self { side, client, now, sequence: 0, cache, n_taken: 0 };
         let mut is_connected = false;
@@ -138,7 +94,7 @@ impl<S: Side> Bench<S> {
                     bench.client.handle(bench.now, &answer);
                 }
             }
-            while let Some(event) = bench.side.next() {
+            while let Some(event) = bench.side.next_event() {
                 is_connected |= matches!(event, UpEvent::Connected);
             }
         }
@@ -174,7 +130,7 @@ impl<S: Side> Bench<S> {
             for datagram in &datagrams {
                 self.now += Duration::from_millis(1);
                 self.side.take(self.now, from(), datagram, &mut out);
-                while let Some(event) = self.side.next() {
+                while let Some(event) = self.side.next_event() {
                     if let UpEvent::Rtp { packet, .. } = event {
                         let slot = usize::from(packet.sequence) % CACHE_PACKETS;
                         self.cache[slot] = Some(packet);

@@ -28,9 +28,11 @@ mod library;
 mod media;
 mod published;
 mod shared;
+mod side;
 mod tap;
 
 pub use shared::ReferenceShared;
+pub use side::Side;
 
 use hello::HelloGate;
 use library::Library;
