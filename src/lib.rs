@@ -11,3 +11,4 @@ pub mod room;
 pub mod rooms;
 pub mod sfu;
 pub mod telemetry;
+pub mod trust;

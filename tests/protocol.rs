@@ -7,8 +7,20 @@ use serde_json::Value;
 
 /// Types the server sends; a new one needs a golden message.
 const SERVER_TYPES: &[&str] = &[
-    "welcome", "joined", "published", "done", "pong", "error", "member-joined", "member-changed",
-    "member-left", "chat", "offer", "mids", "restart", "bye",
+    "welcome",
+    "joined",
+    "published",
+    "done",
+    "pong",
+    "error",
+    "member-joined",
+    "member-changed",
+    "member-left",
+    "chat",
+    "offer",
+    "mids",
+    "restart",
+    "bye",
 ];
 
 #[test]
