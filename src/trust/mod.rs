@@ -18,6 +18,8 @@ mod keeper;
 mod names;
 mod token;
 
+pub(crate) use names::in_range;
+
 use std::{io, path::PathBuf, sync::Arc};
 
 use rustls::sign::CertifiedKey;
