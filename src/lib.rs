@@ -1,6 +1,27 @@
 //! parlor: a private place to meet and to watch.
+//!
+//! # Map
+//! ```text
+//! src/
+//!   main.rs              arguments -> settings -> logging -> app::run -> exit code
+//!   lib.rs               this map
+//!   ids.rs               names of things: parsed once, then carried as types
+//!   protocol.rs          signaling messages both ways
+//!   ports.rs             plain values and traits by which parts meet without knowing each other
+//!   config/              what was written -> what it means
+//!   net/                 LAN addresses
+//!     parse.rs           PURE. netlink: bytes in, values out
+//!     table.rs           PURE. what the kernel has told so far, and what to ask next
+//!     policy.rs          PURE. which addresses are announced, in which order
+//!     watch.rs           the netlink socket and its task
+//!   rooms/               the registry, one task a room
+//!   sfu/                 the media plane
+//!   telemetry/           logging, metrics, systemd
+//! ```
 
 pub mod app;
+#[cfg(feature = "camera")]
+pub mod camera;
 pub mod cli;
 pub mod config;
 pub mod http;

@@ -20,7 +20,8 @@ const COTURN_PORTS: MinMax = (49_152, 65_535);
 /// Each worker needs a port.
 pub(super) fn workers(reader: &mut Reader, settings: &Settings) {
     let n_ports = settings.media.ports.len();
-    if settings.media.workers <= n_ports {
+    let faulty = ["ports", "workers"].iter().any(|key| reader.is_faulty("media", key));
+    if settings.media.workers <= n_ports || faulty {
         return;
     }
     let problem = format!("is more than the {n_ports} of media.ports");
@@ -121,7 +122,7 @@ fn uses(reader: &Reader, settings: &Settings) -> Vec<Use> {
     let range = |section: &'static str, key: &'static str, ports: &RangeInclusive<u16>, tcp| Use {
         section,
         key,
-        shown: format!("\"{}-{}\"", ports.start(), ports.end()),
+        shown: reader.shown(section, key),
         source: reader.source_of(section, key),
         tcp,
         udp: true,
@@ -138,6 +139,7 @@ fn uses(reader: &Reader, settings: &Settings) -> Vec<Use> {
     if let (Some(ports), Some(key)) = (&settings.turn.relay_ports, written) {
         uses.push(range("turn", key, ports, false));
     }
+    uses.retain(|one| !reader.is_faulty(one.section, one.key));
     uses
 }
 

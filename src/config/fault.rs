@@ -5,6 +5,8 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
+use toml::Value;
+
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -18,6 +20,20 @@ pub enum Source {
     Flag(&'static str),
     /// Nobody wrote it.
     Default,
+}
+
+impl Source {
+    /// Faults are told in the order in which somebody would go through them: flags, environment,
+    /// then the file from its top.
+    pub(super) fn order(&self) -> (u8, usize, usize) {
+        match self {
+            Self::Flag(_) => (0, 0, 0),
+            Self::Environment(_) => (1, 0, 0),
+            Self::Default => (2, 0, 0),
+            Self::File(_, line) => (3, *line, 0),
+            Self::Place(_, line, column) => (3, *line, *column),
+        }
+    }
 }
 
 impl fmt::Display for Source {
@@ -79,10 +95,10 @@ impl fmt::Display for Faults {
 impl std::error::Error for Faults {}
 
 /// Why one value cannot mean anything: told by [`super::shape`], which does not know the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Problem {
     /// The part of the value that is meant; the whole of it where `None`.
-    pub(super) part: Option<String>,
+    pub(super) part: Option<Box<Value>>,
     /// What is wrong.
     pub(super) problem: String,
     /// What would be right.
@@ -95,9 +111,8 @@ impl Problem {
     }
 
     /// It is about this part of a list.
-    pub(super) fn about(mut self, part: &str) -> Self {
-        self.part.get_or_insert_with(|| part.to_owned());
-        self
+    pub(super) fn about(self, part: &Value) -> Self {
+        Self { part: Some(Box::new(part.clone())), ..self }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) const MASK: &str = "***";
 /// `ADDR:PORT`, port 0 included (the system chooses; for tests).
 pub(super) fn listen(text: &str) -> Meant<SocketAddr> {
     const EXAMPLE: &str =
-        "write ADDR:PORT, such as \"[::]:8172\" (all addresses) or \"192.168.1.5:8172\"";
+        "write ADDR:PORT, such as \"[::]:443\" (all addresses) or \"192.168.1.5:443\"";
     text.parse().map_err(|_| {
         let problem = if text.parse::<IpAddr>().is_ok() {
             "has no port"
@@ -169,14 +169,24 @@ pub(super) fn video_source(value: &Value) -> Meant<VideoSource> {
     Err(Problem::new("is no source of pictures", format!("write {FORMS}")))
 }
 
-/// A source as it may be shown: without the password of an RTSP URL.
+/// A source as it may be shown: without the password of an RTSP URL, which stands before the host
+/// or, with cameras that know no better, somewhere in the path.
 pub(super) fn show_source(value: &Value) -> Value {
-    let Some(text) = value.as_str() else { return value.clone() };
-    let Some((scheme, rest)) = text.split_once("://") else { return value.clone() };
+    let Some((scheme, rest)) = value.as_str().and_then(|text| text.split_once("://")) else {
+        return value.clone();
+    };
     // Up to the last @ of all: a password with / or @ in it is not shown either.
-    let Some((user, host)) = rest.rsplit_once('@') else { return value.clone() };
-    let name = user.split(':').next().unwrap_or_default();
-    Value::String(format!("{scheme}://{name}:{MASK}@{host}"))
+    let (user, host) = rest.rsplit_once('@').map_or(("", rest), |(user, host)| (user, host));
+    let user = match user.split_once(':') {
+        Some((name, _)) => format!("{name}:{MASK}@"),
+        None if user.is_empty() => String::new(),
+        None => format!("{user}@"),
+    };
+    let (host, path) = host.split_at(host.find('/').unwrap_or(host.len()));
+    let lower = path.to_lowercase();
+    let tells = ["pass", "pwd"].iter().any(|word| lower.contains(word));
+    let path = if tells { format!("/{MASK}") } else { path.to_owned() };
+    Value::String(format!("{scheme}://{user}{host}{path}"))
 }
 
 /// `camera.audio`
@@ -237,7 +247,7 @@ pub(super) fn secret(value: &Value) -> Meant<Option<Secret>> {
 
 /// `***` is what `parlor check` prints; who pastes that back has lost the secret.
 fn not_masked(text: &str) -> Meant<()> {
-    if text == MASK || text.contains(":***") {
+    if text == MASK || text.contains(":***") || text.contains("/***") {
         let remedy = "write the secret itself, which `parlor check` does not print";
         return Err(Problem::new("is what stands for a secret", remedy));
     }
@@ -330,4 +340,53 @@ fn prefix(network: IpAddr, bits: u32) -> Option<IpRange> {
             })?
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_shown_without_its_password() {
+        let cases = [
+            ("test", "test"),
+            ("v4l2:/dev/video0", "v4l2:/dev/video0"),
+            // Rather hidden than told, where it cannot be known.
+            ("rtsp://cam.example:554/live@1", "rtsp://cam.example:***@1"),
+            ("rtsp://cam.example/live", "rtsp://cam.example/live"),
+            ("rtsp://me@cam.example/live", "rtsp://me@cam.example/live"),
+            ("rtsp://me:pw@cam.example/live", "rtsp://me:***@cam.example/live"),
+            ("rtsp://me:p/w@d@cam.example/", "rtsp://me:***@cam.example/"),
+            ("rtsp://cam.example/user=me&Password=pw", "rtsp://cam.example/***"),
+        ];
+        for (written, expected) in cases {
+            let shown = show_source(&Value::from(written));
+            assert_eq!(shown, Value::from(expected), "{written}");
+            let comes_back = video_source(&shown).is_ok();
+            assert_eq!(comes_back, !expected.contains(MASK), "{expected}");
+        }
+    }
+
+    #[test]
+    fn prefixes_are_ranges() {
+        let cases = [
+            ("10.1.2.3/8", Some(("10.0.0.0", "10.255.255.255"))),
+            ("0.0.0.0/0", Some(("0.0.0.0", "255.255.255.255"))),
+            ("192.0.2.1/32", Some(("192.0.2.1", "192.0.2.1"))),
+            ("::/0", Some(("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"))),
+            ("2001:db8::/32", Some(("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"))),
+            ("10.0.0.1 - 10.0.0.9", Some(("10.0.0.1", "10.0.0.9"))),
+            ("10.0.0.0/33", None),
+            ("::/129", None),
+            ("10.0.0.0/-1", None),
+            ("10.0.0.0/", None),
+        ];
+        for (written, expected) in cases {
+            let expected = expected.map(|(first, last): (&str, &str)| IpRange {
+                first: first.parse().unwrap(),
+                last: last.parse().unwrap(),
+            });
+            assert_eq!(ip_range(written).ok(), expected, "{written}");
+        }
+    }
 }

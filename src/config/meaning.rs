@@ -12,7 +12,11 @@ use super::{
     forms,
     reader::Reader,
     section::Section,
-    settings::*,
+    settings::{
+        AccessSettings, Announce, AudioSource, CameraSettings, Guests, HttpSettings, LogSettings,
+        MediaSettings, MetricsSettings, NetworkSettings, Role, RoomSettings, Settings,
+        StorageSettings, TurnSettings, VideoSource,
+    },
     shape::{self, Meant, string},
 };
 use crate::ids::CameraId;
@@ -165,11 +169,22 @@ fn rooms(s: &mut Section<'_>) -> RoomSettings {
     let max_participants =
         s.key("max_participants", 0, shape::integer(0..=100_000, "participants, 0 for no limit"));
     let create = s.key("create", "guest", shape::choice(ROLES));
+    if create != Role::Guest {
+        // In force, but there are no accounts to be one with.
+        s.warn("create", "accounts come in a later release; until then nobody can make a room");
+    }
     RoomSettings { max_participants, create, default: s.key("default", "home", forms::room) }
 }
 
-/// A camera, and where its id was written; `None` if it has no id or source.
-fn camera(s: &mut Section<'_>) -> Option<(CameraSettings, Source)> {
+/// What could be made of one `[[camera]]`.
+struct Camera {
+    /// Its id and where that was written.
+    id: Option<(CameraId, Source)>,
+    /// Nothing if id or source have a fault.
+    settings: Option<CameraSettings>,
+}
+
+fn camera(s: &mut Section<'_>) -> Camera {
     let id =
         s.required("id", "write id = \"door\", or other letters, digits and -", forms::camera_id);
     let source = s.shown(forms::show_source).required(
@@ -194,31 +209,40 @@ fn camera(s: &mut Section<'_>) -> Option<(CameraSettings, Source)> {
     let bitrate = s.key("bitrate", 1_500_000, shape::bits_per_second(50_000..=50_000_000));
     let encoder = s.key("encoder", "", forms::encoder);
     let id_source = s.source_of("id");
-    let id = id?;
+    let Some(id) = id else { return Camera { id: None, settings: None } };
+    let identity = Some((id.clone(), id_source));
     let name = name.map_or_else(|| id.as_str().to_owned(), |name| name.as_str().to_owned());
-    let source = source?;
-    let camera =
-        CameraSettings { id, name, source, audio, room, size, fps, bitrate_bps: bitrate, encoder };
-    Some((camera, id_source))
+    let settings = source.map(|source| CameraSettings {
+        id,
+        name,
+        source,
+        audio,
+        room,
+        size,
+        fps,
+        bitrate_bps: bitrate,
+        encoder,
+    });
+    Camera { id: identity, settings }
 }
 
 /// Two cameras of one id are a fault of the second.
-fn different_cameras(
-    reader: &mut Reader,
-    cameras: Vec<Option<(CameraSettings, Source)>>,
-) -> Vec<CameraSettings> {
-    let mut different: Vec<(CameraSettings, Source)> = Vec::new();
-    for (camera, source) in cameras.into_iter().flatten() {
-        match different.iter().find(|(other, _)| other.id == camera.id) {
+fn different_cameras(reader: &mut Reader, cameras: Vec<Camera>) -> Vec<CameraSettings> {
+    let mut seen: Vec<(CameraId, Source)> = Vec::new();
+    let mut different = Vec::new();
+    for camera in cameras {
+        different.extend(camera.settings);
+        let Some((id, source)) = camera.id else { continue };
+        match seen.iter().find(|(other, _)| *other == id) {
             Some((_, first)) => {
                 let problem = format!("is the id of another camera too ({first})");
                 let problem = Problem::new(problem, "give each camera an id of its own");
-                reader.fault_at(source, "camera.id", &format!("{:?}", camera.id.as_str()), problem);
+                reader.fault_at(source, "camera.id", &format!("{:?}", id.as_str()), problem);
             }
-            None => different.push((camera, source)),
+            None => seen.push((id, source)),
         }
     }
-    different.into_iter().map(|(camera, _)| camera).collect()
+    different
 }
 
 fn access(s: &mut Section<'_>) -> AccessSettings {

@@ -45,6 +45,7 @@ pub(super) struct Reader {
     leftovers: Vec<(&'static str, String, Node)>,
     pub(super) faults: Vec<Fault>,
     pub(super) sections: Vec<SectionRead>,
+    pub(super) warnings: Vec<String>,
     /// Keys that were written and whose part comes later.
     pub(super) dormant: Vec<String>,
 }
@@ -65,6 +66,7 @@ impl Reader {
             leftovers: Vec::new(),
             faults: Vec::new(),
             sections: Vec::new(),
+            warnings: Vec::new(),
             dormant: Vec::new(),
         }
     }
@@ -127,13 +129,15 @@ impl Reader {
 
     pub(super) fn not_a_section(&mut self, name: &str, node: &Node, remedy: &str) {
         let (value, problem) = match node {
-            Node::Leaf(spelled) if name == "camera" || name == "turn" => {
-                let _ = spelled; // It may hold a password.
-                ("…".into(), "is a section, not a value")
+            // Whatever was meant for these, it may hold a password.
+            Node::Leaf(_) if name == "camera" || name == "turn" => {
+                ("***".into(), "is a value where a section is needed")
             }
-            Node::Leaf(spelled) => (spelled.value.to_string(), "is a section, not a value"),
-            Node::Table(_) => ("[…]".into(), "is a list of sections, not one section"),
-            Node::Tables(_) => ("[[…]]".into(), "is one section, not a list of them"),
+            Node::Leaf(spelled) => {
+                (spelled.value.to_string(), "is a value where a section is needed")
+            }
+            Node::Table(_) => ("[…]".into(), "is one section where a list of them is needed"),
+            Node::Tables(_) => ("[[…]]".into(), "is a list of sections where one is needed"),
         };
         self.faults.push(Fault {
             source: node.source(),
@@ -144,9 +148,9 @@ impl Reader {
         });
     }
 
-    /// What nobody asked for: unknown sections and keys are faults. Returns warnings about
-    /// environment variables that mean nothing.
-    pub(super) fn finish(&mut self) -> Vec<String> {
+    /// What nobody asked for: unknown sections and keys are faults, unknown environment variables
+    /// are warnings.
+    pub(super) fn finish(&mut self) {
         let root = std::mem::take(&mut self.root.entries);
         let unknown_sections: Vec<Fault> =
             root.iter().map(|(key, node)| self.unknown_at_root(key, node)).collect();
@@ -157,14 +161,23 @@ impl Reader {
             .collect();
         self.faults.extend(unknown_sections);
         self.faults.extend(unknown_keys);
-        let known = || self.known_variables.iter().map(String::as_str);
-        let mut warnings = Vec::new();
+        let mut warnings = std::mem::take(&mut self.warnings);
         for name in self.environment.keys().filter(|name| !self.known_variables.contains(*name)) {
-            let hint = did_you_mean(name, known()).map(|near| format!("; did you mean {near}?"));
-            let hint = hint.unwrap_or_default();
+            let hint = self.variable_hint(name);
             warnings.push(format!("environment {name}: no such key, it does nothing{hint}"));
         }
-        warnings
+        self.warnings = warnings;
+    }
+
+    fn variable_hint(&self, name: &str) -> String {
+        const PREFIX: &str = "PARLOR_";
+        let plain = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
+        if plain(name).starts_with("CAMERA") {
+            return "; cameras are set in the file".to_owned();
+        }
+        let known: Vec<String> = self.known_variables.iter().map(|name| plain(name)).collect();
+        let near = did_you_mean(&plain(name), known.iter().map(String::as_str));
+        near.map(|near| format!("; did you mean {PREFIX}{near}?")).unwrap_or_default()
     }
 
     fn unknown_at_root(&self, key: &str, node: &Node) -> Fault {
@@ -245,6 +258,17 @@ impl Reader {
     /// Whether anybody wrote it.
     pub(super) fn is_written(&self, section: &str, key: &str) -> bool {
         self.source_of(section, key) != Source::Default
+    }
+
+    /// Whether a key has a fault already: its default then stands in, which nobody meant.
+    pub(super) fn is_faulty(&self, section: &str, key: &str) -> bool {
+        let full = format!("{section}.{key}");
+        self.faults.iter().any(|fault| fault.key == full)
+    }
+
+    /// A key's value as it is shown.
+    pub(super) fn shown(&self, section: &str, key: &str) -> String {
+        self.entry(section, key).map(|entry| entry.shown.to_string()).unwrap_or_default()
     }
 
     /// A fault of a key that has been read and that somebody wrote; nothing where nobody did.

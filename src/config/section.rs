@@ -107,13 +107,12 @@ impl<'r> Section<'r> {
             one => vec![one.clone()],
         };
         for element in elements {
-            let text = element.as_str().ok_or_else(|| {
-                let part = element.to_string();
-                Problem { part: Some(part), ..shape::wrong_type(&element, "a list of strings") }
-            });
-            match text.and_then(|text| mean(text).map_err(|problem| problem.about(text))) {
+            let text = element
+                .as_str()
+                .ok_or_else(|| shape::wrong_type(&element, "text between quotes, or a list of it"));
+            match text.and_then(&mean) {
                 Ok(value) => meant.push(value),
-                Err(problem) => self.fault(key, &spelled, problem),
+                Err(problem) => self.fault(key, &spelled, problem.about(&element)),
             }
         }
         self.enter(key, spelled, default);
@@ -162,10 +161,16 @@ impl<'r> Section<'r> {
 
     /// A fault of the whole value of a key that has been read without one.
     pub(super) fn fault_if_whole(&mut self, key: &str, problem: &str, remedy: &str) {
-        let full = format!("{}.{key}", self.name);
-        if self.reader.faults.iter().all(|fault| fault.key != full) {
+        if !self.reader.is_faulty(self.name, key) {
             self.reader.written_fault(self.name, key, Problem::new(problem, remedy));
         }
+    }
+
+    /// Says what the operator may not expect of a key that has been read.
+    pub(super) fn warn(&mut self, key: &str, text: &str) {
+        let (source, shown) =
+            (self.reader.source_of(self.name, key), self.reader.shown(self.name, key));
+        self.reader.warnings.push(format!("{source}: {}.{key} = {shown}: {text}", self.name));
     }
 
     /// Says that this value of a key that has been read does nothing yet.
@@ -197,7 +202,7 @@ impl<'r> Section<'r> {
     fn fault(&mut self, key: &str, spelled: &Spelled, problem: Problem) {
         let show = self.show;
         let value = match problem.part {
-            Some(part) => show(&Value::String(part)),
+            Some(part) => show(&part),
             None => show(&spelled.value),
         };
         self.reader.faults.push(Fault {

@@ -58,9 +58,6 @@ pub(super) fn integer<T: TryFrom<i64>>(
 ) -> impl Fn(&Value) -> Meant<T> {
     move |value| {
         let expected = format!("{} to {} ({unit})", range.start(), range.end());
-        if matches!(value, Value::Float(float) if float.is_infinite()) {
-            return Err(out_of_range(&expected));
-        }
         let number = value
             .as_integer()
             .ok_or_else(|| wrong_type(value, &format!("a whole number, {expected}")))?;
@@ -82,7 +79,6 @@ pub(super) fn bytes(range: RangeInclusive<usize>) -> impl Fn(&Value) -> Meant<us
         let expected = format!("{} to {} bytes", range.start(), range.end());
         let number = match value {
             Value::Integer(number) => usize::try_from(*number).ok(),
-            Value::Float(float) if float.is_infinite() => None,
             Value::String(text) => {
                 let size = with_unit(text, &UNITS).ok_or_else(|| {
                     Problem::new("is no size", "write bytes, such as 16384 or \"16 KiB\"")
@@ -101,7 +97,6 @@ pub(super) fn bits_per_second(range: RangeInclusive<u32>) -> impl Fn(&Value) -> 
     move |value| {
         let number = match value {
             Value::Integer(number) => u32::try_from(*number).ok(),
-            Value::Float(float) if float.is_infinite() => None,
             Value::String(text) => {
                 let rate = with_unit(text, &UNITS).ok_or_else(|| {
                     Problem::new("is no bit rate", "write bits a second: 1500000 or \"1500k\"")
@@ -208,4 +203,129 @@ pub(super) fn ports(value: &Value) -> Meant<Option<RangeInclusive<u16>>> {
 /// [`ports`] that have to be there.
 pub(super) fn some_ports(value: &Value) -> Meant<RangeInclusive<u16>> {
     ports(value)?.ok_or_else(|| Problem::new("is empty", "write ports, such as \"10000-10100\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::String(text.to_owned())
+    }
+
+    /// One shape over many values; `None` is a fault.
+    fn check<T: PartialEq + std::fmt::Debug>(
+        shape: impl Fn(&Value) -> Meant<T>,
+        cases: impl IntoIterator<Item = (Value, Option<T>)>,
+    ) {
+        for (value, expected) in cases {
+            assert_eq!(shape(&value).ok(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        check(
+            bytes(1024..=1_048_576),
+            [
+                (1024.into(), Some(1024)),
+                (text("16 KiB"), Some(16_384)),
+                (text("1MiB"), Some(1_048_576)),
+                (text("1.5 KiB"), Some(1536)),
+                (text("2048 B"), Some(2048)),
+                (text("2 MiB"), None),
+                (text("16 kB"), None),
+                (text("-16 KiB"), None),
+                (text("1.2.3 KiB"), None),
+                (text("99999999999999999999999999 MiB"), None),
+                (text("KiB"), None),
+                (text(""), None),
+                (1023.into(), None),
+                (i64::MIN.into(), None),
+            ],
+        );
+    }
+
+    #[test]
+    fn times() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        check(
+            duration(Duration::from_millis(1)..=Duration::from_secs(86_400)),
+            [
+                (text("500ms"), ms(500)),
+                (text("1.5s"), ms(1500)),
+                (text("2 m"), ms(120_000)),
+                (text("24h"), ms(86_400_000)),
+                (text("25h"), None),
+                (text("0s"), None),
+                (text("10"), None),
+                (text("1e9s"), None),
+                (text("99999999999999999999999999999h"), None),
+                (10.into(), None),
+            ],
+        );
+    }
+
+    #[test]
+    fn bit_rates() {
+        check(
+            bits_per_second(50_000..=50_000_000),
+            [
+                (1_500_000.into(), Some(1_500_000)),
+                (text("1500k"), Some(1_500_000)),
+                (text("1.5M"), Some(1_500_000)),
+                (text("2 Mbit/s"), Some(2_000_000)),
+                (text("1.5G"), None),
+                (49_999.into(), None),
+            ],
+        );
+    }
+
+    #[test]
+    fn port_ranges() {
+        check(
+            ports,
+            [
+                (text(""), Some(None)),
+                (text("10000-10100"), Some(Some(10_000..=10_100))),
+                (text(" 10000 - 10100 "), Some(Some(10_000..=10_100))),
+                (text("443"), Some(Some(443..=443))),
+                (text("1-65535"), Some(Some(1..=65_535))),
+                (text("0-10"), None),
+                (text("10-65536"), None),
+                (text("10-9"), None),
+                (text("+10-20"), None),
+                (text("10-"), None),
+                (text("10-20-30"), None),
+                (10_000.into(), None),
+            ],
+        );
+        assert!(some_ports(&text("")).is_err());
+    }
+
+    #[test]
+    fn lists_of_flags_and_variables() {
+        let list = |texts: &[&str]| Value::Array(texts.iter().map(|t| text(t)).collect());
+        let cases: [(&str, &[&str]); 8] = [
+            ("", &[]),
+            ("[]", &[]),
+            ("a", &["a"]),
+            (" a , b,", &["a", "b"]),
+            ("[::]:8172", &["[::]:8172"]),
+            ("[::]:8172,[::1]:1", &["[::]:8172", "[::1]:1"]),
+            ("[\"a,b\", 'c']", &["a,b", "c"]),
+            ("[\"a\"", &["[\"a\""]),
+        ];
+        for (written, expected) in cases {
+            assert_eq!(split(written), list(expected), "{written}");
+        }
+    }
+
+    #[test]
+    fn variables_take_the_type_of_their_default() {
+        assert_eq!(typed_like(&1.into(), " 7 "), 7.into());
+        assert_eq!(typed_like(&1.into(), "seven"), text("seven"));
+        assert_eq!(typed_like(&false.into(), "true"), true.into());
+        assert_eq!(typed_like(&text(""), "7"), text("7"));
+    }
 }

@@ -45,7 +45,7 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file that was read.
     pub file: Option<PathBuf>,
-    /// Variables that mean nothing: a line each.
+    /// What is right and may surprise all the same (a variable that means nothing): a line each.
     pub warnings: Vec<String>,
     /// Keys, or `key = value`, whose part comes in a later release: they were written, are right,
     /// and do nothing yet.
@@ -89,14 +89,16 @@ impl Sources {
         let surroundings = Surroundings { data_dir: data_dir(&environment), demo: self.demo };
         let settings = meaning::settings(&mut reader, &surroundings);
         look_at_files(&mut reader, &settings);
-        let warnings = reader.finish();
+        reader.finish();
         faults.append(&mut reader.faults);
         if !faults.is_empty() {
+            faults.sort_by_key(|fault| fault.source.order());
             return Err(Faults(faults));
         }
         let no_cameras = settings.cameras.as_ref().is_some_and(Vec::is_empty);
         let effective = print::effective(&reader.sections, no_cameras);
-        Ok(Loaded { settings, file, warnings, dormant: reader.dormant, effective })
+        let Reader { warnings, dormant, .. } = reader;
+        Ok(Loaded { settings, file, warnings, dormant, effective })
     }
 
     fn read_file(&self, path: &Path) -> Result<Table, Vec<Fault>> {

@@ -68,7 +68,11 @@ pub(super) fn parse(path: &Arc<PathBuf>, text: &str) -> Result<Table, Vec<Fault>
         return Ok(file.table(1, root.get_ref()));
     }
     let file = File { path, text };
-    Err(errors.iter().map(|error| file.syntax_fault(error)).collect())
+    let mut faults: Vec<Fault> = errors.iter().map(|error| file.syntax_fault(error)).collect();
+    faults.sort_by_key(|fault| fault.source.order());
+    // What follows on the same line is what the first one has led to.
+    faults.dedup_by_key(|fault| fault.source.order().1);
+    Err(faults)
 }
 
 struct File<'a> {
@@ -124,12 +128,17 @@ impl File<'_> {
         let column = 1 + self.text.get(line_start..start).map_or(0, |text| text.chars().count());
         let written = self.text.lines().nth(line - 1).unwrap_or_default();
         let key = written.split('=').next().unwrap_or_default().trim();
+        let remedy = if error.message().contains("duplicate key") {
+            "write it once"
+        } else {
+            "write KEY = VALUE, with text between double quotes"
+        };
         Fault {
             source: Source::Place(Arc::clone(self.path), line, column),
             key: if key.is_empty() { "(line)".into() } else { key.chars().take(60).collect() },
             value: "…".into(),
             problem: format!("is not TOML: {}", error.message().trim().replace('\n', ", ")),
-            remedy: "write KEY = VALUE, with text between double quotes".into(),
+            remedy: remedy.into(),
         }
     }
 }
@@ -143,7 +152,7 @@ fn plain(value: &DeValue<'_>) -> Value {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
             // Larger than anything that is in range, and that is what its fault will say.
-            .map_or(Value::Float(f64::INFINITY), Value::Integer),
+            .map_or(Value::Integer(i64::MAX), Value::Integer),
         DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(boolean) => Value::Boolean(*boolean),
         DeValue::Datetime(datetime) => Value::Datetime(*datetime),

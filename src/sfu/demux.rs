@@ -49,7 +49,7 @@ pub fn classify(datagram: &[u8]) -> Option<Class> {
 
 fn is_stun(datagram: &[u8]) -> bool {
     datagram.len() >= STUN_HEADER_LEN
-        && datagram.len() % 4 == 0
+        && datagram.len().is_multiple_of(4)
         && usize::from(u16::from_be_bytes([datagram[2], datagram[3]])) + STUN_HEADER_LEN
             == datagram.len()
         && datagram[4..8] == MAGIC_COOKIE

@@ -8,14 +8,17 @@
 //! * when the peer repeats the flight *before* ours, so that it cannot have ours: with **new record
 //!   numbers**, because a peer may have dropped a message that came out of order and yet remember
 //!   its record as seen;
-//! * after a second of silence: **verbatim**. A peer that has the flight already drops it by its
-//!   replay window. (New numbers here would disarm an `rtc` peer's own timer.)
+//! * after a second of silence, as server: **verbatim**. A peer that has the flight already drops
+//!   it by its replay window. (New numbers here would disarm an `rtc` client's own timer.)
+//! * after a second of silence, as client: with new numbers. Our last flight may have arrived and
+//!   only its answer be lost; a server that has completed repeats that answer for new records only.
 //!
 //! To renumber, it counts the records of epoch 0 itself; they are neither encrypted nor
-//! authenticated by number. All DTLS datagrams, both ways, must pass through [`Flight`].
+//! authenticated by number. All DTLS datagrams, both ways, must pass through [`Flight`], from the
+//! first on: `received`, then the library reads, then `sent` for each datagram it wants to send,
+//! then `after_read`.
 //!
-//! It does not parse handshakes and knows no keys. After completion the library's own answer to a
-//! repeated last flight is right; call [`Flight::finish`].
+//! It does not parse handshakes and knows no keys.
 
 use std::time::{Duration, Instant};
 
@@ -28,9 +31,10 @@ pub const RESEND_AFTER: Duration = Duration::from_secs(1);
 const MAX_DATAGRAMS: usize = 8;
 
 const RECORD_HEADER: usize = 13;
-const CHANGE_CIPHER_SPEC: u8 = 20;
+pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
 pub(crate) const ALERT: u8 = 21;
 pub(crate) const HANDSHAKE: u8 = 22;
+pub(crate) const APPLICATION_DATA: u8 = 23;
 
 /// True if a datagram is DTLS by its first byte (RFC 7983).
 pub fn is_dtls(datagram: &[u8]) -> bool {
@@ -45,10 +49,14 @@ pub struct Flight {
     began_at: Option<Instant>,
     repeated_at: Option<Instant>,
     next_sequence: u64,
+    /// We spoke first.
+    is_client: bool,
     /// The newest handshake message of the peer.
     newest_message: Option<u16>,
     /// The newest handshake message of the peer when our flight began.
     answered_message: Option<u16>,
+    /// The peer has repeated what our flight answered.
+    asked: bool,
     finished: bool,
 }
 
@@ -62,9 +70,10 @@ impl Flight {
     pub fn sent(&mut self, now: Instant, datagram: &mut [u8]) {
         self.number(datagram);
         let kept = matches!(datagram.first(), Some(&(CHANGE_CIPHER_SPEC | HANDSHAKE)));
-        if self.finished || !kept {
+        if !kept {
             return;
         }
+        self.is_client |= self.began_at.is_none() && self.newest_message.is_none();
         if self.began_at != Some(now) {
             self.datagrams.clear();
             self.began_at = Some(now);
@@ -76,36 +85,45 @@ impl Flight {
         }
     }
 
-    /// `datagram` came from the peer and the library has read it. What is to be sent again now, in
-    /// case the library had nothing to say to it, is passed to `send`.
-    pub fn received(&mut self, now: Instant, datagram: &[u8], mut send: impl FnMut(&[u8])) {
+    /// `datagram` came from the peer; call this *before* the library reads it.
+    pub fn received(&mut self, datagram: &[u8]) {
         let message = records(datagram)
             .filter(|record| record.content_type == HANDSHAKE && record.epoch == 0)
-            .filter_map(|record| {
-                Some(u16::from_be_bytes([*record.body.get(4)?, *record.body.get(5)?]))
-            })
+            .filter_map(|record| Some([*record.body.get(4)?, *record.body.get(5)?]))
+            .map(u16::from_be_bytes)
             .max();
-        let Some(message) = message else { return };
-        self.newest_message = self.newest_message.max(Some(message));
-        let repeated = self.answered_message.is_some_and(|answered| message <= answered);
+        self.newest_message = self.newest_message.max(message);
+        let answered = self.answered_message;
+        self.asked |= message.is_some_and(|message| answered.is_some_and(|last| message <= last));
+    }
+
+    /// The library has read what came and all it had to say was passed to [`Flight::sent`]. If that
+    /// was nothing though the peer repeats itself, the flight is passed to `send` again.
+    pub fn after_read(&mut self, now: Instant, mut send: impl FnMut(&[u8])) {
+        let asked = std::mem::take(&mut self.asked);
         let due = self.repeated_at.is_some_and(|at| now.duration_since(at) >= REPEAT_AFTER);
-        if self.finished || !repeated || !due {
-            return;
-        }
-        self.repeated_at = Some(now);
-        for mut datagram in std::mem::take(&mut self.datagrams) {
-            self.number(&mut datagram);
-            send(&datagram);
-            self.datagrams.push(datagram);
+        if asked && due {
+            self.repeat(now, true, &mut send);
         }
     }
 
     /// Sends the flight again if a second of silence has passed.
     pub fn handle_timeout(&mut self, now: Instant, mut send: impl FnMut(&[u8])) {
         if self.poll_timeout().is_some_and(|at| at <= now) {
-            self.repeated_at = Some(now);
-            self.datagrams.iter().for_each(|datagram| send(datagram));
+            self.repeat(now, self.is_client, &mut send);
         }
+    }
+
+    fn repeat(&mut self, now: Instant, renumbered: bool, send: &mut impl FnMut(&[u8])) {
+        self.repeated_at = Some(now);
+        let mut datagrams = std::mem::take(&mut self.datagrams);
+        for datagram in &mut datagrams {
+            if renumbered {
+                self.number(datagram);
+            }
+            send(datagram);
+        }
+        self.datagrams = datagrams;
     }
 
     /// When [`Flight::handle_timeout`] has something to do.
@@ -116,10 +134,10 @@ impl Flight {
         self.repeated_at.map(|at| at + RESEND_AFTER)
     }
 
-    /// The handshake is complete, or has failed: nothing is repeated from here any more.
+    /// The handshake is complete, or has failed: nothing is repeated unasked any more. A peer that
+    /// repeats its last flight still gets ours, after the library has tired of it.
     pub fn finish(&mut self) {
         self.finished = true;
-        self.datagrams = Vec::new();
     }
 
     /// Writes our own count into all records of epoch 0.
@@ -143,6 +161,13 @@ pub(crate) struct Record<'a> {
     pub(crate) body: &'a [u8],
 }
 
+impl Record<'_> {
+    /// Header and body.
+    pub(crate) fn len(&self) -> usize {
+        RECORD_HEADER + self.body.len()
+    }
+}
+
 /// The records of a datagram, up to the first that is cut off.
 pub(crate) fn records(mut datagram: &[u8]) -> impl Iterator<Item = Record<'_>> {
     std::iter::from_fn(move || {
@@ -153,4 +178,109 @@ pub(crate) fn records(mut datagram: &[u8]) -> impl Iterator<Item = Record<'_>> {
         let epoch = u16::from_be_bytes([header[3], header[4]]);
         Some(Record { content_type: header[0], epoch, body })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handshake(message: u16, epoch: u8) -> Vec<u8> {
+        let [high, low] = message.to_be_bytes();
+        let mut record = vec![HANDSHAKE, 254, 253, 0, epoch, 0, 0, 0, 0, 0, 77, 0, 12];
+        record.extend([1, 0, 0, 0, high, low, 0, 0, 0, 0, 0, 0]);
+        record
+    }
+
+    fn numbers(datagrams: &[Vec<u8>]) -> Vec<u8> {
+        datagrams.iter().flat_map(|datagram| datagram.chunks(25).map(|record| record[10])).collect()
+    }
+
+    const NOTHING: [u8; 0] = [];
+
+    struct Fixture {
+        flight: Flight,
+        start: Instant,
+    }
+
+    impl Fixture {
+        fn at(&self, ms: u64) -> Instant {
+            self.start + Duration::from_millis(ms)
+        }
+
+        fn sent(&mut self, ms: u64, mut datagram: Vec<u8>) -> Vec<u8> {
+            self.flight.sent(self.at(ms), &mut datagram);
+            numbers(&[datagram])
+        }
+
+        fn received(&mut self, ms: u64, datagram: &[u8]) -> Vec<u8> {
+            let mut out = Vec::new();
+            self.flight.received(datagram);
+            self.flight.after_read(self.at(ms), |datagram| out.push(datagram.to_vec()));
+            numbers(&out)
+        }
+
+        fn timeout(&mut self, ms: u64) -> Vec<u8> {
+            let mut out = Vec::new();
+            self.flight.handle_timeout(self.at(ms), |datagram| out.push(datagram.to_vec()));
+            numbers(&out)
+        }
+    }
+
+    /// A server that has received the hello (message 1) and answered with two datagrams.
+    fn server() -> Fixture {
+        let mut fixture = Fixture { flight: Flight::new(), start: Instant::now() };
+        fixture.flight.received(&handshake(1, 0));
+        assert_eq!(fixture.sent(0, [handshake(1, 0), handshake(2, 0)].concat()), [0, 1]);
+        assert_eq!(fixture.sent(0, [handshake(3, 0), handshake(4, 1)].concat()), [2, 77]);
+        fixture.flight.after_read(fixture.start, |_| panic!("just sent"));
+        fixture
+    }
+
+    #[test]
+    fn a_repeated_question_is_answered_with_new_numbers_but_not_twice_at_once() {
+        let mut fixture = server();
+        assert_eq!(fixture.received(39, &handshake(1, 0)), NOTHING, "the hello's other half");
+        assert_eq!(fixture.received(100, &handshake(1, 0)), [3, 4, 5, 77], "not the encrypted one");
+        assert_eq!(fixture.received(130, &handshake(0, 0)), NOTHING);
+        assert_eq!(fixture.received(200, &handshake(2, 0)), NOTHING, "it has got our flight");
+        assert_eq!(fixture.received(300, &[21, 254, 253, 0]), NOTHING);
+        assert_eq!(fixture.received(400, &handshake(1, 1)), NOTHING, "encrypted: not known what");
+        assert_eq!(fixture.received(500, &handshake(1, 0)), [6, 7, 8, 77]);
+    }
+
+    #[test]
+    fn silence_is_answered_each_second_until_the_end() {
+        let mut fixture = server();
+        assert_eq!(fixture.timeout(999), NOTHING);
+        assert_eq!(fixture.timeout(1000), [0, 1, 2, 77], "verbatim");
+        assert_eq!(fixture.flight.poll_timeout(), Some(fixture.at(2000)));
+        assert_eq!(fixture.timeout(2000), [0, 1, 2, 77]);
+        fixture.flight.received(&handshake(2, 0));
+        assert_eq!(fixture.sent(2100, handshake(5, 0)), [3]);
+        fixture.flight.finish();
+        assert_eq!(fixture.flight.poll_timeout(), None);
+        assert_eq!(fixture.timeout(9000), NOTHING);
+        assert_eq!(fixture.received(9000, &handshake(2, 0)), [4], "it never got our last flight");
+    }
+
+    #[test]
+    fn a_client_repeats_with_new_numbers() {
+        let mut fixture = Fixture { flight: Flight::new(), start: Instant::now() };
+        assert_eq!(fixture.sent(0, handshake(0, 0)), [0]);
+        assert_eq!(fixture.timeout(1000), [1]);
+        assert_eq!(fixture.timeout(2000), [2]);
+    }
+
+    #[test]
+    fn noise_is_no_record() {
+        let mut flight = Flight::new();
+        for length in 0..60 {
+            let mut noise: Vec<u8> = (0..length).map(|i| (i * 83 + length) as u8 | 1).collect();
+            flight.received(&noise);
+            flight.sent(Instant::now(), &mut noise);
+            flight.after_read(Instant::now(), |_| {});
+            assert_eq!(records(&noise).count(), 0);
+        }
+        assert!(is_dtls(&[22]) && !is_dtls(&[]) && !is_dtls(&[64]) && !is_dtls(&[19]));
+    }
 }

@@ -95,7 +95,7 @@ impl Receiver {
             Ok(())
         });
         for (meta, message) in meta.iter().zip(buffer.chunks_exact(RECV_LEN)).take(n_messages) {
-            let from = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            let from = canonical(meta.addr);
             let local = meta.dst_ip.map(|ip| ip.to_canonical());
             for datagram in message[..meta.len].chunks(meta.stride.max(1)) {
                 each(from, local, datagram);
@@ -253,6 +253,14 @@ impl Sink for Sender {
             }
             next += batch.len();
         }
+    }
+}
+
+/// An IPv4 peer of a dual-stack socket is known by its IPv4 address.
+fn canonical(from: SocketAddr) -> SocketAddr {
+    match from.ip().to_canonical() {
+        IpAddr::V4(ip) => (ip, from.port()).into(),
+        IpAddr::V6(_) => from,
     }
 }
 

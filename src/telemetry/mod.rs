@@ -2,5 +2,8 @@
 
 pub mod logging;
 pub mod metrics;
+mod port_holder;
 pub mod shutdown;
 pub mod systemd;
+
+pub use port_holder::port_holder;

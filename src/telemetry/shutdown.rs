@@ -76,3 +76,64 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+    };
+
+    use super::*;
+
+    const CHILD: &str = "PARLOR_TEST_SIGNALS_CHILD";
+
+    /// In the child of the test below: tells each signal and never ends by itself.
+    #[test]
+    fn child_tells_what_it_hears() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut signals = Signals::listen().unwrap();
+            eprintln!("listening");
+            loop {
+                eprintln!("{:?}", signals.next().await);
+            }
+        });
+    }
+
+    #[test]
+    fn the_second_stop_ends_the_process_at_once() {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--nocapture",
+                "telemetry::shutdown::tests::child_tells_what_it_hears",
+            ])
+            .env(CHILD, "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let id = child.id();
+        let signal = |name: &str| {
+            let line = format!("kill -{name} {id}");
+            assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
+        };
+        let mut heard = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut hear = |wanted: &str| {
+            assert!(heard.any(|line| line.unwrap().contains(wanted)), "never heard {wanted}");
+        };
+        hear("listening");
+        signal("HUP");
+        hear("Reload");
+        signal("INT");
+        hear("Stop");
+        signal("HUP");
+        hear("Reload");
+        signal("TERM");
+        assert_eq!(child.wait().unwrap().code(), Some(143));
+    }
+}

@@ -4,28 +4,56 @@
 //! RFC 7714), RTCP feedback (RFC 4585, 5104), RTX (RFC 4588). Sans-IO: datagrams and time come in,
 //! datagrams go out, and nothing here reads a clock or knows a socket. It does not decide which
 //! packets a viewer gets, nor their numbers (`forward`), and keeps no packets (`track`).
+//!
+//! ```text
+//!  Handshake --DTLS done--> Keyed --fingerprint of the answer fits--> Connected
+//!      |                      | it differs                               | goodbye, 30 s of silence
+//!      +--------30 s----------+----------------> Closed <----------------+
+//! ```
+//!
+//! `ice` knows where the client is, `dtls` makes the keys, `srtp` uses them, `negotiation` (with
+//! `table`, `offer`, `answer`) says what is on which m-line, `receive` takes datagrams in, `seal` is
+//! the packet path out.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+mod answer;
+mod dtls;
+mod ice;
+mod negotiation;
+mod offer;
+mod receive;
+mod rtcp;
+mod seal;
+mod srtp;
+mod table;
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+pub use dtls::DownShared;
+pub use rtcp::Report;
+
+use dtls::{Dtls, Keys};
+use ice::Ice;
+use negotiation::{Local, Negotiation};
+use srtp::Srtp;
 
 use super::{
-    Path, SfuError, credentials::IceCredentials, forward::Forwarded, packet::Codec,
-    transmit::Transmit,
+    Path, QUIET_AFTER, SfuError, credentials::IceCredentials, packet::Codec, transmit::Transmit,
 };
 use crate::{
     ids::{Mid, TrackId},
     protocol::Shown,
 };
 
-/// What all viewers of this process share: certificate and DTLS configuration.
-#[derive(Debug)]
-pub struct DownShared {}
-
-impl DownShared {
-    /// Makes a certificate for the life of this process.
-    pub fn new() -> Result<Arc<Self>, SfuError> {
-        Ok(Arc::new(Self {}))
-    }
-}
+/// Silence after which a connection is over (RFC 7675 5.1), and the time an answered offer has to
+/// become one.
+const CLOSED_AFTER: Duration = Duration::from_secs(30);
+/// Events that wait for the worker. It takes them after each datagram, so more is a flood.
+const MAX_EVENTS: usize = 64;
 
 /// A track that a viewer is to be shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,152 +72,249 @@ pub type Slot = usize;
 pub enum DownEvent {
     /// Media can flow.
     Connected,
-    /// [`Downlink::offer`] or [`Downlink::mids`] has changed.
+    /// [`Downlink::offer`], [`Downlink::mids`] or what [`Downlink::slot`] says has changed.
     OfferReady,
     /// The viewer cannot decode before the next keyframe.
     KeyframeWanted(Slot),
-    /// These packets of the media SSRC did not arrive.
+    /// These packets of the slot's stream did not arrive; at most 512.
     Nack(Slot, Vec<u16>),
     /// It is over; see [`Downlink::closed_because`].
     Closed,
 }
 
+enum Phase {
+    Handshake,
+    /// The keys are there, the answer that vouches for them is not.
+    Keyed(Box<Keys>),
+    Connected(Box<Srtp>),
+    Closed,
+}
+
 /// One viewer's connection.
-#[derive(Debug)]
 pub struct Downlink {
-    local: IceCredentials,
+    shared: Arc<DownShared>,
     candidates: Arc<[String]>,
+    ice: Ice,
+    dtls: Dtls,
+    negotiation: Negotiation,
+    phase: Phase,
+    /// The newest time that was passed in.
+    clock: Instant,
+    /// When something authentic came last.
+    heard_at: Instant,
+    /// Until when it must be connected, from the first answer on.
+    deadline: Option<Instant>,
+    events: VecDeque<DownEvent>,
+    closed_because: Option<String>,
+    n_ignored: u64,
 }
 
 impl Downlink {
     /// A connection that waits for its first [`Downlink::show`]. `seed` must come from a
     /// cryptographic generator; it makes SSRCs, first sequence numbers and the session's id.
     pub fn new(
-        _shared: Arc<DownShared>,
+        shared: Arc<DownShared>,
         local: IceCredentials,
         candidates: Arc<[String]>,
-        _seed: [u8; 32],
-        _now: Instant,
+        seed: [u8; 32],
+        now: Instant,
     ) -> Self {
-        Self { local, candidates }
+        Self {
+            dtls: Dtls::new(shared.clone()),
+            shared,
+            candidates,
+            ice: Ice::new(local),
+            negotiation: Negotiation::new(seed),
+            phase: Phase::Handshake,
+            clock: now,
+            heard_at: now,
+            deadline: None,
+            events: VecDeque::new(),
+            closed_because: None,
+            n_ignored: 0,
+        }
     }
 
     /// By which a STUN check finds this connection.
     pub fn local_ufrag(&self) -> &str {
-        &self.local.ufrag
+        &self.ice.local().ufrag
     }
 
-    /// The box's addresses have changed; the next offer has these.
+    /// The box's addresses have changed; the next offer has these. (A client that must learn them
+    /// now needs a new connection.)
     pub fn set_candidates(&mut self, candidates: Arc<[String]>) {
         self.candidates = candidates;
     }
 
-    /// The desired table, in order of importance.
-    pub fn show(&mut self, _now: Instant, _tracks: &[ShownTrack]) {}
+    /// The desired table, in order of importance. Tracks whose codec the client has refused, and
+    /// those beyond 120, get no line.
+    pub fn show(&mut self, now: Instant, tracks: &[ShownTrack]) {
+        self.clock = now;
+        if self.negotiation.show(now, tracks) {
+            self.push(DownEvent::OfferReady);
+        }
+        self.negotiate(now);
+    }
 
-    /// The newest offer and its revision.
+    fn negotiate(&mut self, now: Instant) {
+        let local = Local {
+            credentials: self.ice.local(),
+            fingerprint: self.shared.fingerprint(),
+            candidates: &self.candidates,
+        };
+        if self.negotiation.advance(now, local) {
+            self.push(DownEvent::OfferReady);
+        }
+    }
+
+    /// The newest offer and its revision, which begins with 1.
     pub fn offer(&self) -> Option<(u32, Arc<str>)> {
-        None
+        self.negotiation.offer()
     }
 
-    /// What each m-line of the newest offer shows.
+    /// What each m-line of the newest offer shows. May change without an offer.
     pub fn mids(&self) -> Vec<(Mid, Shown)> {
-        Vec::new()
+        self.negotiation.mids()
     }
 
-    /// The client's answer to the offer `revision`.
+    /// The client's answer to the offer `revision`. An answer that is refused leaves the offer in
+    /// flight; one whose certificate is not the one the client has shown closes the connection.
     pub fn handle_answer(
         &mut self,
-        _now: Instant,
+        now: Instant,
         revision: u32,
-        _sdp: &str,
+        sdp: &str,
     ) -> Result<(), SfuError> {
-        Err(SfuError::OfferUnknown(revision))
+        self.clock = now;
+        self.negotiation.handle_answer(now, revision, sdp)?;
+        if self.deadline.is_none() && self.negotiation.fingerprint().is_some() {
+            self.deadline = Some(now + CLOSED_AFTER);
+        }
+        // Slots are live now that were not.
+        self.push(DownEvent::OfferReady);
+        self.negotiate(now);
+        self.connect(now).map_err(SfuError::SdpUnacceptable)
     }
 
-    /// A datagram came.
-    pub fn handle_datagram(
-        &mut self,
-        _now: Instant,
-        _from: SocketAddr,
-        _data: &[u8],
-        _out: &mut dyn Transmit,
-    ) {
+    fn push(&mut self, event: DownEvent) {
+        let feedback = matches!(event, DownEvent::Nack(..) | DownEvent::KeyframeWanted(_));
+        // Feedback that nobody takes is asked for again; the other kinds are few, and never lost.
+        if self.events.contains(&event) || (feedback && self.events.len() >= MAX_EVENTS) {
+            return;
+        }
+        self.events.push_back(event);
     }
 
     /// [`Downlink::poll_timeout`] has come.
-    pub fn handle_timeout(&mut self, _now: Instant, _out: &mut dyn Transmit) {}
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut dyn Transmit) {
+        self.clock = now;
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        self.negotiate(now);
+        match self.phase {
+            Phase::Connected(_) => {
+                if now >= self.heard_at + CLOSED_AFTER {
+                    self.fail("nothing came from the client for 30 s");
+                }
+            }
+            _ if self.deadline.is_some_and(|at| at <= now) => {
+                self.fail("the client did not connect within 30 s");
+            }
+            _ => {
+                if let Some(remote) = self.ice.remote() {
+                    self.dtls.handle_timeout(now, |datagram| out.transmit(remote, datagram));
+                }
+            }
+        }
+    }
 
-    /// When [`Downlink::handle_timeout`] is to be called, at the latest.
+    /// When [`Downlink::handle_timeout`] is to be called, at the latest. [`Downlink::path`] may
+    /// change then as well.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        let path = match self.phase {
+            Phase::Closed => return None,
+            Phase::Connected(_) => {
+                let quiet_at = self.heard_at + QUIET_AFTER;
+                let closed_at = self.heard_at + CLOSED_AFTER;
+                Some(if self.clock < quiet_at { quiet_at } else { closed_at })
+            }
+            _ => self.deadline,
+        };
+        let resend = match self.phase {
+            Phase::Handshake if self.ice.remote().is_some() => self.dtls.poll_timeout(),
+            _ => None,
+        };
+        [path, resend, self.negotiation.poll_timeout()].into_iter().flatten().min()
     }
 
     /// The next event, until `None`.
     pub fn poll_event(&mut self) -> Option<DownEvent> {
-        None
+        self.events.pop_front()
     }
 
     /// Where media goes.
     pub fn remote(&self) -> Option<SocketAddr> {
-        None
+        self.ice.remote()
     }
 
     /// How the path is.
-    pub fn path(&self, _now: Instant) -> Path {
-        Path::New
+    pub fn path(&self, now: Instant) -> Path {
+        let silence = now.saturating_duration_since(self.heard_at);
+        match self.phase {
+            Phase::Handshake | Phase::Keyed(_) => Path::New,
+            Phase::Connected(_) if silence < QUIET_AFTER => Path::Connected,
+            Phase::Connected(_) if silence < CLOSED_AFTER => Path::Quiet,
+            Phase::Connected(_) | Phase::Closed => Path::Closed,
+        }
     }
 
     /// Why it was closed, where it was not by the client or by [`Downlink::close`].
     pub fn closed_because(&self) -> Option<&str> {
-        None
+        self.closed_because.as_deref()
+    }
+
+    /// Datagrams that were not of this connection: forged, garbage, or repeated.
+    pub fn n_ignored(&self) -> u64 {
+        self.n_ignored
     }
 
     /// The slot that shows this track, if the client has accepted it and is connected.
-    pub fn slot(&self, _track: &TrackId) -> Option<Slot> {
-        None
+    pub fn slot(&self, track: &TrackId) -> Option<Slot> {
+        let connected = matches!(self.phase, Phase::Connected(_));
+        self.negotiation.slot(track).filter(|_| connected)
     }
 
-    /// Sequence number and timestamp with which the next track on this slot is to begin: random
-    /// below 2^13 where nothing was sealed yet, else what continues the stream at `now`.
-    pub fn first_numbers(&self, _slot: Slot, _now: Instant) -> (u16, u32) {
-        (0, 0)
+    fn fail(&mut self, reason: &str) {
+        self.closed_because = Some(reason.to_owned());
+        self.end();
     }
 
-    /// Seals one RTP packet into `out` (at least payload + 64 bytes); returns the bytes written.
-    /// `None`: not connected, refused, or this sequence number was sealed before.
-    pub fn seal_rtp(
-        &mut self,
-        _slot: Slot,
-        _header: Forwarded,
-        _payload: &[u8],
-        _out: &mut [u8],
-    ) -> Option<usize> {
-        None
-    }
-
-    /// The same packet again by RTX (RFC 4588).
-    pub fn seal_rtx(
-        &mut self,
-        _slot: Slot,
-        _header: Forwarded,
-        _payload: &[u8],
-        _out: &mut [u8],
-    ) -> Option<usize> {
-        None
-    }
-
-    /// A sender report for this slot; `ntp` (64 bit) and `rtp_timestamp` belong together.
-    pub fn seal_sender_report(
-        &mut self,
-        _slot: Slot,
-        _ntp: u64,
-        _rtp_timestamp: u32,
-        _out: &mut [u8],
-    ) -> Option<usize> {
-        None
+    fn end(&mut self) {
+        self.phase = Phase::Closed;
+        self.push(DownEvent::Closed);
     }
 
     /// Says goodbye (DTLS `close_notify`).
-    pub fn close(&mut self, _now: Instant, _out: &mut dyn Transmit) {}
+    pub fn close(&mut self, now: Instant, out: &mut dyn Transmit) {
+        self.clock = now;
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        if let Some(remote) = self.ice.remote() {
+            self.dtls.close(now, |datagram| out.transmit(remote, datagram));
+        }
+        self.phase = Phase::Closed;
+    }
 }
+
+impl std::fmt::Debug for Downlink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("Downlink");
+        debug.field("ufrag", &self.local_ufrag()).field("remote", &self.remote());
+        debug.field("path", &self.path(self.clock)).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,11 @@
-//! The media plane as a whole, in memory and on loopback.
+//! The media plane as a whole: rooms' wishes in, packets through, in memory and in virtual time an
+//! hour ahead of the wall clock, so that reading the wall clock fails loudly.
+
+mod client;
+mod loopback;
+mod loss;
+mod peer;
+mod reconcile;
+mod stall;
+mod start;
+mod world;

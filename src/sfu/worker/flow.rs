@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     ids::Mid,
+    protocol::MediaKind,
     sfu::{Path, demux::Class, downlink::DownEvent, packet::Packet, uplink::UpEvent},
     telemetry::metrics::metrics,
 };
@@ -61,12 +62,13 @@ impl Room {
             }
             ConnectionKey::Down { index, .. } => {
                 let Some(viewer) = self.viewers.get_mut(index) else { return };
+                if viewer.path == Path::Closed {
+                    return;
+                }
                 let downlink = &mut viewer.downlink;
                 let feed = || downlink.handle_datagram(now, from, data, context.outbox);
                 if !guarded("down", feed) {
-                    viewer.set_path(Path::Closed);
-                    self.changed.insert(viewer.member);
-                    return;
+                    return self.fail_viewer(index);
                 }
                 if class == Class::Stun && viewer.downlink.remote() == Some(from) {
                     viewer.source = local;
@@ -83,7 +85,12 @@ impl Room {
     fn fail_publisher(&mut self, index: usize) {
         self.publishers[index].uplink = None;
         self.publishers[index].set_path(Path::Closed);
-        self.publisher_changed(index);
+        self.note_publisher(index);
+    }
+
+    fn fail_viewer(&mut self, index: usize) {
+        self.viewers[index].set_path(Path::Closed);
+        self.changed.insert(self.viewers[index].member);
     }
 
     /// An `up` connection's deadline.
@@ -121,9 +128,14 @@ impl Room {
             return;
         }
         viewer.scheduled = None;
-        if viewer.downlink.poll_timeout().is_some_and(|due| due <= now) {
+        if viewer.path != Path::Closed
+            && viewer.downlink.poll_timeout().is_some_and(|due| due <= now)
+        {
             viewer.set_context(context.outbox);
-            viewer.downlink.handle_timeout(now, context.outbox);
+            let downlink = &mut viewer.downlink;
+            if !guarded("down", || downlink.handle_timeout(now, context.outbox)) {
+                return self.fail_viewer(index);
+            }
         }
         self.pump_viewer(now, index, context);
     }
@@ -149,7 +161,7 @@ impl Room {
         let key = TimerKey::Up(self.index, index);
         context.timers.schedule_again(now, key, uplink.poll_timeout(), &mut publisher.scheduled);
         if path_changed && publisher.set_path(uplink.path(now)) {
-            self.publisher_changed(index);
+            self.note_publisher(index);
         }
     }
 
@@ -217,7 +229,7 @@ impl Room {
                 changed.push(index);
             }
         }
-        changed.into_iter().for_each(|index| self.publisher_changed(index));
+        changed.into_iter().for_each(|index| self.note_publisher(index));
         for (index, viewer) in &mut self.viewers {
             if viewer.path != Path::Closed && viewer.set_path(viewer.downlink.path(now)) {
                 self.changed.insert(viewer.member);
@@ -275,6 +287,9 @@ impl Room {
         let mut wanted = std::mem::take(&mut self.wanted);
         for number in wanted.drain(..) {
             let Some(published) = self.tracks.get_mut(number) else { continue };
+            if published.track.kind() == MediaKind::Audio {
+                continue;
+            }
             if published.track.want_keyframe(now) {
                 self.request_keyframe(now, number, context);
             }

@@ -252,7 +252,9 @@ mod tests {
 
     #[test]
     fn equal_packets_of_a_viewer_go_together_and_a_shorter_one_ends_them() {
-        let cases: &[(&[(u16, usize)], &[(u16, usize, usize)])] = &[
+        type Packets = [(u16, usize)];
+        type Sent = [(u16, usize, usize)];
+        let cases: &[(&Packets, &Sent)] = &[
             (&[(1, 1200), (1, 1200), (1, 700)], &[(1, 1200, 3)]),
             (&[(1, 1200), (1, 700), (1, 700)], &[(1, 1200, 2), (1, 700, 1)]),
             (&[(1, 100), (1, 1200), (1, 1200)], &[(1, 100, 1), (1, 1200, 2)]),

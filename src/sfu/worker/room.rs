@@ -152,6 +152,11 @@ impl Room {
                 let publisher = &mut self.publishers[index];
                 if publisher.revision != want.revision {
                     publisher.reoffer(now, &want);
+                    // An offer that restarts ICE has made our fragment a new one.
+                    if let Some(uplink) = &publisher.uplink {
+                        let key = ConnectionKey::Up { room: self.index, index };
+                        context.demux.insert(uplink.local_ufrag(), key);
+                    }
                 }
                 index
             }
@@ -329,16 +334,21 @@ impl Room {
         }
     }
 
-    /// The box's addresses have changed. Connections that exist keep theirs; a new offer to a viewer
-    /// has the new ones.
+    /// The box's addresses have changed: offers and answers to come have the new ones. Connections
+    /// that stand are not disturbed.
     pub(crate) fn set_candidates(&mut self, candidates: &Arc<[String]>) {
         for (_, viewer) in &mut self.viewers {
             viewer.downlink.set_candidates(Arc::clone(candidates));
         }
+        for (_, publisher) in &mut self.publishers {
+            if let Some(uplink) = &mut publisher.uplink {
+                uplink.set_candidates(Arc::clone(candidates));
+            }
+        }
     }
 
     /// After a connection's path was looked at: an `up` that is closed publishes nothing.
-    pub(crate) fn publisher_changed(&mut self, index: usize) {
+    pub(crate) fn note_publisher(&mut self, index: usize) {
         let publisher = &self.publishers[index];
         let member = publisher.member;
         self.changed.insert(member);

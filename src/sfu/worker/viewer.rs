@@ -147,6 +147,9 @@ impl Viewer {
         for &index in &self.shown {
             let Some(published) = tracks.get(index) else { continue };
             let Some(slot) = self.downlink.slot(published.track.id()) else { continue };
+            let Some((sequence, timestamp)) = self.downlink.first_numbers(slot, now) else {
+                continue;
+            };
             by_track[index] = Some(slot);
             if self.slots.len() <= slot {
                 self.slots.resize_with(slot + 1, || None);
@@ -158,7 +161,6 @@ impl Viewer {
                     state.forwarder.change_track();
                 }
                 empty => {
-                    let (sequence, timestamp) = self.downlink.first_numbers(slot, now);
                     let forwarder = Forwarder::new(sequence, timestamp);
                     *empty = Some(SlotState { track: Some(index), forwarder });
                 }

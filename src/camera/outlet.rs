@@ -1,0 +1,134 @@
+//! Where encoded media leave the capture and enter the publisher, if there is one.
+//!
+//! The two pipelines come and go without each other; this stays. Deliberately holds no queue: a
+//! sample is passed on or dropped, on the streaming thread that brought it. Keyframe requests go the
+//! other way, through a [`KeyframeGate`].
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app::AppSrc;
+
+use super::{elements::lock, keyframes::KeyframeGate};
+
+/// The one outlet of a camera.
+#[derive(Debug, Default)]
+pub struct Outlet {
+    video: Mutex<Option<AppSrc>>,
+    audio: Mutex<Option<AppSrc>>,
+    /// Upstream of it is the encoder.
+    encoder_pad: Mutex<Option<gst::Pad>>,
+    gate: Mutex<KeyframeGate>,
+    /// A new publisher begins with a keyframe: what comes before it could not be decoded.
+    wants_keyframe: AtomicBool,
+    n_frames: AtomicU64,
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The picture.
+    Video,
+    /// The sound.
+    Audio,
+}
+
+impl Outlet {
+    /// Pictures passed since the start of the process.
+    pub fn n_frames(&self) -> u64 {
+        self.n_frames.load(Ordering::Relaxed)
+    }
+
+    /// The capture has begun; its encoder lies upstream of this pad.
+    pub fn attach_capture(&self, pad: gst::Pad) {
+        *lock(&self.encoder_pad) = Some(pad);
+        *lock(&self.gate) = KeyframeGate::default();
+    }
+
+    /// The capture has ended.
+    pub fn detach_capture(&self) {
+        *lock(&self.encoder_pad) = None;
+    }
+
+    /// A publisher wants media.
+    pub fn attach_publisher(&self, video: AppSrc, audio: Option<AppSrc>) {
+        self.wants_keyframe.store(true, Ordering::Release);
+        *lock(&self.video) = Some(video);
+        *lock(&self.audio) = audio;
+        self.request_keyframe();
+    }
+
+    /// The publisher has ended.
+    pub fn detach_publisher(&self) {
+        *lock(&self.video) = None;
+        *lock(&self.audio) = None;
+    }
+
+    /// Asks the encoder for a keyframe, now or as soon as the gate opens.
+    pub fn request_keyframe(&self) {
+        let open = lock(&self.gate).ask(Instant::now());
+        if open {
+            self.force_keyframe();
+        }
+    }
+
+    fn force_keyframe(&self) {
+        let pad = lock(&self.encoder_pad).clone();
+        if let Some(pad) = pad {
+            // Events pushed from a sink pad travel upstream. Nobody there to take it is no harm.
+            let event = gstreamer_video::UpstreamForceKeyUnitEvent::builder().all_headers(true);
+            pad.push_event(event.build());
+        }
+    }
+
+    /// Passes a sample on. True for the very first picture of the process's count.
+    pub fn pass(&self, kind: Kind, sample: &gst::Sample) {
+        let slot = match kind {
+            Kind::Video => {
+                self.n_frames.fetch_add(1, Ordering::Relaxed);
+                let due = lock(&self.gate).tick(Instant::now());
+                if due {
+                    self.force_keyframe();
+                }
+                &self.video
+            }
+            Kind::Audio => &self.audio,
+        };
+        let Some(source) = lock(slot).clone() else { return };
+        let Some(buffer) = sample.buffer() else { return };
+        if kind == Kind::Video && self.wants_keyframe.load(Ordering::Acquire) {
+            if buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
+                return;
+            }
+            self.wants_keyframe.store(false, Ordering::Release);
+        }
+        let Some(moved) = in_running_time(sample) else { return };
+        // overflow: DROPS the oldest; the appsrc is leaky, and the media plane asks for a keyframe.
+        let _ = source.push_sample(&moved);
+    }
+}
+
+/// The sample with time stamps in running time, which both pipelines share: encoders move theirs by
+/// an offset that only their segment explains (x264enc by 1000 hours).
+fn in_running_time(sample: &gst::Sample) -> Option<gst::Sample> {
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let mut buffer = sample.buffer_owned()?;
+    let pts = buffer.pts().and_then(|pts| segment.to_running_time(pts));
+    let dts = buffer.dts().and_then(|dts| segment.to_running_time(dts));
+    {
+        // Copies the head alone; the memory is shared.
+        let buffer = buffer.make_mut();
+        buffer.set_pts(pts);
+        buffer.set_dts(dts);
+    }
+    let mut builder = gst::Sample::builder().buffer(&buffer);
+    let caps = sample.caps_owned()?;
+    builder = builder.caps(&caps);
+    Some(builder.build())
+}

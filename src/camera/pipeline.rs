@@ -1,0 +1,204 @@
+//! The capture: camera and microphone to encoded samples.
+//!
+//! Owns one GStreamer pipeline from start to stop. Deliberately starts nothing again by itself: each
+//! fault is reported once and the supervisor decides. Callbacks only report, and cannot panic.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use gstreamer::{self as gst, glib, prelude::*};
+use gstreamer_app::{AppSink, AppSinkCallbacks};
+use tokio::sync::mpsc;
+
+use super::{
+    cause::{Cause, ErrorCode, GstFault},
+    elements::{by_name, parse, set, share_clock},
+    encoder::{Codec, Encoder},
+    outlet::{Kind, Outlet},
+    probe, source,
+};
+use crate::config::{CameraSettings, VideoSource};
+
+/// What a capture reports.
+#[derive(Debug)]
+pub enum CaptureEvent {
+    /// The first picture is encoded.
+    FirstFrame,
+    /// It has failed and is to be stopped.
+    Failed(Cause),
+}
+
+/// A running capture. Stops when dropped; both block, so neither belongs on an async thread.
+#[derive(Debug)]
+pub struct Capture {
+    pipeline: gst::Pipeline,
+    outlet: Arc<Outlet>,
+    /// What it encodes with.
+    pub encoder: &'static Encoder,
+}
+
+impl Capture {
+    /// Opens the camera. Blocks while encoders are tried and the device opens.
+    ///
+    /// `events` takes one [`CaptureEvent::FirstFrame`] and what goes wrong later.
+    pub fn start(
+        settings: &CameraSettings,
+        base_time: gst::ClockTime,
+        outlet: Arc<Outlet>,
+        report: impl Fn(CaptureEvent) + Clone + Send + Sync + 'static,
+    ) -> Result<Self, Cause> {
+        source::supported(settings)?;
+        let encoder = probe::choose(settings.encoder.as_deref())?;
+        let clock = gst::ElementFactory::find("clockoverlay").is_some();
+        if !clock && settings.source == VideoSource::Test {
+            tracing::warn!(camera = %settings.id, "no clockoverlay: the test picture has no clock");
+        }
+        let description = source::capture(settings, encoder, clock)?;
+        tracing::debug!(camera = %settings.id, pipeline = description.text, "capture");
+        let pipeline = parse(&description.text)?;
+        for (element, name, value) in &description.properties {
+            set(&by_name::<gst::Element>(&pipeline, element)?, name, value);
+        }
+        share_clock(&pipeline, base_time);
+        let live = Arc::new(AtomicBool::new(false));
+        let video: AppSink = by_name(&pipeline, source::VIDEO)?;
+        let pad =
+            video.static_pad("sink").ok_or_else(|| Cause::ElementMissing("appsink".into()))?;
+        take(&video, Kind::Video, &outlet, &live, report.clone());
+        if settings.audio.is_some() {
+            let audio: AppSink = by_name(&pipeline, source::AUDIO)?;
+            take(&audio, Kind::Audio, &outlet, &live, report.clone());
+        }
+        // From here on dropping it stops what has begun.
+        let capture = Self { pipeline, outlet, encoder };
+        let first_fault = capture.watch(settings, live, report)?;
+        capture.outlet.attach_capture(pad);
+        if capture.pipeline.set_state(gst::State::Playing).is_err() {
+            let unknown = || Cause::Other("the pipeline does not start".into());
+            return Err(first_fault.try_recv_first().unwrap_or_else(unknown));
+        }
+        Ok(capture)
+    }
+
+    /// Reports errors of the bus, the first one also to whoever started it.
+    fn watch(
+        &self,
+        settings: &CameraSettings,
+        live: Arc<AtomicBool>,
+        report: impl Fn(CaptureEvent) + Send + Sync + 'static,
+    ) -> Result<FirstFault, Cause> {
+        let bus = self.pipeline.bus().ok_or_else(|| Cause::Other("no bus".into()))?;
+        let device = match &settings.source {
+            VideoSource::V4l2(path) => Some(path.clone()),
+            _ => None,
+        };
+        let encoder = self.encoder.factory;
+        let (sender, receiver) = mpsc::channel(1);
+        bus.set_sync_handler(move |_, message| {
+            let cause = match message.view() {
+                gst::MessageView::Error(error) => {
+                    cause_of(error, encoder, device.as_ref(), live.load(Ordering::Relaxed))
+                }
+                gst::MessageView::Eos(_) => Cause::Other("the source has ended".into()),
+                _ => return gst::BusSyncReply::Drop,
+            };
+            if matches!(cause, Cause::EncoderStopped(_)) {
+                probe::reject(encoder);
+            }
+            // overflow: DROPS all but the first; the others follow from it.
+            let _ = sender.try_send(cause.clone());
+            report(CaptureEvent::Failed(cause));
+            gst::BusSyncReply::Drop
+        });
+        Ok(FirstFault(receiver))
+    }
+
+    /// What it makes.
+    pub fn codec(&self) -> Codec {
+        self.encoder.codec
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.outlet.detach_capture();
+        let _ = self.pipeline.set_state(gst::State::Null);
+        if let Some(bus) = self.pipeline.bus() {
+            bus.unset_sync_handler();
+        }
+    }
+}
+
+struct FirstFault(mpsc::Receiver<Cause>);
+
+impl FirstFault {
+    fn try_recv_first(mut self) -> Option<Cause> {
+        self.0.try_recv().ok()
+    }
+}
+
+/// Passes an appsink's samples to the outlet.
+fn take(
+    sink: &AppSink,
+    kind: Kind,
+    outlet: &Arc<Outlet>,
+    live: &Arc<AtomicBool>,
+    report: impl Fn(CaptureEvent) + Send + Sync + 'static,
+) {
+    let (outlet, live) = (Arc::clone(outlet), Arc::clone(live));
+    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        outlet.pass(kind, &sample);
+        if kind == Kind::Video && !live.swap(true, Ordering::Relaxed) {
+            report(CaptureEvent::FirstFrame);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    });
+    sink.set_callbacks(callbacks.build());
+}
+
+fn cause_of(
+    message: &gst::message::Error,
+    encoder: &str,
+    device: Option<&PathBuf>,
+    was_live: bool,
+) -> Cause {
+    let error = message.error();
+    let debug = message.debug();
+    let element = message.src().map(|source| source.name());
+    let fault = GstFault {
+        place: source::place_of(element.as_deref().unwrap_or_default()),
+        encoder,
+        code: code_of(&error),
+        text: error.message(),
+        debug: debug.as_deref().unwrap_or_default(),
+        device_is_there: device.is_none_or(|path| path.exists()),
+        was_live,
+    };
+    tracing::debug!(element = element.as_deref(), text = fault.text, debug = fault.debug, "error");
+    fault.cause()
+}
+
+fn code_of(error: &glib::Error) -> ErrorCode {
+    use gst::{CoreError, ResourceError as R, StreamError};
+    match error.kind::<R>() {
+        Some(R::Busy) => return ErrorCode::Busy,
+        Some(R::NotFound) => return ErrorCode::NotFound,
+        Some(R::OpenRead | R::OpenWrite | R::OpenReadWrite) => return ErrorCode::Open,
+        Some(R::Read | R::Sync) => return ErrorCode::Read,
+        Some(R::NotAuthorized) => return ErrorCode::NotAuthorized,
+        _ => {}
+    }
+    match (error.kind::<CoreError>(), error.kind::<StreamError>()) {
+        (Some(CoreError::MissingPlugin), _) => ErrorCode::MissingPlugin,
+        (Some(CoreError::Negotiation), _) | (_, Some(StreamError::Format)) => {
+            ErrorCode::Negotiation
+        }
+        _ => ErrorCode::Other,
+    }
+}

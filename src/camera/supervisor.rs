@@ -1,0 +1,266 @@
+//! One task a camera: performs what [`state`](super::state) decides.
+//!
+//! Owns the seat in the room, the capture and the publisher. Everything that blocks (opening devices,
+//! GStreamer's state changes) runs on blocking threads and reports by one bounded channel, so that the
+//! outbox of the room is read at all times. An attempt carries a number; what an older one reports is
+//! dropped.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use gstreamer as gst;
+use tokio::{
+    sync::{mpsc, watch},
+    time::MissedTickBehavior,
+};
+use tracing::info;
+
+use super::{
+    cause::Cause,
+    encoder::{Codec, profile_level_id},
+    house::House,
+    outlet::Outlet,
+    pipeline::{Capture, CaptureEvent},
+    publisher::{Media, Publisher, PublisherEvent},
+    slot::Slot,
+    state::{Action, Event, Machine, Moment, Phase},
+    stop_asked,
+};
+use crate::{config::CameraSettings, protocol::Outgoing, telemetry::metrics::metrics};
+
+mod seat;
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// An attempt reports a handful of events.
+const EVENTS_LEN: usize = 64;
+
+/// All that can happen to a supervisor besides ticks, settings and the end.
+#[derive(Debug)]
+enum Report {
+    CaptureStarted(Result<Capture, Cause>),
+    Capture(CaptureEvent),
+    PublisherStarted(Result<Publisher, Cause>),
+    Publisher(PublisherEvent),
+    Offered(Result<String, Cause>),
+    Answered(Result<(), Cause>),
+}
+
+/// One camera.
+pub struct Supervisor<H: House> {
+    house: H,
+    /// The device's path changes where it is plugged in elsewhere.
+    settings: watch::Receiver<CameraSettings>,
+    machine: Machine,
+    place: Option<(H::Place, mpsc::Receiver<Outgoing>)>,
+    outlet: Arc<Outlet>,
+    base_time: gst::ClockTime,
+    capture: Slot<Capture>,
+    publisher: Slot<Publisher>,
+    /// What the publisher that is up or starting speaks.
+    codec: Option<Codec>,
+    generation: u32,
+    /// The capture that is starting has shown a picture.
+    has_frame: bool,
+    /// The publisher that is starting has media to describe.
+    is_ready: bool,
+    /// The id of the `publish` under way.
+    publish_id: Option<u32>,
+    next_id: u32,
+    /// For whoever reports.
+    sender: mpsc::Sender<(u64, Report)>,
+    reports: mpsc::Receiver<(u64, Report)>,
+}
+
+impl<H: House> Supervisor<H> {
+    /// A camera that is off. `base_time` is shared by all its pipelines.
+    pub fn new(
+        house: H,
+        settings: watch::Receiver<CameraSettings>,
+        base_time: gst::ClockTime,
+    ) -> Self {
+        let (sender, reports) = mpsc::channel(EVENTS_LEN);
+        Self {
+            house,
+            settings,
+            machine: Machine::new(Instant::now()),
+            place: None,
+            outlet: Arc::default(),
+            base_time,
+            capture: Slot::default(),
+            publisher: Slot::default(),
+            codec: None,
+            generation: 0,
+            has_frame: false,
+            is_ready: false,
+            publish_id: None,
+            next_id: 1,
+            sender,
+            reports,
+        }
+    }
+
+    /// Runs until `stop` says so, or its sender is gone.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.handle(Event::Start).await;
+        loop {
+            tokio::select! {
+                () = stop_asked(&mut stop) => break,
+                Some((attempt, report)) = self.reports.recv() => self.report(attempt, report).await,
+                said = seat::next_said(&mut self.place) => self.said(said).await,
+                _ = ticks.tick() => {
+                    let n_frames = self.outlet.n_frames();
+                    self.handle(Event::Tick { n_frames }).await;
+                }
+            }
+        }
+        self.handle(Event::Stop).await;
+        self.publisher.ended().await;
+        self.capture.ended().await;
+    }
+
+    async fn handle(&mut self, event: Event) {
+        let mut queue = VecDeque::from([event]);
+        while let Some(event) = queue.pop_front() {
+            let before = self.machine.phase();
+            let moment =
+                Moment { now: Instant::now(), wall: SystemTime::now(), jitter: rand::random() };
+            for action in self.machine.handle(event, moment) {
+                // Nothing more than the seat's loss can follow from an action, and that once.
+                queue.extend(self.perform(action).await);
+            }
+            self.log(before);
+        }
+    }
+
+    fn log(&self, before: Phase) {
+        let phase = self.machine.phase();
+        if phase != before {
+            let settings = self.settings.borrow();
+            info!(camera = %settings.id, room = %settings.room, ?phase, "camera");
+        }
+    }
+
+    async fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Join => return Some(self.join().await),
+            Action::Leave => self.leave().await,
+            Action::StartCapture => self.start_capture(),
+            Action::StopCapture => self.capture.end(),
+            Action::StartPublisher { generation } => self.start_publisher(generation),
+            Action::StopPublisher => {
+                self.publisher.end();
+                self.publish_id = None;
+                self.codec = None;
+            }
+            Action::Show(fault) => return self.show(fault).await,
+        }
+        None
+    }
+
+    fn start_capture(&mut self) {
+        if self.machine.n_failures() > 0 {
+            metrics().camera_restarts.inc();
+        }
+        self.has_frame = false;
+        let settings = self.settings.borrow().clone();
+        let (outlet, base_time) = (Arc::clone(&self.outlet), self.base_time);
+        let events = self.sender.clone();
+        let make = move |attempt| {
+            // overflow: DROPS; a lost fault is found by the deadline or by the missing pictures.
+            let report = move |event| drop(events.try_send((attempt, Report::Capture(event))));
+            Capture::start(&settings, base_time, outlet, report)
+        };
+        self.capture.start(make, Report::CaptureStarted, self.sender.clone());
+    }
+
+    fn start_publisher(&mut self, generation: u32) {
+        let Some(capture) = &self.capture.running else { return };
+        let settings = self.settings.borrow().clone();
+        let size = capture.encoder.size(settings.size);
+        let media = Media {
+            codec: capture.encoder.codec,
+            profile_level_id: profile_level_id(size, settings.fps),
+            audio: settings.audio.is_some(),
+        };
+        self.generation = generation;
+        self.is_ready = false;
+        self.codec = Some(media.codec);
+        let (outlet, base_time) = (Arc::clone(&self.outlet), self.base_time);
+        let events = self.sender.clone();
+        let make = move |attempt| {
+            // overflow: DROPS; what is lost here is made up for by the deadline.
+            let report = move |event| drop(events.try_send((attempt, Report::Publisher(event))));
+            Publisher::start(media, base_time, outlet, report)
+        };
+        self.publisher.start(make, Report::PublisherStarted, self.sender.clone());
+    }
+
+    async fn report(&mut self, attempt: u64, report: Report) {
+        match report {
+            Report::CaptureStarted(Ok(capture)) => {
+                if self.capture.accept(attempt, capture) {
+                    self.capture_up().await;
+                }
+            }
+            Report::PublisherStarted(Ok(publisher)) => {
+                if self.publisher.accept(attempt, publisher) {
+                    self.make_offer();
+                }
+            }
+            Report::CaptureStarted(Err(cause)) | Report::Capture(CaptureEvent::Failed(cause)) => {
+                if self.capture.is_current(attempt) {
+                    self.handle(Event::CaptureLost(cause)).await;
+                }
+            }
+            Report::Capture(CaptureEvent::FirstFrame) => {
+                if self.capture.is_current(attempt) {
+                    self.has_frame = true;
+                    self.capture_up().await;
+                }
+            }
+            _ if !self.publisher.is_current(attempt) => {}
+            Report::Publisher(PublisherEvent::Ready) => {
+                self.is_ready = true;
+                self.make_offer();
+            }
+            Report::Publisher(PublisherEvent::Connected) => {
+                self.outlet.request_keyframe();
+                self.handle(Event::PublisherUp).await;
+            }
+            Report::Offered(Ok(sdp)) => self.publish(sdp).await,
+            Report::Answered(Ok(())) => {}
+            Report::PublisherStarted(Err(cause))
+            | Report::Publisher(PublisherEvent::Failed(cause))
+            | Report::Offered(Err(cause))
+            | Report::Answered(Err(cause)) => self.handle(Event::PublisherLost(cause)).await,
+        }
+    }
+
+    /// The capture is up when it is ours to stop and has shown a picture, in whichever order.
+    async fn capture_up(&mut self) {
+        if let (Some(capture), true) = (&self.capture.running, self.has_frame) {
+            let codec_changed = self.codec.is_some_and(|codec| codec != capture.encoder.codec);
+            self.handle(Event::CaptureUp { codec_changed }).await;
+        }
+    }
+
+    /// An offer can be made when the publisher is ours and media have arrived, in whichever order.
+    fn make_offer(&mut self) {
+        if let (Some(publisher), true) = (&self.publisher.running, self.is_ready) {
+            // Once: later a new offer is a new generation.
+            self.is_ready = false;
+            let (attempt, sender) = (self.publisher.attempt(), self.sender.clone());
+            let offer = Publisher::offer(publisher.webrtcbin());
+            tokio::spawn(async move {
+                // overflow: awaited; without it the attempt cannot go on.
+                let _ = sender.send((attempt, Report::Offered(offer.await))).await;
+            });
+        }
+    }
+}

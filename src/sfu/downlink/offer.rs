@@ -1,0 +1,144 @@
+//! Writes the offer of a viewer's connection (RFC 8829, RFC 8839, RFC 8842, RFC 8843).
+//!
+//! PURE. One section a line: bundled, sendonly, one codec, with its RTX. Transport attributes are
+//! written once, for the session. SSRCs are told because lines share payload types and no header
+//! extension says to which section a packet belongs.
+
+use std::fmt::Write;
+
+use super::table::{Answered, Line};
+use crate::{
+    ids::Mid,
+    sfu::{credentials::IceCredentials, packet::Codec},
+};
+
+/// What an offer says beside its lines.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfferParts<'a> {
+    pub(crate) session_id: u64,
+    pub(crate) revision: u32,
+    pub(crate) local: &'a IceCredentials,
+    pub(crate) fingerprint: &'a [u8; 32],
+    /// Attribute values: `candidate:…`.
+    pub(crate) candidates: &'a [String],
+    pub(crate) cname: &'a str,
+}
+
+/// Payload type and RTX payload type that we offer.
+fn payload_types(codec: Codec) -> (u8, Option<u8>) {
+    match codec {
+        Codec::Opus => (111, None),
+        Codec::Vp8 => (96, Some(97)),
+        Codec::H264 => (102, Some(103)),
+    }
+}
+
+fn media(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Opus => "audio",
+        Codec::Vp8 | Codec::H264 => "video",
+    }
+}
+
+/// Writes an offer of these lines, each of which has its mid and says in `offered` whether it sends.
+pub(crate) fn write(parts: OfferParts<'_>, lines: &[Line]) -> String {
+    let mut sdp = String::with_capacity(512 + 640 * lines.len());
+    // Writing to a String cannot fail.
+    let _ = write_session(&mut sdp, parts, lines);
+    let mut transport = Some(parts.candidates);
+    for line in lines {
+        let Some(mid) = &line.mid else { continue };
+        // The candidates belong to the first section of the bundle, and count for all.
+        let candidates = if line.answered == Answered::Refused { None } else { transport.take() };
+        let _ = write_line(&mut sdp, parts.cname, line, mid, candidates);
+    }
+    sdp
+}
+
+fn write_session(sdp: &mut String, parts: OfferParts<'_>, lines: &[Line]) -> std::fmt::Result {
+    let OfferParts { session_id, revision, local, fingerprint, .. } = parts;
+    write!(sdp, "v=0\r\no=- {session_id} {revision} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n")?;
+    sdp.push_str("a=group:BUNDLE");
+    for line in lines.iter().filter(|line| line.answered != Answered::Refused) {
+        if let Some(mid) = &line.mid {
+            write!(sdp, " {mid}")?;
+        }
+    }
+    sdp.push_str("\r\na=msid-semantic: WMS *\r\na=ice-lite\r\n");
+    write!(sdp, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", local.ufrag, local.pwd)?;
+    sdp.push_str("a=fingerprint:sha-256 ");
+    for (n, byte) in fingerprint.iter().enumerate() {
+        write!(sdp, "{}{byte:02X}", if n == 0 { "" } else { ":" })?;
+    }
+    sdp.push_str("\r\na=setup:actpass\r\n");
+    Ok(())
+}
+
+fn write_line(
+    sdp: &mut String,
+    cname: &str,
+    line: &Line,
+    mid: &Mid,
+    candidates: Option<&[String]>,
+) -> std::fmt::Result {
+    let codec = line.codec;
+    let (payload_type, rtx) = payload_types(codec);
+    let refused = line.answered == Answered::Refused;
+    write!(sdp, "m={} {} UDP/TLS/RTP/SAVPF", media(codec), if refused { 0 } else { 9 })?;
+    write!(sdp, " {payload_type}")?;
+    rtx.map_or(Ok(()), |rtx| write!(sdp, " {rtx}"))?;
+    sdp.push_str("\r\nc=IN IP4 0.0.0.0\r\n");
+    write!(sdp, "a=mid:{mid}\r\n")?;
+    let shown = line.shown.as_ref().filter(|_| line.offered == Some(true) && !refused);
+    sdp.push_str(if shown.is_some() { "a=sendonly\r\n" } else { "a=inactive\r\n" });
+    sdp.push_str("a=rtcp-mux\r\na=rtcp-rsize\r\n");
+    write_codec(sdp, codec, payload_type, rtx)?;
+    if let Some(shown) = shown {
+        let (ssrc, rtx_ssrc) = (line.media.ssrc, line.rtx_ssrc);
+        // Sound and picture of one member are played in step: one stream.
+        write!(sdp, "a=msid:{} {}\r\n", shown.member, shown.track)?;
+        if rtx.is_some() {
+            write!(sdp, "a=ssrc-group:FID {ssrc} {rtx_ssrc}\r\n")?;
+        }
+        write!(sdp, "a=ssrc:{ssrc} cname:{cname}\r\n")?;
+        if rtx.is_some() {
+            write!(sdp, "a=ssrc:{rtx_ssrc} cname:{cname}\r\n")?;
+        }
+    }
+    for candidate in candidates.unwrap_or_default() {
+        write!(sdp, "a={candidate}\r\n")?;
+    }
+    if candidates.is_some() {
+        sdp.push_str("a=end-of-candidates\r\n");
+    }
+    Ok(())
+}
+
+fn write_codec(
+    sdp: &mut String,
+    codec: Codec,
+    payload_type: u8,
+    rtx: Option<u8>,
+) -> std::fmt::Result {
+    let (name, rate) = (codec.name(), codec.clock_rate());
+    match codec {
+        Codec::Opus => {
+            write!(sdp, "a=rtpmap:{payload_type} {name}/{rate}/2\r\n")?;
+            write!(sdp, "a=fmtp:{payload_type} minptime=10;useinbandfec=1\r\n")?;
+        }
+        Codec::Vp8 => write!(sdp, "a=rtpmap:{payload_type} {name}/{rate}\r\n")?,
+        Codec::H264 => {
+            write!(sdp, "a=rtpmap:{payload_type} {name}/{rate}\r\na=fmtp:{payload_type} ")?;
+            sdp.push_str(
+                "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n",
+            );
+        }
+    }
+    if let Some(rtx) = rtx {
+        for feedback in ["nack", "nack pli", "ccm fir"] {
+            write!(sdp, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;
+        }
+        write!(sdp, "a=rtpmap:{rtx} rtx/{rate}\r\na=fmtp:{rtx} apt={payload_type}\r\n")?;
+    }
+    Ok(())
+}

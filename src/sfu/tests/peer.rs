@@ -1,0 +1,165 @@
+//! One connection of a client in memory: what came by it, and what it says back.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::Arc,
+    time::Instant,
+};
+
+use super::client::{Client, ClientShared, Incoming, Section};
+
+/// What a viewer has of one stream, by extended sequence number.
+#[derive(Default)]
+pub(super) struct Stream {
+    pub(super) payloads: BTreeMap<u64, Vec<u8>>,
+    pub(super) n_repaired: usize,
+    highest: u64,
+}
+
+impl Stream {
+    fn take(&mut self, sequence: u16, payload: &[u8]) {
+        let ahead = sequence.wrapping_sub(self.highest as u16);
+        let index = match self.payloads.is_empty() {
+            true => u64::from(sequence) + (1 << 16),
+            false if ahead < 0x8000 => self.highest + u64::from(ahead),
+            false => self.highest - u64::from((self.highest as u16).wrapping_sub(sequence)),
+        };
+        self.highest = self.highest.max(index);
+        self.payloads.insert(index, payload.to_vec());
+    }
+
+    /// Sequence numbers between first and highest that did not come, at most `limit`.
+    pub(super) fn missing(&self, limit: usize) -> Vec<u16> {
+        let first = self.payloads.keys().next().copied().unwrap_or(1);
+        let all = first..=self.highest;
+        let lost = all.filter(|index| !self.payloads.contains_key(index));
+        lost.take(limit).map(|index| index as u16).collect()
+    }
+}
+
+/// A connection of a client and what it has seen.
+pub(super) struct Peer {
+    pub(super) client: Client,
+    pub(super) address: SocketAddr,
+    pub(super) sections: Vec<Section>,
+    pub(super) streams: HashMap<u32, Stream>,
+    pub(super) n_plis: usize,
+    pub(super) n_sender_reports: usize,
+    pub(super) closed: bool,
+    /// Of 100 datagrams to it after connecting, so many are lost.
+    pub(super) loss_percent: u64,
+    /// Sends NACKs for what is missing.
+    pub(super) nacks: bool,
+    /// Sends nothing at all any more.
+    pub(super) mute: bool,
+    /// Revision of the newest offer that it has answered.
+    pub(super) answered: u32,
+}
+
+impl Peer {
+    pub(super) fn new(now: Instant, shared: &Arc<ClientShared>, number: u16) -> Self {
+        Self {
+            client: Client::new(now, shared, &format!("client{number}")),
+            address: SocketAddr::from(([192, 0, 2, 1], 40_000 + number)),
+            sections: Vec::new(),
+            streams: HashMap::new(),
+            n_plis: 0,
+            n_sender_reports: 0,
+            closed: false,
+            loss_percent: 0,
+            nacks: false,
+            mute: false,
+            answered: 0,
+        }
+    }
+
+    pub(super) fn take(&mut self, now: Instant, datagram: &[u8]) {
+        match self.client.handle(now, datagram) {
+            Incoming::Rtp(packet) => self.take_rtp(&packet),
+            Incoming::Rtcp(packet) => self.take_rtcp(&packet),
+            Incoming::Closed => self.closed = true,
+            Incoming::Nothing => {}
+        }
+    }
+
+    fn take_rtp(&mut self, packet: &[u8]) {
+        let (header, payload) = parse_rtp(packet);
+        let media = self.sections.iter().find(|section| section.rtx_ssrc == Some(header.ssrc));
+        if let Some(section) = media {
+            assert_eq!(Some(header.payload_type), section.rtx_payload_type);
+            let original = u16::from_be_bytes([payload[0], payload[1]]);
+            let stream = self.streams.entry(section.ssrc).or_default();
+            stream.n_repaired += 1;
+            stream.take(original, &payload[2..]);
+            return;
+        }
+        let section = self.sections.iter().find(|section| section.ssrc == header.ssrc);
+        let section = section.expect("an SSRC that was offered");
+        assert_eq!(header.payload_type, section.payload_type);
+        self.streams.entry(header.ssrc).or_default().take(header.sequence, payload);
+    }
+
+    fn take_rtcp(&mut self, mut compound: &[u8]) {
+        while let [first, kind, high, low, ..] = *compound {
+            let len = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
+            match (kind, first & 31) {
+                (206, 1) => self.n_plis += 1,
+                (200, _) => self.n_sender_reports += 1,
+                _ => {}
+            }
+            compound = compound.get(len..).unwrap_or_default();
+        }
+    }
+
+    /// The stream of the section that shows video.
+    pub(super) fn video(&self) -> Option<&Stream> {
+        let section = self.sections.iter().find(|section| section.video)?;
+        self.streams.get(&section.ssrc)
+    }
+
+    /// Asks for a keyframe of its video (RFC 4585 6.3.1).
+    pub(super) fn send_pli(&mut self) {
+        let ssrc = self.sections.iter().find(|section| section.video).expect("a video").ssrc;
+        let mut packet = vec![0x81, 206, 0, 2, 0, 0, 0, 9];
+        packet.extend_from_slice(&ssrc.to_be_bytes());
+        self.client.send_rtcp(&packet);
+    }
+
+    pub(super) fn send_nacks(&mut self) {
+        for section in &self.sections {
+            let Some(stream) = self.streams.get(&section.ssrc) else { continue };
+            let missing = stream.missing(16);
+            if missing.is_empty() {
+                continue;
+            }
+            let mut packet = vec![0x81, 205, 0, 2 + missing.len() as u8, 0, 0, 0, 9];
+            packet.extend_from_slice(&section.ssrc.to_be_bytes());
+            for sequence in missing {
+                packet.extend_from_slice(&sequence.to_be_bytes());
+                packet.extend_from_slice(&[0, 0]);
+            }
+            self.client.send_rtcp(&packet);
+        }
+    }
+}
+
+pub(super) struct Header {
+    pub(super) payload_type: u8,
+    pub(super) sequence: u16,
+    pub(super) ssrc: u32,
+}
+
+pub(super) fn parse_rtp(packet: &[u8]) -> (Header, &[u8]) {
+    let mut start = 12 + 4 * usize::from(packet[0] & 15);
+    if packet[0] & 0x10 != 0 {
+        let words = u16::from_be_bytes([packet[start + 2], packet[start + 3]]);
+        start += 4 + 4 * usize::from(words);
+    }
+    let header = Header {
+        payload_type: packet[1] & 127,
+        sequence: u16::from_be_bytes([packet[2], packet[3]]),
+        ssrc: u32::from_be_bytes([packet[8], packet[9], packet[10], packet[11]]),
+    };
+    (header, &packet[start..])
+}

@@ -1,0 +1,178 @@
+//! Who may name whom: design invariants 1 (purity), 2 (one folder a big library), 3 (the camera is a
+//! member like any other), and the edges between the parts of the house.
+
+use crate::{Fault, source::Source};
+
+/// Vocabulary: everybody may name it, and it names nothing but itself.
+const VOCABULARY: [&str; 4] = ["ids", "protocol", "config", "ports"];
+
+/// Known by nobody but each other; they know everybody.
+const TOP: [&str; 3] = ["", "app", "cli"];
+
+/// The only edges between parts, besides those to the vocabulary; `room` alone is pure.
+const EDGES: [(&str, &[&str]); 12] = [
+    ("http", &["rooms", "trust", "store", "net", "doctor", "telemetry"]),
+    ("rooms", &["room", "sfu", "store", "telemetry"]),
+    ("camera", &["rooms", "telemetry"]),
+    ("turn", &["net", "telemetry"]),
+    ("doctor", &["net", "sfu", "turn", "trust", "telemetry"]),
+    ("sfu", &["telemetry"]),
+    ("net", &["telemetry"]),
+    ("store", &["telemetry"]),
+    ("trust", &["telemetry"]),
+    ("probe", &["telemetry"]),
+    ("telemetry", &[]),
+    ("room", &[]),
+];
+
+/// Libraries and the only parts that may name them; `rtc` stands for `rtc_dtls` and the like too.
+const LIBRARIES: [(&str, &[&str]); 13] = [
+    ("rtc", &["sfu", "turn"]),
+    ("webrtc", &["probe"]),
+    ("gstreamer", &["camera"]),
+    ("gst", &["camera"]),
+    ("hyper", &["http"]),
+    ("http_body", &["http"]),
+    ("rustls", &["http", "trust", "probe"]),
+    ("tokio_rustls", &["http", "probe"]),
+    ("tokio_tungstenite", &["http", "probe"]),
+    ("tungstenite", &["http", "probe"]),
+    ("nix", &["net", "telemetry"]),
+    ("rusqlite", &["store"]),
+    ("rcgen", &["trust"]),
+];
+
+/// The modules that decide and do nothing, with all below them. A module whose documentation has a
+/// line that begins with `PURE` is held to it as well.
+const PURE: [&str; 16] = [
+    "room",
+    "sfu/demux",
+    "sfu/candidates",
+    "sfu/forward",
+    "sfu/bandwidth",
+    "turn/server",
+    "turn/allocation",
+    "turn/credential",
+    "turn/policy",
+    "net/parse",
+    "net/policy",
+    "net/table",
+    "camera/source",
+    "camera/encoder",
+    "http/routes",
+    "doctor/verdicts",
+];
+
+/// What a pure module must not name: clocks, chance, sockets, files, tasks.
+const IMPURE: [&str; 17] = [
+    "tokio",
+    "rand",
+    "nix",
+    "libc",
+    "socket2",
+    "quinn_udp",
+    "futures_util",
+    "std::fs",
+    "std::process",
+    "std::thread",
+    "std::net::TcpListener",
+    "std::net::TcpStream",
+    "std::net::UdpSocket",
+    "Instant::now",
+    "SystemTime::now",
+    "std::time::Instant::now",
+    "std::time::SystemTime::now",
+];
+
+/// The parts that must not know what a camera is.
+const BLIND: [&str; 3] = ["room", "rooms", "sfu"];
+
+fn part(source: &Source) -> &str {
+    source.module().first().copied().unwrap_or_default()
+}
+
+/// Invariant 2.
+pub(crate) fn libraries(source: &Source) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (path, line) in source.paths() {
+        let root = path[0].as_str();
+        let stands_for = |library: &str| {
+            root == library || root.strip_prefix(library).is_some_and(|rest| rest.starts_with('_'))
+        };
+        for (library, allowed) in LIBRARIES {
+            if stands_for(library) && !allowed.contains(&part(source)) {
+                let text = format!("`{root}` is named; only {} may", allowed.join(", "));
+                faults.push(Fault::new(source, line, text));
+            }
+        }
+    }
+    faults
+}
+
+/// Section 2 of the design: edges.
+pub(crate) fn edges(source: &Source) -> Vec<Fault> {
+    let from = part(source);
+    if TOP.contains(&from) {
+        return Vec::new();
+    }
+    let edges = EDGES.iter().find(|(name, _)| *name == from).map(|(_, to)| *to);
+    let Some(allowed) = edges.or_else(|| VOCABULARY.contains(&from).then_some(&[][..])) else {
+        let text =
+            format!("`{from}` has no place in the layers; give it one in tests/tidy/layers.rs");
+        return vec![Fault::new(source, 1, text)];
+    };
+    let mut faults = Vec::new();
+    for (path, line) in source.paths() {
+        let [root, to, ..] = path.as_slice() else { continue };
+        let to = to.as_str();
+        // Macros of the crate's root have no part of their own.
+        let known = VOCABULARY.contains(&to) || to == from || allowed.contains(&to);
+        let is_part = EDGES.iter().any(|(name, _)| *name == to) || TOP.contains(&to);
+        if (root == "crate" || root == "parlor") && is_part && !known {
+            faults.push(Fault::new(source, line, format!("`{from}` names `{to}`")));
+        }
+    }
+    faults
+}
+
+/// Invariant 1.
+pub(crate) fn purity(source: &Source) -> Vec<Fault> {
+    let module = source.module().join("/");
+    let listed = PURE.iter().any(|pure| {
+        module.strip_prefix(pure).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    let says_so = source.module_docs().iter().any(|line| line.trim_start().starts_with("PURE"));
+    if !listed && (!says_so || part(source).is_empty()) {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    for (path, line) in source.paths() {
+        let path = path.join("::");
+        let named = |what: &str| {
+            path.strip_prefix(what).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        };
+        if let Some(what) = IMPURE.iter().find(|what| named(what)) {
+            faults.push(Fault::new(source, line, format!("a pure module names `{what}`")));
+        }
+    }
+    for token in &source.tokens {
+        if ["async", "await"].contains(&token.text.as_str()) {
+            let text = format!("a pure module has `{}`", token.text);
+            faults.push(Fault::new(source, token.line, text));
+        }
+    }
+    faults
+}
+
+/// Invariant 3: neither imports nor branches. Strings and comments may speak of cameras.
+pub(crate) fn blindness(source: &Source) -> Vec<Fault> {
+    if !BLIND.contains(&part(source)) {
+        return Vec::new();
+    }
+    let knows = source.tokens.iter().filter(|token| token.text.to_lowercase().contains("camera"));
+    let fault = |token: &crate::source::Token| {
+        let text = format!("`{}` is named; a camera is a member like any other", token.text);
+        Fault::new(source, token.line, text)
+    };
+    knows.map(fault).collect()
+}

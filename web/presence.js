@@ -1,0 +1,45 @@
+// Who is in the room already, for the join page: asked when the name changes and every five seconds.
+
+const TYPING_MS = 300;
+const EVERY_MS = 5000;
+
+/**
+ * @param {object} wires
+ * @param {() => string} wires.room
+ * @param {() => boolean} wires.wanted
+ * @param {(members: { name: string, kind: string }[] | null) => void} wires.told null: not known
+ */
+export function watchPresence(wires) {
+  let timer = 0;
+  let asked = 0;
+  const ask = async () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, EVERY_MS);
+    const room = wires.room().trim();
+    if (!wires.wanted() || document.hidden) return;
+    asked += 1;
+    const mine = asked;
+    const members = room === '' ? null : await whoIsIn(room);
+    if (mine === asked && wires.wanted()) wires.told(members);
+  };
+  return {
+    /** Soon, once typing pauses. */
+    ask() {
+      clearTimeout(timer);
+      timer = setTimeout(ask, TYPING_MS);
+    },
+  };
+}
+
+/** @param {string} room */
+async function whoIsIn(room) {
+  try {
+    const answer = await fetch(`/api/v1/rooms/${encodeURIComponent(room)}`, { headers: { accept: 'application/json' } });
+    if (answer.status === 404) return [];
+    if (!answer.ok) return null;
+    const { members } = await answer.json();
+    return Array.isArray(members) ? members.filter((member) => typeof member?.name === 'string') : null;
+  } catch {
+    return null;
+  }
+}

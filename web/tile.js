@@ -1,0 +1,180 @@
+// <parlor-tile>: one picture with its name. It owns its <video> and <audio> for life; a redraw
+// changes attributes and tracks, never the elements. It knows nobody: `views/room.js` tells it what
+// to show and where.
+//
+//   data-state  connecting -> live (a frame was seen) ; muted (off by choice) ; lost
+//   data-mic    on | off
+
+import { icon, make, setAttribute, setText, show } from './dom.js';
+import { t, timeOfDay } from './i18n/index.js';
+import { hue, initials } from './state.js';
+
+/** @typedef {import('./state.js').TileModel} TileModel */
+/** @typedef {import('./layout.js').Rect} Rect */
+
+const GLIDE_MS = 160;
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+
+export class ParlorTile extends HTMLElement {
+  #video = make('video', { autoplay: '', muted: '', playsinline: '', tabindex: '-1', 'aria-hidden': 'true' });
+  #audio = make('audio', { autoplay: '' });
+  #avatar = make('span', { class: 'avatar', 'aria-hidden': 'true' });
+  #words = make('p', { class: 'tile-words' });
+  #name = make('span', { class: 'tile-name' });
+  #micMark = make('span', { class: 'mic-mark', role: 'img' }, icon('mic-off'));
+  #face = make('div', { class: 'face' }, make('div', { class: 'face-middle' }, this.#avatar, this.#words));
+  /** @type {MediaStreamTrack | null} */
+  #videoTrack = null;
+  /** @type {MediaStreamTrack | null} */
+  #audioTrack = null;
+  #framesSeen = false;
+  /** @type {TileModel | null} */
+  #model = null;
+  /** @type {Rect | null} */
+  #rect = null;
+  /** @type {() => void} the browser holds the sound back until a tap */
+  onBlocked = () => {};
+  /** @type {() => void} the first frame of a track was shown */
+  onPicture = () => {};
+
+  connectedCallback() {
+    if (this.#face.isConnected) return;
+    this.setAttribute('role', 'group');
+    this.#video.muted = true; // the attribute alone does not count for autoplay
+    this.#video.disablePictureInPicture = true;
+    this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name), this.#audio);
+    // Frames of a hidden page are not painted, so the clock of the element is listened to as well.
+    this.#video.addEventListener('timeupdate', () => this.#frame());
+  }
+
+  /**
+   * @param {TileModel} model
+   * @param {MediaStreamTrack | null} videoTrack
+   * @param {MediaStreamTrack | null} audioTrack
+   */
+  show(model, videoTrack, audioTrack) {
+    const { member } = model;
+    const wasLive = this.#model?.expected === 'live';
+    this.#model = model;
+    if (videoTrack !== this.#videoTrack || (model.expected === 'live' && !wasLive)) this.#setVideo(videoTrack);
+    if (audioTrack !== this.#audioTrack) this.#setAudio(audioTrack);
+    const name = model.screen ? t('screenOf', { name: member.name }) : member.name;
+    setAttribute(this, 'aria-label', name);
+    setText(this.#name, model.own ? t('youAre', { name }) : name);
+    setText(this.#avatar, initials(member.name));
+    this.style.setProperty('--hue', String(hue(member.name)));
+    this.classList.toggle('own', model.own);
+    this.classList.toggle('whole', model.screen || member.kind === 'camera' || member.kind === 'stream');
+    setAttribute(this, 'data-kind', model.screen ? 'screen' : member.kind);
+    setAttribute(this, 'data-mic', member.mic ? 'on' : 'off');
+    show(this.#micMark, !member.mic && member.kind === 'person' && !model.screen);
+    setAttribute(this.#micMark, 'aria-label', t('micOff'));
+    this.toggleAttribute('data-speaking', model.speaking && member.mic);
+    this.#showState();
+  }
+
+  /**
+   * Glides to its place; null hides it (its sound goes on).
+   * @param {Rect | null} rect
+   * @param {boolean} glide
+   */
+  place(rect, glide) {
+    const before = this.#rect;
+    this.#rect = rect;
+    show(this, rect !== null);
+    if (!rect || same(before, rect)) return;
+    const to = `translate(${rect.x}px, ${rect.y}px)`;
+    this.style.transform = to;
+    this.style.width = `${rect.width}px`;
+    this.style.height = `${rect.height}px`;
+    this.style.setProperty('--w', `${rect.width}px`);
+    this.style.setProperty('--h', `${rect.height}px`);
+    setAttribute(this, 'data-size', rect.width < 150 ? 'tiny' : rect.width < 300 ? 'small' : 'normal');
+    if (!glide || calm.matches) return;
+    const timing = { duration: GLIDE_MS, easing: 'ease-out' };
+    if (!before) this.animate([{ opacity: 0 }, { opacity: 1 }], timing);
+    else {
+      const from = `translate(${before.x}px, ${before.y}px) scale(${before.width / rect.width}, ${before.height / rect.height})`;
+      this.animate([{ transform: from }, { transform: to }], timing);
+    }
+  }
+
+  /** @param {string} sinkId @returns {Promise<void>} */
+  async setSpeaker(sinkId) {
+    if ('setSinkId' in this.#audio) await this.#audio.setSinkId(sinkId);
+  }
+
+  /** Tries again after a tap. */
+  playSound() {
+    if (!this.#audioTrack) return;
+    this.#audio.play().catch((error) => {
+      if (error instanceof DOMException && error.name === 'NotAllowedError') this.onBlocked();
+    });
+  }
+
+  /** Lets go of the tracks. */
+  dispose() {
+    this.#setVideo(null);
+    this.#setAudio(null);
+    this.remove();
+  }
+
+  /** @param {MediaStreamTrack | null} track */
+  #setVideo(track) {
+    if (track !== this.#videoTrack) {
+      this.#videoTrack = track;
+      this.#video.srcObject = track ? new MediaStream([track]) : null;
+      if (track) this.#video.play().catch(() => {}); // muted pictures play by themselves; a newer track may cut in
+    }
+    this.#framesSeen = false;
+    if (!track || !('requestVideoFrameCallback' in this.#video)) return;
+    this.#video.requestVideoFrameCallback(() => {
+      if (track === this.#videoTrack) this.#frame();
+    });
+  }
+
+  /** @param {MediaStreamTrack | null} track */
+  #setAudio(track) {
+    this.#audioTrack = track;
+    this.#audio.srcObject = track ? new MediaStream([track]) : null;
+    this.playSound();
+  }
+
+  #frame() {
+    if (this.#framesSeen || !this.#videoTrack || this.#video.videoWidth === 0) return;
+    this.#framesSeen = true;
+    this.#showState();
+    this.onPicture();
+  }
+
+  #showState() {
+    const model = this.#model;
+    if (!model) return;
+    const state = model.expected === 'live' && !this.#framesSeen ? 'connecting' : model.expected;
+    setAttribute(this, 'data-state', state);
+    setText(this.#words, state === 'live' ? '' : words(model, state));
+  }
+}
+
+/**
+ * What a tile without a picture says.
+ * @param {TileModel} model
+ * @param {import('./state.js').PictureState} state
+ */
+function words({ member, own, since, expected }, state) {
+  if (state === 'muted') return t('cameraOff');
+  if (state === 'lost') {
+    const text = t(member.kind === 'person' ? 'lostSince' : 'goneSince', { time: timeOfDay(since) });
+    return member.reason ? `${text}\n${member.reason}` : text;
+  }
+  if (own) return t('ownStarting');
+  if (member.reason) return member.reason;
+  return expected === 'connecting' ? t('waitPath', { name: member.name }) : t('waitPicture');
+}
+
+/** @param {Rect | null} one @param {Rect} other */
+function same(one, other) {
+  return one !== null && one.x === other.x && one.y === other.y && one.width === other.width && one.height === other.height;
+}
+
+customElements.define('parlor-tile', ParlorTile);

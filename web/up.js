@@ -1,0 +1,178 @@
+// What we send: one RTCPeerConnection a generation, offered by us, answered by the box.
+//
+// A source (microphone, camera, screen, its sound) gets its m-section when it first has a track and
+// keeps it: off is `replaceTrack(null)`, another device is `replaceTrack`, and neither needs a new
+// offer. A connection that failed, or that the box asks for anew, is a new one of the next
+// generation with the same tracks.
+//
+// Candidates are not trickled: the box is ICE-lite and learns our addresses from our checks.
+
+import { RequestError } from './protocol.js';
+
+/** @typedef {import('./protocol.js').TrackSource} TrackSource */
+/** @typedef {'idle' | 'connecting' | 'connected' | 'failed'} UpStatus */
+
+/** A path that is gone is given this long to return by itself. */
+const DISCONNECTED_MS = 3000;
+/** A path that did not come up in this time is made anew, and the user is told. */
+const CONNECT_MS = 10_000;
+const FIRST_BACKOFF_MS = 500;
+const LAST_BACKOFF_MS = 8000;
+
+export class Up {
+  /** @type {RTCPeerConnection | null} */
+  pc = null;
+  /** @type {Map<TrackSource, MediaStreamTrack | null>} sources that were ever used */
+  #tracks = new Map();
+  /** @type {Map<TrackSource, RTCRtpTransceiver>} of this generation */
+  #transceivers = new Map();
+  /** Seconds since 2023, so that a page that returns to its place by token goes on above its past self. */
+  #generation = Math.floor(Date.now() / 1000) - 1_700_000_000;
+  /** @type {Promise<void>} offers go one after the other */
+  #chain = Promise.resolve();
+  /** Something is to be offered; offers that were asked for meanwhile are one. */
+  #dirty = false;
+  #backoff = FIRST_BACKOFF_MS;
+  #timer = 0;
+  #maxBitrate = 1_500_000;
+  /** @type {RTCIceServer[]} */
+  iceServers = [];
+
+  /**
+   * @param {import('./socket.js').Signal} socket ready means joined
+   * @param {(status: UpStatus, error?: RequestError) => void} onStatus
+   */
+  constructor(socket, onStatus) {
+    this.socket = socket;
+    this.onStatus = onStatus;
+  }
+
+  /**
+   * Shows a track as this source, or nothing.
+   * @param {TrackSource} source
+   * @param {MediaStreamTrack | null} track
+   */
+  async set(source, track) {
+    if (track === null && !this.#tracks.has(source)) return;
+    this.#tracks.set(source, track);
+    if (!this.pc) {
+      if (track) this.restart();
+      return;
+    }
+    const transceiver = this.#transceivers.get(source);
+    if (transceiver) await transceiver.sender.replaceTrack(track);
+    else this.#publish();
+  }
+
+  /**
+   * Bits a second of the camera's picture, at most.
+   * @param {number} maxBitrate
+   */
+  async setMaxBitrate(maxBitrate) {
+    this.#maxBitrate = maxBitrate;
+    const sender = this.#transceivers.get('camera')?.sender;
+    const parameters = sender?.getParameters();
+    const encoding = parameters?.encodings[0];
+    if (!sender || !parameters || !encoding) return;
+    encoding.maxBitrate = maxBitrate;
+    await sender.setParameters(parameters).catch(() => {});
+  }
+
+  /** A new connection with what is to be sent; none if nothing is. */
+  restart() {
+    this.#drop();
+    if (![...this.#tracks.values()].some((track) => track !== null)) return this.onStatus('idle');
+    if (!this.socket.ready) return; // `app.js` calls again after the next `joined`
+    this.#generation += 1;
+    const pc = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: 'max-bundle' });
+    this.pc = pc;
+    pc.onconnectionstatechange = () => this.#watch(pc);
+    this.onStatus('connecting');
+    this.#timer = setTimeout(() => this.#failed(pc), CONNECT_MS);
+    this.#publish();
+  }
+
+  /** Nothing is sent any more; tracks are forgotten, not stopped. */
+  close() {
+    this.#tracks.clear();
+    this.#drop();
+  }
+
+  #drop() {
+    clearTimeout(this.#timer);
+    const pc = this.pc;
+    this.pc = null;
+    this.#transceivers.clear();
+    if (!pc) return;
+    pc.onconnectionstatechange = null;
+    pc.close();
+  }
+
+  #publish() {
+    const pc = this.pc;
+    this.#dirty = true;
+    this.#chain = this.#chain.then(() => this.#offer(pc)).catch((error) => {
+      if (pc !== this.pc || !pc) return;
+      if (error instanceof RequestError && error.code === 'socket-lost') return; // joined again, then anew
+      this.#failed(pc, error instanceof RequestError ? error : undefined);
+    });
+  }
+
+  /** @param {RTCPeerConnection | null} pc */
+  async #offer(pc) {
+    if (!pc || pc !== this.pc || !this.#dirty) return;
+    this.#dirty = false;
+    for (const [source, track] of this.#tracks) {
+      if (track && !this.#transceivers.has(source)) this.#transceivers.set(source, this.#section(pc, source, track));
+    }
+    await pc.setLocalDescription();
+    const tracks = [...this.#transceivers].flatMap(([source, { mid }]) => (mid === null ? [] : [{ mid, source }]));
+    const sdp = pc.localDescription?.sdp ?? '';
+    const answer = await this.socket.request({ type: 'publish', generation: this.#generation, sdp, tracks });
+    if (pc !== this.pc || answer.type !== 'published' || answer.generation !== this.#generation) return;
+    await pc.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
+    // A device may have been changed while the offer was under way.
+    for (const [source, { sender }] of this.#transceivers) {
+      const track = this.#tracks.get(source) ?? null;
+      if (sender.track !== track) await sender.replaceTrack(track);
+    }
+  }
+
+  /**
+   * @param {RTCPeerConnection} pc
+   * @param {TrackSource} source
+   * @param {MediaStreamTrack} track
+   */
+  #section(pc, source, track) {
+    const video = track.kind === 'video';
+    const maxBitrate = source === 'screen' ? 2_500_000 : this.#maxBitrate;
+    return pc.addTransceiver(track, { direction: 'sendonly', ...(video ? { sendEncodings: [{ maxBitrate }] } : {}) });
+  }
+
+  /** @param {RTCPeerConnection} pc */
+  #watch(pc) {
+    if (pc !== this.pc) return;
+    const state = pc.connectionState;
+    if (state === 'connected') {
+      clearTimeout(this.#timer);
+      this.#backoff = FIRST_BACKOFF_MS;
+      this.onStatus('connected');
+    } else if (state === 'disconnected') {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#failed(pc), DISCONNECTED_MS);
+    } else if (state === 'failed') {
+      this.#failed(pc);
+    }
+  }
+
+  /** @param {RTCPeerConnection} pc @param {RequestError} [error] */
+  #failed(pc, error) {
+    if (pc !== this.pc) return;
+    clearTimeout(this.#timer);
+    this.onStatus('failed', error);
+    this.#timer = setTimeout(() => {
+      if (pc === this.pc) this.restart();
+    }, this.#backoff);
+    this.#backoff = Math.min(this.#backoff * 2, LAST_BACKOFF_MS);
+  }
+}

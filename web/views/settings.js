@@ -1,0 +1,111 @@
+// The settings dialog: nickname, devices, quality, language and look, keys.
+
+import { QUALITIES } from '../devices.js';
+import { byId, make, setOptions, setText, show } from '../dom.js';
+import { t } from '../i18n/index.js';
+import { checkNickname } from '../protocol.js';
+import { DeviceBoxes } from './device-boxes.js';
+
+/** @typedef {import('../state.js').PageState} PageState */
+/** @typedef {import('../devices.js').Choice} Choice */
+/** @typedef {import('../devices.js').Quality} Quality */
+/** @typedef {import('./device-boxes.js').Devices} Devices */
+/** @typedef {import('../i18n/index.js').Key} Key */
+
+/** @type {Record<Quality, Key>} */
+const QUALITY_NAMES = { auto: 'qualityAuto', high: 'qualityHigh', standard: 'qualityStandard', low: 'qualityLow' };
+/** @type {[string, Key][]} */
+const KEYS = [
+  ['M', 'keyM'], ['V', 'keyV'], ['D', 'keyD'], ['C', 'keyC'], ['S', 'keyS'], ['space', 'keySpace'], ['?', 'keyHelp'],
+];
+/** @type {Record<'empty' | 'long' | 'forbidden', Key>} */
+const NAME_FAULTS = { empty: 'nameEmpty', long: 'nameLong', forbidden: 'nameForbidden' };
+
+/** @param {string} name @returns {name is Quality} */
+const isQuality = (name) => Object.hasOwn(QUALITIES, name);
+
+export class SettingsView {
+  #dialog = byId('settings', HTMLDialogElement);
+  #nickname = byId('nickname', HTMLInputElement);
+  #error = byId('nickname-error', HTMLElement);
+  #quality = byId('set-quality', HTMLSelectElement);
+  #keys = byId('keys', HTMLElement);
+  #keysButton = byId('show-keys', HTMLButtonElement);
+
+  /**
+   * @param {object} wires
+   * @param {(name: string) => Promise<void>} wires.rename
+   * @param {(kind: import('./device-boxes.js').DeviceKind, id: string) => void} wires.choose
+   * @param {(quality: Quality) => void} wires.quality
+   */
+  constructor(wires) {
+    this.wires = wires;
+    this.boxes = new DeviceBoxes('set', wires.choose);
+    this.#quality.addEventListener('change', () => {
+      if (isQuality(this.#quality.value)) wires.quality(this.#quality.value);
+    });
+    byId('rename-form', HTMLFormElement).addEventListener('submit', (event) => {
+      event.preventDefault();
+      void this.#rename();
+    });
+    this.#keysButton.addEventListener('click', () => this.#showKeys(this.#keys.hidden));
+    for (const button of this.#dialog.querySelectorAll('.close-dialog')) {
+      button.addEventListener('click', () => this.#dialog.close());
+    }
+    // A press on the backdrop is a press on the dialog itself, outside what it holds.
+    this.#dialog.addEventListener('click', (event) => {
+      if (event.target === this.#dialog) this.#dialog.close();
+    });
+  }
+
+  /** @param {string} name @param {boolean} keys */
+  open(name, keys) {
+    this.#nickname.value = name;
+    show(this.#error, false);
+    this.#showKeys(keys);
+    if (!this.#dialog.open) this.#dialog.showModal();
+  }
+
+  close() {
+    if (this.#dialog.open) this.#dialog.close();
+  }
+
+  get isOpen() {
+    return this.#dialog.open;
+  }
+
+  /** @param {Devices} devices @param {Choice} choice */
+  render(devices, choice) {
+    this.boxes.render(devices, choice);
+    const options = Object.entries(QUALITY_NAMES).map(([value, key]) => ({ value, label: t(key) }));
+    setOptions(this.#quality, options, choice.quality);
+    this.#keys.replaceChildren(...KEYS.flatMap(([key, what]) => [
+      make('dt', {}, make('kbd', { text: key === 'space' ? t('space') : key })), make('dd', { text: t(what) }),
+    ]));
+  }
+
+  async #rename() {
+    const checked = checkNickname(this.#nickname.value);
+    if ('fault' in checked) return this.#fail(NAME_FAULTS[checked.fault]);
+    try {
+      await this.wires.rename(checked.name);
+    } catch {
+      return this.#fail('renameFailed');
+    }
+    show(this.#error, false);
+    this.#dialog.close();
+  }
+
+  /** @param {Key} key */
+  #fail(key) {
+    setText(this.#error, t(key));
+    show(this.#error, true);
+    this.#nickname.focus();
+  }
+
+  /** @param {boolean} shown */
+  #showKeys(shown) {
+    show(this.#keys, shown);
+    this.#keysButton.setAttribute('aria-expanded', String(shown));
+  }
+}
