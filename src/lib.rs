@@ -10,6 +10,7 @@
 //!   ids.rs               names of things: parsed once, then carried as types
 //!   protocol/            signaling messages both ways
 //!   ports.rs             plain values and traits by which parts meet without knowing each other
+//!   camera/              the box's own cameras; the only place that names `gstreamer`
 //!   config/              what was written -> what it means
 //!   net/                 LAN addresses
 //!     parse.rs           PURE. netlink: bytes in, values out
@@ -18,7 +19,21 @@
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room
-//!   sfu/                 the media plane
+//!   sfu/                 the media plane; the only place that names `rtc`
+//!     handle.rs          its doors: open, publish, watch, close
+//!     worker.rs          one thread, one UDP port, its rooms: the loop
+//!     socket.rs          batches in by GRO, messages out by GSO and `sendmmsg`
+//!     demux.rs           PURE. whose is a datagram
+//!     candidates.rs      PURE. announced addresses -> candidates
+//!     credentials.rs     ICE user fragments and passwords
+//!     flight.rs          keeps a DTLS handshake going over a path that loses datagrams
+//!     uplink/            a publisher's connection: answers any offer, decrypts, hands on
+//!     downlink/          a viewer's connection, ours: ICE-lite, DTLS, SRTP seal, RTCP
+//!     track.rs           a published track: recent packets for NACK, keyframe state
+//!     packet.rs          an RTP packet, decrypted once, shared by all viewers
+//!     payload.rs         PURE. does a payload begin a keyframe?
+//!     forward.rs         PURE. per viewer: which packet, under which header
+//!     transmit.rs        where connections write what is to be sent
 //!   telemetry/           logging, metrics, systemd
 //! ```
 
