@@ -22,7 +22,7 @@ use super::{
     reply::{self, Reply},
     routes::{NoRoute, Route, resolve},
     session::Session,
-    socket::Socket,
+    socket::{PACE, Socket},
 };
 use crate::{config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
 
@@ -255,30 +255,20 @@ fn signal(
             return reply;
         }
     };
-    tokio::spawn(converse(visit.clone(), upgrade, settings.http.clone().into()));
+    tokio::spawn(converse(visit.clone(), upgrade));
     response.map(|_| Full::default())
 }
 
-struct SessionLimits {
-    max_message: usize,
-    upgrade_within: std::time::Duration,
-}
-
-impl From<crate::config::HttpSettings> for SessionLimits {
-    fn from(http: crate::config::HttpSettings) -> Self {
-        let max_message = http.max_message.saturating_add(http.max_sdp);
-        Self { max_message, upgrade_within: http.slow_timeout }
-    }
-}
-
-async fn converse(visit: Arc<Visit>, upgrade: OnUpgrade, limits: SessionLimits) {
-    let upgraded = match timeout(limits.upgrade_within, upgrade).await {
+async fn converse(visit: Arc<Visit>, upgrade: OnUpgrade) {
+    let http = visit.house.settings().http.clone();
+    let upgraded = match timeout(http.slow_timeout, upgrade).await {
         Ok(Ok(upgraded)) => upgraded,
         Ok(Err(error)) => return debug!(peer = %visit.peer, %error, "no upgrade"),
         Err(_) => return,
     };
     metrics().sessions.inc();
-    let socket = Socket::new(TokioIo::new(upgraded), limits.max_message).await;
+    let max_message = http.max_message.saturating_add(http.max_sdp);
+    let socket = Socket::new(TokioIo::new(upgraded), max_message, PACE).await;
     Box::pin(Session::new(socket, visit.house.clone(), visit.peer).run()).await;
     metrics().sessions.dec();
 }
