@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for Socket<S> {
         }
     }
 
-    async fn send(&mut self, outgoing: &Outgoing) -> Result<(), Gone> {
+    async fn deliver(&mut self, outgoing: &Outgoing) -> Result<(), Gone> {
         let text = serde_json::to_string(outgoing).expect("messages are JSON");
         self.write(Message::text(text)).await
     }
