@@ -12,6 +12,22 @@
 //!   ports.rs             plain values and traits by which parts meet without knowing each other
 //!   camera/              the box's own cameras; the only place that names `gstreamer`
 //!   config/              what was written -> what it means
+//!   http/                the front door: the only place that names hyper and WebSocket
+//!     access.rs          PURE. who is a guest
+//!     host.rs            PURE. the host a request names, the origin it comes from
+//!     routes.rs          PURE. what a path means
+//!     demux.rs           PURE. TLS, HTTP or neither, by the first byte
+//!     limits.rs          connections and joins of one address
+//!     listener.rs        sockets that listen
+//!     holder.rs          which process has the port, where it is taken
+//!     connection.rs      one connection: TLS, HTTP/1.1 and 2, its time
+//!     handler.rs         one request
+//!     api.rs             what /api/v1 and /trust tell
+//!     assets.rs          the page: built in, or from a folder
+//!     reply.rs           answers, problems, the headers of all
+//!     session.rs         one client's signaling
+//!     transport.rs       how a session's messages travel
+//!     socket.rs          WebSocket, one such transport
 //!   net/                 LAN addresses
 //!     parse.rs           PURE. netlink: bytes in, values out
 //!     table.rs           PURE. what the kernel has told so far, and what to ask next
@@ -35,6 +51,7 @@
 //!     forward.rs         PURE. per viewer: which packet, under which header
 //!     transmit.rs        where connections write what is to be sent
 //!   telemetry/           logging, metrics, systemd
+//!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
 //! ```
 
 pub mod app;

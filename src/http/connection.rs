@@ -172,6 +172,7 @@ async fn serve_plain(stream: TcpStream, visit: Arc<Visit>, http: &HttpSettings) 
             };
             let close = HeaderValue::from_static("close");
             reply.headers_mut().insert(hyper::header::CONNECTION, close);
+            reply::secure(&mut reply, &http.frame_ancestors);
             Ok::<_, Infallible>(reply)
         }
     });

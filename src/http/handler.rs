@@ -22,7 +22,7 @@ use super::{
     reply::{self, Reply},
     routes::{NoRoute, Route, resolve},
     session::Session,
-    socket::Socket,
+    socket::{PACE, Socket},
 };
 use crate::{config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
 
@@ -48,14 +48,11 @@ pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Option
     metrics().http_requests.inc();
     let settings = visit.house.settings();
     let host = authority(request);
-    let mut reply = match admit(visit, &settings, host.as_ref(), request.headers()) {
-        Ok(()) => api::authority(&visit.house),
-        Err(refused) => refused,
-    };
+    let mut reply = refusal(visit, &settings, host.as_ref(), request.headers())
+        .unwrap_or_else(|| api::authority(&visit.house));
     if request.method() == Method::HEAD {
         *reply.body_mut() = Full::default();
     }
-    reply::secure(&mut reply, &settings.http.frame_ancestors);
     Some(reply)
 }
 
@@ -76,7 +73,7 @@ async fn respond(visit: &Arc<Visit>, settings: &Settings, request: Request<Incom
         && access::is_this_machine(&settings.access, visit.peer, host.as_ref());
     if !open
         && !local
-        && let Err(refused) = admit(visit, settings, host.as_ref(), request.headers())
+        && let Some(refused) = refusal(visit, settings, host.as_ref(), request.headers())
     {
         return refused;
     }
@@ -127,18 +124,18 @@ async fn respond(visit: &Arc<Visit>, settings: &Settings, request: Request<Incom
     }
 }
 
-fn admit(
+/// The answer to whoever is no guest.
+fn refusal(
     visit: &Visit,
     settings: &Settings,
     host: Option<&Authority>,
     headers: &HeaderMap,
-) -> Result<(), Reply> {
+) -> Option<Reply> {
     let addresses = visit.house.addresses.borrow().clone();
-    access::check(&settings.access, &addresses, visit.peer, host).map_err(|refusal| {
-        metrics().http_refused.inc();
-        debug!(peer = %visit.peer, ?refusal, "refused");
-        reply::refused(&refusal, headers)
-    })
+    let refusal = access::check(&settings.access, &addresses, visit.peer, host).err()?;
+    metrics().http_refused.inc();
+    debug!(peer = %visit.peer, ?refusal, "refused");
+    Some(reply::refused(&refusal, headers))
 }
 
 fn not_found() -> Reply {
@@ -161,17 +158,14 @@ fn ready(house: &House) -> Reply {
     }
 }
 
-fn check_origin(
-    settings: &Settings,
-    host: Option<&Authority>,
-    headers: &HeaderMap,
-) -> Result<(), Reply> {
+/// The answer to a page that comes from elsewhere.
+fn foreign(settings: &Settings, host: Option<&Authority>, headers: &HeaderMap) -> Option<Reply> {
     // One that is not even text is no origin of ours.
     let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("null"));
     if origin_allowed(origin, host, &settings.http.origins) {
-        return Ok(());
+        return None;
     }
-    Err(forbidden(
+    Some(forbidden(
         ErrorCode::OriginForbidden,
         "this page comes from elsewhere; http.origins lists who else may use this box",
     ))
@@ -188,7 +182,7 @@ async fn leave(
     struct Farewell {
         token: String,
     }
-    if let Err(refused) = check_origin(settings, host, request.headers()) {
+    if let Some(refused) = foreign(settings, host, request.headers()) {
         return refused;
     }
     let body = match read_body(settings, request.into_body()).await {
@@ -239,7 +233,7 @@ fn signal(
     host: Option<&Authority>,
     mut request: Request<Incoming>,
 ) -> Reply {
-    if let Err(refused) = check_origin(settings, host, request.headers()) {
+    if let Some(refused) = foreign(settings, host, request.headers()) {
         return refused;
     }
     let upgrade = hyper::upgrade::on(&mut request);
@@ -255,30 +249,20 @@ fn signal(
             return reply;
         }
     };
-    tokio::spawn(converse(visit.clone(), upgrade, settings.http.clone().into()));
+    tokio::spawn(converse(visit.clone(), upgrade));
     response.map(|_| Full::default())
 }
 
-struct SessionLimits {
-    max_message: usize,
-    upgrade_within: std::time::Duration,
-}
-
-impl From<crate::config::HttpSettings> for SessionLimits {
-    fn from(http: crate::config::HttpSettings) -> Self {
-        let max_message = http.max_message.saturating_add(http.max_sdp);
-        Self { max_message, upgrade_within: http.slow_timeout }
-    }
-}
-
-async fn converse(visit: Arc<Visit>, upgrade: OnUpgrade, limits: SessionLimits) {
-    let upgraded = match timeout(limits.upgrade_within, upgrade).await {
+async fn converse(visit: Arc<Visit>, upgrade: OnUpgrade) {
+    let http = visit.house.settings().http.clone();
+    let upgraded = match timeout(http.slow_timeout, upgrade).await {
         Ok(Ok(upgraded)) => upgraded,
         Ok(Err(error)) => return debug!(peer = %visit.peer, %error, "no upgrade"),
         Err(_) => return,
     };
     metrics().sessions.inc();
-    let socket = Socket::new(TokioIo::new(upgraded), limits.max_message).await;
+    let max_message = http.max_message.saturating_add(http.max_sdp);
+    let socket = Socket::new(TokioIo::new(upgraded), max_message, PACE).await;
     Box::pin(Session::new(socket, visit.house.clone(), visit.peer).run()).await;
     metrics().sessions.dec();
 }

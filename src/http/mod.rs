@@ -162,6 +162,7 @@ impl HttpServer {
         drop(running);
         shutdown.await;
         accepting.shutdown().await;
+        // overflow: none, because the newest is all there is.
         stopping.send_replace(true);
         // Nothing is ever sent: it ends when the last connection has dropped its sender.
         if tokio::time::timeout(DRAIN, ended.recv()).await.is_err() {

@@ -100,7 +100,7 @@ impl<T: Transport> Session<T> {
             End::Close(reason) => self.transport.close(reason).await,
             End::Bye(reason) => {
                 let message = ServerMessage::Bye { reason };
-                if self.transport.send(&Outgoing { re: None, message }).await.is_ok() {
+                if self.transport.deliver(&Outgoing { re: None, message }).await.is_ok() {
                     self.transport.close(close_reason(reason)).await;
                 }
             }
@@ -150,7 +150,7 @@ impl<T: Transport> Session<T> {
             };
             *token = self.house.trust.tokens().mint(&claims, SystemTime::now());
         }
-        self.transport.send(&outgoing).await?;
+        self.transport.deliver(&outgoing).await?;
         match outgoing.message {
             ServerMessage::Bye { reason } => Err(End::Close(close_reason(reason))),
             _ => Ok(()),
@@ -185,7 +185,7 @@ impl<T: Transport> Session<T> {
                 self.greeted = true;
                 let server = concat!("parlor/", env!("CARGO_PKG_VERSION")).to_owned();
                 let message = ServerMessage::Welcome { version: VERSION, server };
-                return self.transport.send(&Outgoing { re: Some(id), message }).await;
+                return self.transport.deliver(&Outgoing { re: Some(id), message }).await;
             }
             ClientMessage::Hello { version } => (
                 ErrorCode::VersionUnsupported,
@@ -196,7 +196,7 @@ impl<T: Transport> Session<T> {
             }
             ClientMessage::Ping => {
                 let message = ServerMessage::Pong;
-                return self.transport.send(&Outgoing { re: Some(id), message }).await;
+                return self.transport.deliver(&Outgoing { re: Some(id), message }).await;
             }
             ClientMessage::Join { room, name, mic, cam, resume } => {
                 match self.join(id, Wanted { room, name, mic, cam, resume }).await {
@@ -283,7 +283,7 @@ impl<T: Transport> Session<T> {
         message: &str,
     ) -> Result<(), Gone> {
         let message = ServerMessage::Error { code, message: message.to_owned() };
-        self.transport.send(&Outgoing { re, message }).await
+        self.transport.deliver(&Outgoing { re, message }).await
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) trait Transport: Send {
     fn receive(&mut self) -> impl Future<Output = Received> + Send;
 
     /// Sends a message; a client that does not take it within a few seconds is gone.
-    fn send(&mut self, outgoing: &Outgoing) -> impl Future<Output = Result<(), Gone>> + Send;
+    fn deliver(&mut self, outgoing: &Outgoing) -> impl Future<Output = Result<(), Gone>> + Send;
 
     /// Says why, and waits a moment for the client to hear it.
     fn close(self, reason: CloseReason) -> impl Future<Output = ()> + Send;

@@ -141,6 +141,7 @@ impl Keeper {
         let (identity, own) =
             loaded.map_err(|error| TrustError::Making(error.to_string())).flatten()?;
         self.own = own;
+        // overflow: none, because the newest is all there is.
         self.identity.send_replace(identity);
         Ok(())
     }
