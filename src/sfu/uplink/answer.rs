@@ -32,7 +32,7 @@ pub(super) fn write(offer: &Offer, local: &Local<'_>) -> String {
 fn write_to(sdp: &mut String, offer: &Offer, local: &Local<'_>) -> std::fmt::Result {
     let Local { session, version, .. } = local;
     write!(sdp, "v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n")?;
-    if offer.has_accepted() {
+    if offer.transport.is_some() {
         sdp.write_str("a=group:BUNDLE")?;
         for section in offer.sections.iter().filter(|section| section.accepted.is_some()) {
             write!(sdp, " {}", section.mid)?;

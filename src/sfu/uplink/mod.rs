@@ -43,7 +43,7 @@ pub use shared::UpShared;
 use hello::HelloGate;
 use library::Library;
 use media::Media;
-use offer::Offer;
+use offer::{Offer, Transport};
 use reach::{CLOSED_AFTER, Reach};
 use tap::Tap;
 
@@ -67,7 +67,8 @@ pub struct Uplink {
     /// stands (RFC 8445 section 2.4).
     former: Option<IceCredentials>,
     candidates: Arc<[String]>,
-    offer: Option<Offer>,
+    /// The client's end, of its newest offer.
+    transport: Option<Transport>,
     answers: u32,
     tap: Tap,
     gate: HelloGate,
@@ -97,7 +98,7 @@ impl Uplink {
             local,
             former: None,
             candidates,
-            offer: None,
+            transport: None,
             answers: 0,
             tap: Tap::new(Media::new()),
             gate: HelloGate::default(),
@@ -126,22 +127,26 @@ impl Uplink {
     /// changes nothing.
     pub fn handle_offer(&mut self, now: Instant, sdp: &str) -> Result<Arc<str>, SfuError> {
         let offer = Offer::parse(sdp)?;
-        if let Some(former) = &self.offer {
-            let is_same = former.fingerprint.eq_ignore_ascii_case(&offer.fingerprint);
-            if !is_same && self.library.is_some() {
+        match (&self.transport, &offer.transport) {
+            (Some(former), Some(offered)) if former.fingerprint != offered.fingerprint => {
                 let message = "its a=fingerprint is another than before; a new certificate needs a \
                                new connection";
                 return Err(SfuError::SdpUnacceptable(message.to_owned()));
             }
-            if former.ufrag != offer.ufrag || former.pwd != offer.pwd {
-                let next = self.next_credentials(&offer);
+            (Some(former), Some(offered)) if former != offered => {
+                let next = self.next_credentials(offered);
                 self.former = Some(std::mem::replace(&mut self.local, next));
             }
-        } else if !offer.has_accepted() {
-            let message = "no section of it can be taken: parlor forwards opus, VP8 and H264 \
-                           (profile-level-id 42…, packetization-mode=1) over UDP/TLS/RTP/SAVPF, \
-                           bundled";
-            return Err(SfuError::SdpUnacceptable(message.to_owned()));
+            (None, None) => {
+                let message = "no section of it can be taken: parlor forwards opus, VP8 and H264 \
+                               (profile-level-id 42…, packetization-mode=1) over \
+                               UDP/TLS/RTP/SAVPF, bundled";
+                return Err(SfuError::SdpUnacceptable(message.to_owned()));
+            }
+            _ => {}
+        }
+        if offer.transport.is_some() {
+            self.transport.clone_from(&offer.transport);
         }
         self.answers += 1;
         let ufrag = self.local.ufrag.bytes();
@@ -156,7 +161,6 @@ impl Uplink {
             },
         );
         self.tap.media().apply(&offer);
-        self.offer = Some(offer);
         self.reach.hear(now);
         Ok(answer.into())
     }
@@ -174,7 +178,7 @@ impl Uplink {
         data: &[u8],
         out: &mut dyn Transmit,
     ) {
-        if self.state == State::Closed || self.offer.is_none() {
+        if self.state == State::Closed || self.transport.is_none() {
             return;
         }
         match data.first() {
@@ -311,12 +315,12 @@ impl Uplink {
     }
 
     fn open_library(&mut self, now: Instant, offered: &[u16]) {
-        let Some(offer) = &self.offer else { return };
+        let Some(transport) = &self.transport else { return };
         let library = Library::new(
             library::Parts {
                 crypto: &self.shared.crypto,
                 certificate: &self.shared.certificate,
-                fingerprint: &offer.fingerprint,
+                fingerprint: &transport.fingerprint,
                 profiles: shared::profiles(offered),
                 tap: self.tap.clone(),
             },
@@ -352,9 +356,9 @@ impl Uplink {
 
     /// Credentials for an ICE restart, which must be new (RFC 8445 section 9.1.1.1): a hash of the
     /// secret ones and of what the client brings, since randomness is not at hand here.
-    fn next_credentials(&self, offer: &Offer) -> IceCredentials {
+    fn next_credentials(&self, offered: &Transport) -> IceCredentials {
         let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        for part in [&*self.local.ufrag, &*self.local.pwd, &offer.ufrag, &offer.pwd] {
+        for part in [&*self.local.ufrag, &*self.local.pwd, &offered.ufrag, &offered.pwd] {
             context.update(part.as_bytes());
             context.update(b"\n");
         }

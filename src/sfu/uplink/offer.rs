@@ -20,13 +20,20 @@ const MAX_SOURCES: usize = 16;
 /// What an offer says, as far as it matters here.
 #[derive(Debug, Clone)]
 pub(super) struct Offer {
-    pub(super) ufrag: String,
-    pub(super) pwd: String,
-    /// SHA-256 of the client's certificate, as written: hex pairs with colons.
-    pub(super) fingerprint: String,
+    /// Of the first section that is taken; unset if none is.
+    pub(super) transport: Option<Transport>,
     pub(super) extmap_allow_mixed: bool,
     /// In the offer's order, which is the answer's.
     pub(super) sections: Vec<Section>,
+}
+
+/// The client's end of ICE and DTLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Transport {
+    pub(super) ufrag: String,
+    pub(super) pwd: String,
+    /// SHA-256 of the client's certificate: upper-case hex pairs with colons.
+    pub(super) fingerprint: String,
 }
 
 /// One m-section.
@@ -146,33 +153,28 @@ impl Offer {
             sections.push(read_section(index, part, bundle.as_deref())?);
         }
         one_transport(&mut sections, bundle.is_some());
-        let mids_differ = |section: &Section| {
+        let is_unique = |section: &Section| {
             sections.iter().filter(|other| other.mid == section.mid).count() == 1
         };
-        if !sections.iter().all(mids_differ) {
+        if !sections.iter().all(is_unique) {
             return Err(unacceptable("two of its sections have the same a=mid"));
         }
-        // The transport's attributes are the first accepted section's, or the session's.
         let first = sections.iter().position(|section| section.accepted.is_some());
-        let transport = first.map_or(&session, |index| &parts[index]);
-        let find = |name| transport.value(name).or_else(|| session.value(name));
-        check_setup(find("setup"))?;
-        Ok(Self {
-            ufrag: credential(find("ice-ufrag"), "a=ice-ufrag", 4)?,
-            pwd: credential(find("ice-pwd"), "a=ice-pwd", 22)?,
-            fingerprint: fingerprint(
-                transport.values("fingerprint"),
-                session.values("fingerprint"),
-            )?,
-            extmap_allow_mixed: session.has("extmap-allow-mixed"),
-            sections,
-        })
+        let transport = first.map(|index| read_transport(&parts[index], &session)).transpose()?;
+        let extmap_allow_mixed = session.has("extmap-allow-mixed");
+        Ok(Self { transport, extmap_allow_mixed, sections })
     }
+}
 
-    /// True if anything of it is taken.
-    pub(super) fn has_accepted(&self) -> bool {
-        self.sections.iter().any(|section| section.accepted.is_some())
-    }
+/// Attributes of the transport stand in the section or before all of them.
+fn read_transport(part: &Part<'_>, session: &Part<'_>) -> Result<Transport, SfuError> {
+    let find = |name| part.value(name).or_else(|| session.value(name));
+    check_setup(find("setup"))?;
+    Ok(Transport {
+        ufrag: credential(find("ice-ufrag"), "a=ice-ufrag", 4)?,
+        pwd: credential(find("ice-pwd"), "a=ice-pwd", 22)?,
+        fingerprint: fingerprint(part.values("fingerprint"), session.values("fingerprint"))?,
+    })
 }
 
 fn split(sdp: &str) -> Result<(Part<'_>, Vec<Part<'_>>), SfuError> {
@@ -344,7 +346,7 @@ fn fingerprint<'a>(
                 .split(':')
                 .all(|pair| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit()));
         if hash.eq_ignore_ascii_case("sha-256") && is_hex {
-            return Ok(hex.to_owned());
+            return Ok(hex.to_ascii_uppercase());
         }
     }
     let message = if any {

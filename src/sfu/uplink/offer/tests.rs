@@ -1,1 +1,123 @@
+use super::*;
 
+const CHROMIUM: &str = include_str!("../../../../tests/sdp/chromium.sdp");
+
+fn without(prefix: &str) -> String {
+    CHROMIUM.split_inclusive('\n').filter(|line| !line.starts_with(prefix)).collect()
+}
+
+#[test]
+fn a_refused_offer_is_told_what_is_missing() {
+    let many = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:x\r\n".repeat(500);
+    let cases = [
+        (String::new(), "v=0"),
+        ("hello".into(), "v=0"),
+        ("v=0\r\nnonsense".into(), "x=value"),
+        ("v=0\r\ns=-\r\n".into(), "no m-section"),
+        (format!("v=0\r\n{many}"), "more than 64"),
+        (format!("v=0\r\n{}", "a=x\r\n".repeat(60_000)), "bytes"),
+        ("v=0\r\nm=audio\r\n".into(), "media port"),
+        ("v=0\r\nm=audio x RTP/SAVPF 0\r\n".into(), "port is no number"),
+        (without("a=ice-ufrag"), "a=ice-ufrag is missing"),
+        (without("a=ice-pwd"), "a=ice-pwd is missing"),
+        (without("a=fingerprint"), "a=fingerprint is missing"),
+        (without("a=mid"), "a=mid"),
+        (without("a=rtcp-mux"), "a=rtcp-mux"),
+        (CHROMIUM.replace("a=mid:1", "a=mid:0"), "same a=mid"),
+        (CHROMIUM.replace("a=mid:1", "a=mid:(1)"), "a=mid:(1)"),
+        (CHROMIUM.replace("actpass", "passive"), "a=setup:passive"),
+        (CHROMIUM.replace("sha-256", "sha-1"), "sha-256"),
+        (CHROMIUM.replace("a=ice-pwd:", "a=ice-pwd:x\r\na=old:"), "22 to 256"),
+    ];
+    for (sdp, expected) in cases {
+        let error = Offer::parse(&sdp).expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error:?} does not name {expected:?}");
+    }
+}
+
+#[test]
+fn what_can_be_taken_is_taken() {
+    // Text of a section, and the payload types that are taken of it.
+    let section = |kind: &str, formats: &str, lines: &str| {
+        format!(
+            "v=0\r\na=group:BUNDLE a\r\nm={kind} 9 UDP/TLS/RTP/SAVPF {formats}\r\na=mid:a\r\n\
+             a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=rtcp-mux\r\n\
+             a=fingerprint:SHA-256 {}AB\r\n{lines}",
+            "AB:".repeat(31)
+        )
+    };
+    let h264 = |fmtp: &str| format!("a=rtpmap:99 h264/90000\r\na=fmtp:99 {fmtp}\r\n");
+    type Taken = &'static [(u8, Option<u8>)];
+    let cases: &[(&str, &str, &str, Taken)] = &[
+        ("audio", "0 111", "a=rtpmap:111 OPUS/48000/2\r\n", &[(111, None)]),
+        ("audio", "0 8", "", &[]),
+        ("video", "111", "a=rtpmap:111 opus/48000/2\r\n", &[]),
+        ("video", "96", "a=rtpmap:96 VP8/90000\r\n", &[(96, None)]),
+        ("video", "96", "a=rtpmap:96 VP8/48000\r\n", &[]),
+        ("video", "300", "a=rtpmap:300 VP8/90000\r\n", &[]),
+        (
+            "video",
+            "97 96",
+            "a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n",
+            &[(96, Some(97))],
+        ),
+        ("video", "99", &h264("packetization-mode=1;profile-level-id=42e01f"), &[(99, None)]),
+        ("video", "99", &h264("profile-level-id=42C01F; packetization-mode=1"), &[(99, None)]),
+        ("video", "99", &h264("packetization-mode=1"), &[(99, None)]),
+        ("video", "99", &h264("packetization-mode=0;profile-level-id=42e01f"), &[]),
+        ("video", "99", &h264("packetization-mode=1;profile-level-id=64001f"), &[]),
+        ("video", "99", &h264("packetization-mode=1;profile-level-id=é"), &[]),
+        ("application", "x", "", &[]),
+    ];
+    for (kind, formats, lines, expected) in cases {
+        let offer = Offer::parse(&section(kind, formats, lines)).expect("it is an offer");
+        let taken = offer.sections[0].accepted.iter().flat_map(|accepted| &accepted.codecs);
+        let taken: Vec<(u8, Option<u8>)> = taken.map(|c| (c.payload_type, c.rtx)).collect();
+        assert_eq!(taken, *expected, "{kind} {formats} {lines}");
+    }
+}
+
+#[test]
+fn the_constrained_baseline_is_preferred() {
+    let offer = Offer::parse(CHROMIUM).expect("it is an offer");
+    let video = offer.sections[1].accepted.as_ref().expect("it is taken");
+    let h264 = video.codecs.iter().find(|c| c.codec == Codec::H264).expect("it offers H.264");
+    let fmtp = h264.fmtp.as_deref().expect("it has parameters");
+    assert!(fmtp.contains("profile-level-id=42e01f") && fmtp.contains("packetization-mode=1"));
+    assert!(h264.nack && h264.pli && h264.fir && h264.transport_cc);
+    assert_eq!(video.sources.len(), 1);
+    assert!(video.sources[0].1.is_some(), "its retransmissions are declared");
+}
+
+#[test]
+fn without_bundle_the_first_section_is_taken() {
+    let offer = Offer::parse(&without("a=group")).expect("it is an offer");
+    let taken: Vec<bool> = offer.sections.iter().map(|s| s.accepted.is_some()).collect();
+    assert_eq!(taken, [true, false]);
+}
+
+/// Lines cut, doubled, swapped and bent: whatever comes of it is an answer or an error.
+#[test]
+fn mangled_offers_never_panic() {
+    let mut state = 1_u64;
+    let mut below = |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % limit
+    };
+    for original in [CHROMIUM, include_str!("../../../../tests/sdp/webrtcbin-h264.sdp")] {
+        for _ in 0..2000 {
+            let mut lines: Vec<String> = original.lines().map(str::to_owned).collect();
+            for _ in 0..=below(4) {
+                let (at, with) = (below(lines.len()), below(lines.len()));
+                match below(5) {
+                    0 => drop(lines.remove(at)),
+                    1 => lines.swap(at, with),
+                    2 => lines.insert(at, lines[with].clone()),
+                    3 => lines[at] = lines[at].chars().take(below(30)).collect(),
+                    _ => lines[at] = lines[at].replace([':', ' '], "\u{1F4A9}"),
+                }
+            }
+            let _ = Offer::parse(&lines.join("\r\n"));
+        }
+    }
+}

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use rtc::{
+    interceptor::{Registry, Slot},
     media_stream::MediaStreamTrack,
     peer_connection::{
         RTCPeerConnection, RTCPeerConnectionBuilder,
@@ -25,15 +26,18 @@ use rtc::{
     rtp_transceiver::{
         RTCRtpSenderId,
         rtp_sender::{
-            RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters,
-            RtpCodecKind,
+            RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+            RTCRtpHeaderExtensionCapability, RTCRtpRtxParameters, RtpCodecKind,
         },
     },
     sansio::Protocol as _,
     shared::{TaggedBytesMut, TransportContext, TransportProtocol},
 };
 
-use super::super::{UpEvent, UpShared, Uplink};
+use super::{
+    super::{UpEvent, UpShared, Uplink},
+    spy::{Seen, Spy},
+};
 use crate::{
     ids::Mid,
     sfu::{
@@ -103,6 +107,8 @@ pub(super) struct Client {
     pub(super) senders: Vec<(Line, RTCRtpSenderId)>,
     pub(super) is_connected: bool,
     pub(super) sent_to_server: VecDeque<Vec<u8>>,
+    /// What RTCP came, and the SSRC that it is about.
+    rtcp: Seen,
     /// The client's DTLS has the same defect as ours; a browser's has not.
     flight: Flight,
     /// What becomes of each datagram before it is sent.
@@ -110,14 +116,19 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(lines: &[Line], now: Instant) -> Self {
+    pub(super) fn new(lines: &[Line], settings: SettingEngineBuilder, now: Instant) -> Self {
         let mut engine = MediaEngine::default();
         engine.register_default_codecs().expect("codecs");
-        let registry = register_default_interceptors(Default::default(), &mut engine);
+        let level = "urn:ietf:params:rtp-hdrext:ssrc-audio-level".to_owned();
+        let level = RTCRtpHeaderExtensionCapability { uri: level };
+        engine.register_header_extension(level, RtpCodecKind::Audio, None).expect("an extension");
+        let registry = register_default_interceptors(Registry::new(), &mut engine);
+        let spy = Spy::default();
+        let rtcp = spy.seen.clone();
         let mut connection = RTCPeerConnectionBuilder::new()
             .with_media_engine(engine)
-            .with_setting_engine(SettingEngineBuilder::new().build())
-            .with_interceptor_registry(registry.expect("interceptors"))
+            .with_setting_engine(settings.build())
+            .with_interceptor_registry(registry.expect("interceptors").with(Slot::from(50), spy))
             .build(now)
             .expect("a client");
         let senders = lines.iter().map(|line| (*line, add(&mut connection, *line))).collect();
@@ -132,9 +143,16 @@ impl Client {
             senders,
             is_connected: false,
             sent_to_server: VecDeque::new(),
+            rtcp,
             flight: Flight::new(),
             cut: |datagram| vec![datagram],
         }
+    }
+
+    /// How much RTCP of a kind came about an SSRC.
+    pub(super) fn n_rtcp(&self, kind: &str, ssrc: u32) -> usize {
+        let seen = self.rtcp.lock().expect("one thread");
+        seen.iter().filter(|known| **known == (kind, ssrc)).count()
     }
 
     pub(super) fn add(&mut self, line: Line) {
@@ -250,29 +268,41 @@ pub(super) fn rtp_packet(line: Line, sequence: u16, timestamp: u32, payload: &[u
     }
 }
 
+/// Whether a datagram is lost; the flag tells if it goes up.
+pub(super) type Lose = Box<dyn FnMut(bool, &[u8]) -> bool>;
+
 /// A client, an uplink, and the wire between them with its own clock.
 pub(super) struct Pair {
     pub(super) client: Client,
     pub(super) uplink: Uplink,
     pub(super) now: Instant,
     pub(super) events: Vec<UpEvent>,
-    /// Decides on each datagram: true loses it. The flag tells if it goes up.
-    pub(super) lose: Box<dyn FnMut(bool, &[u8]) -> bool>,
+    pub(super) lose: Lose,
 }
 
 impl Pair {
     pub(super) fn new(shared: &Arc<UpShared>, lines: &[Line]) -> Self {
+        Self::with(shared, lines, SettingEngineBuilder::new(), |offer| offer)
+    }
+
+    /// With settings of the client, and an offer that is changed on its way.
+    pub(super) fn with(
+        shared: &Arc<UpShared>,
+        lines: &[Line],
+        settings: SettingEngineBuilder,
+        change: impl Fn(String) -> String,
+    ) -> Self {
         let now = start_of_time();
         let uplink = uplink(shared, now);
-        let client = Client::new(lines, now);
+        let client = Client::new(lines, settings, now);
         let lose = Box::new(|_: bool, _: &[u8]| false);
         let mut pair = Self { client, uplink, now, events: Vec::new(), lose };
-        pair.negotiate();
+        pair.negotiate(change);
         pair
     }
 
-    pub(super) fn negotiate(&mut self) -> Arc<str> {
-        let offer = self.client.offer(self.now);
+    pub(super) fn negotiate(&mut self, change: impl Fn(String) -> String) -> Arc<str> {
+        let offer = change(self.client.offer(self.now));
         let answer = self.uplink.handle_offer(self.now, &offer).expect("an answer");
         self.client.take_answer(self.now, &answer);
         answer
@@ -334,6 +364,14 @@ impl Pair {
 
     pub(super) fn mid(&self, index: usize) -> Mid {
         self.uplink.mids()[index].0.clone()
+    }
+
+    /// The id of the extension whose URI ends or contains so, in the client's offer.
+    pub(super) fn extension(&self, part: &str) -> u8 {
+        let offer = self.client.connection.local_description().expect("it has offered").sdp;
+        let lines = offer.lines().filter_map(|line| line.strip_prefix("a=extmap:"));
+        let line = lines.into_iter().find(|line| line.contains(part)).expect("an extension");
+        line.split(' ').next().and_then(|id| id.parse().ok()).expect("an id")
     }
 
     fn collect(&mut self) {

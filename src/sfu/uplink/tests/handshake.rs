@@ -61,7 +61,7 @@ fn a_hundred_handshakes_complete_at_thirty_percent_loss() {
         lost += *n_lost.lock().expect("one thread");
     }
     assert!(lost > 100, "the path lost {lost} datagrams only");
-    println!("slowest handshake {slowest:?}, {lost} datagrams lost");
+    assert!(slowest < Duration::from_secs(15), "the slowest took {slowest:?}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::client::{H264, OPUS, Pair, SCREEN, Sent, VP8, rtp_packet};
 use crate::{
     protocol::MediaKind,
@@ -67,6 +69,7 @@ fn a_keyframe_request_reaches_the_publisher() {
     pair.uplink.request_keyframe(pair.now, &video, &mut sent);
     assert_eq!(sent.0.len(), 1, "one SRTCP packet for the declared SSRC");
     pair.deliver(sent);
+    assert_eq!(pair.client.n_rtcp("pli", VP8.ssrc), 1, "the client has got it");
     let sound = pair.mid(0);
     let mut sent = Sent::default();
     pair.uplink.request_keyframe(pair.now, &sound, &mut sent);
@@ -98,6 +101,102 @@ fn a_lost_packet_is_asked_for_and_comes_by_rtx() {
         assert_eq!(repeated.sequence, 65_530_u16.wrapping_add(9), "the lost one came last");
         assert_eq!((repeated.ssrc, &repeated.payload[..]), (line.ssrc, &payloads[9][..]));
         pair.run(Duration::from_secs(1), |_| false);
-        assert_eq!(packets(&pair, "1").len(), 20, "it is not asked for again");
+        assert_eq!(packets(&pair, "1").len(), 20, "and once only");
+        assert_eq!(pair.client.n_rtcp("nack", line.ssrc), 1, "it is not asked for again");
     }
+}
+
+#[test]
+fn a_packet_that_never_comes_is_asked_for_a_few_times_only() {
+    let shared = UpShared::new().expect("a certificate");
+    let mut pair = Pair::new(&shared, &[OPUS, VP8]);
+    pair.connect();
+    pair.lose = Box::new(|up, datagram| up && datagram[0] >= 128 && datagram[1] & 0x7f == 97);
+    for sequence in [1, 3] {
+        let packet = rtp_packet(VP8, sequence, 0, &[0x10, 0x01]);
+        pair.client.send(pair.now, VP8, packet);
+        pair.exchange();
+    }
+    pair.run(Duration::from_secs(3), |_| false);
+    let n_asked = pair.client.n_rtcp("nack", VP8.ssrc);
+    assert!((3..=10).contains(&n_asked), "asked {n_asked} times");
+}
+
+#[test]
+fn reports_go_both_ways() {
+    let shared = UpShared::new().expect("a certificate");
+    let mut pair = Pair::new(&shared, &[OPUS, VP8]);
+    pair.connect();
+    for sequence in 0..30 {
+        let timestamp = u32::from(sequence) * 9000;
+        let mut packet = rtp_packet(VP8, sequence, timestamp, &[0x10, 0x01, 2]);
+        let counter = Bytes::copy_from_slice(&sequence.to_be_bytes());
+        packet.header.set_extension(pair.extension("transport-wide-cc"), counter).expect("it fits");
+        pair.client.send(pair.now, VP8, packet);
+        pair.run(Duration::from_millis(100), |_| false);
+    }
+    let reported: Vec<u32> = pair
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            UpEvent::SenderReport { mid, rtp_timestamp, .. } => {
+                assert_eq!(mid.as_str(), "1");
+                Some(*rtp_timestamp)
+            }
+            _ => None,
+        })
+        .collect();
+    assert!(reported.len() >= 2 && reported.is_sorted(), "sender reports: {reported:?}");
+    assert!(pair.client.n_rtcp("report", VP8.ssrc) >= 2, "receiver reports");
+    assert!(pair.client.n_rtcp("transport-cc", VP8.ssrc) >= 5, "arrival feedback");
+}
+
+#[test]
+fn the_level_of_sound_is_read() {
+    let shared = UpShared::new().expect("a certificate");
+    let mut pair = Pair::new(&shared, &[OPUS]);
+    pair.connect();
+    let mut packet = rtp_packet(OPUS, 1, 960, b"loud");
+    let level = Bytes::from_static(&[0x80 | 30]);
+    packet.header.set_extension(pair.extension("ssrc-audio-level"), level).expect("it fits");
+    pair.client.send(pair.now, OPUS, packet);
+    pair.exchange();
+    let sound = packets(&pair, "0").remove(0);
+    assert_eq!((sound.audio_level, &sound.payload[..]), (Some(30), &b"loud"[..]));
+}
+
+/// RFC 9429 does not ask for `a=ssrc`; then packets are told apart by their mid, and failing that
+/// by a payload type that only one section has.
+#[test]
+fn sources_that_were_not_declared_are_sorted() {
+    let shared = UpShared::new().expect("a certificate");
+    let without_ssrc = |offer: String| {
+        let lines = offer.split_inclusive('\n').filter(|line| !line.starts_with("a=ssrc"));
+        lines.collect::<String>()
+    };
+    let settings = Default::default;
+    let lines = [OPUS, VP8, SCREEN];
+    let mut pair = Pair::with(&shared, &lines, settings(), without_ssrc);
+    pair.connect();
+    let video = pair.mid(2);
+    let mut sent = Sent::default();
+    pair.uplink.request_keyframe(pair.now, &video, &mut sent);
+    assert!(sent.0.is_empty(), "nobody knows its SSRC yet");
+    let mid = pair.extension("sdes:mid");
+    for (line, says) in [(VP8, "1"), (SCREEN, "2")] {
+        let mut packet = rtp_packet(line, 1, 0, &[0x10, 0x01]);
+        let says = Bytes::from_static(says.as_bytes());
+        packet.header.set_extension(mid, says).expect("it fits");
+        pair.client.send(pair.now, line, packet);
+        // From the second on the mid is known.
+        pair.client.send(pair.now, line, rtp_packet(line, 2, 0, &[0x10, 0x01]));
+    }
+    pair.client.send(pair.now, OPUS, rtp_packet(OPUS, 1, 0, b"sound"));
+    pair.exchange();
+    pair.run(Duration::from_millis(100), |_| false);
+    let n_packets = ["0", "1", "2"].map(|mid| packets(&pair, mid).len());
+    assert_eq!(n_packets, [1, 2, 2]);
+    assert_eq!(packets(&pair, "2")[0].ssrc, SCREEN.ssrc);
+    assert_eq!(pair.client.n_rtcp("pli", SCREEN.ssrc), 1, "the request was remembered");
+    assert_eq!(pair.client.n_rtcp("pli", VP8.ssrc), 0);
 }

@@ -3,3 +3,5 @@
 mod client;
 mod handshake;
 mod media;
+mod negotiation;
+mod spy;
