@@ -69,8 +69,18 @@ impl Profile {
 
 /// Session keys of one direction and one of SRTP, SRTCP.
 enum Cipher {
-    Gcm { key: LessSafeKey, salt: [u8; 12] },
-    Cm { key: EncryptingKey, salt: [u8; 16], auth: hmac::Key },
+    Gcm {
+        key: LessSafeKey,
+        salt: [u8; 12],
+    },
+    /// Boxed: 1.7 KB that most viewers do not need.
+    Cm(Box<CmKeys>),
+}
+
+struct CmKeys {
+    key: EncryptingKey,
+    salt: [u8; 16],
+    auth: hmac::Key,
 }
 
 impl Cipher {
@@ -90,11 +100,11 @@ impl Cipher {
                 derive(master_key, master_salt, label + 2, &mut salt[..14])?;
                 let mut auth = [0; 20];
                 derive(master_key, master_salt, label + 1, &mut auth)?;
-                Some(Self::Cm {
+                Some(Self::Cm(Box::new(CmKeys {
                     key: EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, &key).ok()?).ok()?,
                     salt,
                     auth: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth),
-                })
+                })))
             }
         }
     }
@@ -202,7 +212,8 @@ impl Srtp {
                     .ok()?;
                 Some(end + GCM_TAG)
             }
-            Cipher::Cm { key, salt, auth } => {
+            Cipher::Cm(keys) => {
+                let CmKeys { key, salt, auth } = &**keys;
                 let out = out.get_mut(..end + CM_TAG)?;
                 out[RTP_HEADER..end].copy_from_slice(payload);
                 counter_mode(key, cm_iv(salt, ssrc, index), &mut out[RTP_HEADER..end])?;
@@ -234,7 +245,8 @@ impl Srtp {
                 out[length + GCM_TAG..][..INDEX].copy_from_slice(&word);
                 Some(length + GCM_TAG + INDEX)
             }
-            Cipher::Cm { key, salt, auth } => {
+            Cipher::Cm(keys) => {
+                let CmKeys { key, salt, auth } = &**keys;
                 let iv = cm_iv(salt, ssrc, u64::from(index));
                 counter_mode(key, iv, &mut out[RTCP_HEADER..length])?;
                 out[length..length + INDEX].copy_from_slice(&word);
@@ -269,7 +281,8 @@ impl Srtp {
                 key.open_in_place(nonce, Aad::from(aad), &mut buffer[RTCP_HEADER..sealed]).ok()?;
                 (sealed - GCM_TAG, index)
             }
-            Cipher::Cm { key, salt, auth } => {
+            Cipher::Cm(keys) => {
+                let CmKeys { key, salt, auth } = &**keys;
                 let tagged =
                     packet.len().checked_sub(CM_TAG).filter(|n| *n >= RTCP_HEADER + INDEX)?;
                 let tag = cm_tag(auth, [&packet[..tagged], &[]]);
