@@ -8,6 +8,8 @@
 //!
 //! `cargo bench --bench forward` prints the table. The ratio says more than the microseconds.
 
+#![expect(clippy::disallowed_methods, reason = "pacing and pauses are what a load needs")]
+
 use std::{
     collections::BTreeSet,
     fs,
