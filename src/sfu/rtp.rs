@@ -63,7 +63,7 @@ impl<'a> Header<'a> {
 
     /// Identifiers and values of its extensions, up to the first that is cut off. An unknown
     /// profile has none.
-    pub(crate) fn extensions(&self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
+    pub(crate) fn extensions(&self) -> impl Iterator<Item = (u8, &'a [u8])> {
         let mut rest = self.elements;
         let is_one_byte = self.profile == ONE_BYTE;
         let is_known = is_one_byte || self.profile & 0xfff0 == TWO_BYTE;

@@ -30,17 +30,18 @@ use rtc::{
     shared::TransportContext,
 };
 
-use super::{
-    super::{
-        UpEvent,
-        offer::{Extension, Offer},
-    },
-    published::{self, Published},
-};
+use super::published::{self, Published};
 use crate::{
     ids::Mid,
     protocol::MediaKind,
-    sfu::{packet::Packet, payload},
+    sfu::{
+        packet::Packet,
+        payload,
+        uplink::{
+            UpEvent,
+            offer::{Extension, Offer},
+        },
+    },
 };
 
 /// A missing packet is asked for this often, this many times: over a path of 100 ms, twice before

@@ -2,8 +2,10 @@
 
 use rtc::rtp;
 
-use super::super::offer::{Accepted, Extension, OfferedCodec};
-use crate::ids::Mid;
+use crate::{
+    ids::Mid,
+    sfu::uplink::offer::{Accepted, Extension, OfferedCodec},
+};
 
 /// An m-section that publishes.
 #[derive(Debug)]

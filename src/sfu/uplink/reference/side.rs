@@ -2,10 +2,14 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use super::{super::Uplink, Reference};
+use super::Reference;
 use crate::{
     ids::Mid,
-    sfu::{SfuError, transmit::Transmit, uplink::UpEvent},
+    sfu::{
+        SfuError,
+        transmit::Transmit,
+        uplink::{UpEvent, Uplink},
+    },
 };
 
 /// A publisher's connection, whoever made it; see [`Uplink`] for what each does.

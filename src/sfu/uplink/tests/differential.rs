@@ -203,7 +203,7 @@ impl Script {
     fn step(&mut self) -> Vec<(u64, Vec<u8>)> {
         self.n += 1;
         let n = self.n;
-        let body = [0x10, u8::from(n % 50 != 0), n as u8, 9];
+        let body = [0x10, u8::from(!n.is_multiple_of(50)), n as u8, 9];
         let mut sent = Vec::new();
         let sequence = n.wrapping_add(65_400);
         let what = self.random.next() % 25;
@@ -227,7 +227,10 @@ impl Script {
             sent.push((if self.random.chance(5) { 3 } else { 0 }, video));
         }
         sent.push((0, self.packet(SOUND, 111, n, &[0x78, n as u8])));
-        sent.push((0, self.packet(SCREEN, 102, n, &[if n % 40 == 0 { 0x65 } else { 0x41 }, 1])));
+        sent.push((
+            0,
+            self.packet(SCREEN, 102, n, &[if n.is_multiple_of(40) { 0x65 } else { 0x41 }, 1]),
+        ));
         if what == 2 {
             // A source that nobody knows, and a retransmission of nothing.
             sent.push((0, self.packet(99, 120, n, &body)));
