@@ -4,7 +4,8 @@
 //! are sealed beforehand and not counted. Our own up side and the library's connection behind the same
 //! interface take the same traffic in the same run; a track's cache of 1024 packets is kept, and what
 //! is due (receiver reports, transport-cc) is done. The floor is aws-lc alone: opening the same bytes
-//! into one buffer. CPU is that of the thread. No socket: `recvmmsg` comes on top.
+//! into one buffer. CPU is that of the thread. A second table has our own side with all around it:
+//! a worker with its socket on loopback, 1000 packets a second, nobody watching.
 //!
 //! `cargo bench --bench uplink --features reference` prints the table.
 
@@ -19,7 +20,6 @@ use nix::time::{ClockId, clock_gettime};
 use parlor::sfu::{
     credentials::IceCredentials,
     packet::Packet,
-    transmit::Transmit,
     uplink::{
         UpEvent, UpShared, Uplink,
         reference::{Reference, ReferenceShared, Side},
@@ -37,6 +37,7 @@ use self::{
 mod client;
 mod counting;
 mod floor;
+mod socket;
 
 const SSRC: u32 = 77;
 const PAYLOAD_LEN: usize = 1160;
@@ -52,6 +53,27 @@ const TRANSPORT_CC: &str =
 /// CPU time of this thread.
 fn cpu() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("Linux has it").into()
+}
+
+/// An offer of one picture, with transport-wide numbers.
+fn offer(client: &Client) -> String {
+    client.offer(&[("v", "VP8", SSRC)]).replace(
+        "a=rtcp-fb:96 nack\r\n",
+        &format!("a=rtcp-fb:96 nack\r\na=rtcp-fb:96 transport-cc\r\na=extmap:3 {TRANSPORT_CC}\r\n"),
+    )
+}
+
+/// A packet of it, which begins no keyframe.
+fn packet(sequence: u16) -> Vec<u8> {
+    let number = sequence.to_be_bytes();
+    let mut packet = vec![0x90, 96];
+    packet.extend(number);
+    packet.extend((u32::from(sequence) * 90).to_be_bytes());
+    packet.extend(SSRC.to_be_bytes());
+    packet.extend([0xbe, 0xde, 0, 1, 0x31, number[0], number[1], 0]);
+    packet.extend([0x10, 0x01]);
+    packet.resize(packet.len() + PAYLOAD_LEN - 2, 7);
+    packet
 }
 
 /// One publisher and its connection.
@@ -72,12 +94,7 @@ impl<S: Side> Bench<S> {
     fn connect(mut side: S, profile: SrtpProtectionProfile) -> Self {
         let now = Instant::now();
         let mut client = Client::new(now, &ClientShared::with_profile(profile), "one");
-        let offer = client.offer(&[("v", "VP8", SSRC)]).replace(
-            "a=rtcp-fb:96 nack\r\n",
-            &format!(
-                "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 transport-cc\r\na=extmap:3 {TRANSPORT_CC}\r\n"
-            ),
-        );
+        let offer = offer(&client);
         let answer = side.offer(now, &offer).expect("an answer");
         client.take_answer(&answer);
         let cache = (0..CACHE_PACKETS).map(|_| None).collect();
@@ -106,15 +123,7 @@ impl<S: Side> Bench<S> {
     fn sealed(&mut self) -> Vec<Vec<u8>> {
         for _ in 0..BATCH {
             self.sequence = self.sequence.wrapping_add(1);
-            let number = self.sequence.to_be_bytes();
-            let mut packet = vec![0x90, 96];
-            packet.extend(number);
-            packet.extend((u32::from(self.sequence) * 90).to_be_bytes());
-            packet.extend(SSRC.to_be_bytes());
-            packet.extend([0xbe, 0xde, 0, 1, 0x31, number[0], number[1], 0]);
-            packet.extend([0x10, 0x01]);
-            packet.resize(packet.len() + PAYLOAD_LEN - 2, 7);
-            self.client.send_rtp(&packet);
+            self.client.send_rtp(&packet(self.sequence));
         }
         std::mem::take(&mut self.client.out)
     }
@@ -198,5 +207,20 @@ fn main() {
             print(format!("| {name} | {side} | {ns:.0} | {times:.2} | {allocations:.2} |"));
         }
         print(format!("| {name} | floor | {floor_ns:.0} | 1.00 | 0 |"));
+    }
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    print(String::new());
+    print("| cipher | with socket and worker | us a packet |".into());
+    print("|---|---|---|".into());
+    for (name, profile) in ciphers {
+        let costs = runtime.block_on(socket::measure(profile, &[33, 1]));
+        for (pattern, us) in ["frames of 33", "singly"].iter().zip(costs) {
+            print(format!("| {name} | {pattern} | {us:.2} |"));
+        }
+    }
+    for (pattern, per_burst) in [("frames of 33", 33), ("singly", 1)] {
+        let us = socket::bare_receive(per_burst);
+        print(format!("| none: a thread in `recv` | {pattern} | {us:.2} |"));
     }
 }

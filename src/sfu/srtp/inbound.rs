@@ -28,7 +28,7 @@ const MAX_INDEX: u64 = (1 << 48) - 1;
 /// which is why each source has its own: sound must not keep pictures alive.
 const PACKETS_A_CHUNK: usize = 16;
 const SMALLEST_CHUNK: usize = 2 * 1024;
-const LARGEST_CHUNK: usize = 32 * 1024;
+const LARGEST_CHUNK: usize = 20 * 1024;
 
 /// Why a packet was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
