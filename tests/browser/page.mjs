@@ -8,14 +8,22 @@ const { chromium } = require('playwright-core');
 
 const EVERY_MS = 25;
 
-export async function launch() {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
-    ],
-  });
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+const settings = (executablePath) => ({
+  executablePath,
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+  ],
+});
+
+export const launch = (executablePath = CHROMIUM) => chromium.launch(settings(executablePath));
+
+/** A browser whose process is known, to be treated badly. */
+export async function launchWithProcess() {
+  const server = await chromium.launchServer(settings(CHROMIUM));
+  return { browser: await chromium.connect(server.wsEndpoint()), pid: server.process().pid, kill: () => server.kill() };
 }
 
 /** Runs in the page before all else: notes when `joined` came and when each tile first was live. */
@@ -116,6 +124,35 @@ export function tilesOf(page) {
   return page.evaluate(() => [...document.querySelectorAll('parlor-tile')].map((tile) => ({
     name: tile.getAttribute('aria-label'), state: tile.dataset.state, mic: tile.dataset.mic, own: tile.classList.contains('own'),
   })));
+}
+
+/** Frames of everybody else grow by at least five, from wherever they were. */
+export async function framesGrow(page, nOthers) {
+  const first = await until('the others are there', () => received(page), (seen) => Object.keys(seen).length === nOthers);
+  await until('frames grow', () => received(page), (seen) => Object.keys(first).every((name) => (seen[name]?.frames ?? 0) >= first[name].frames + 5));
+  await until('tiles are live', () => tilesOf(page), (tiles) => tiles.length === nOthers + 1 && tiles.every(({ state }) => state === 'live'));
+}
+
+/** The tiles of these become live, and their frames grow by at least five. */
+export async function pictureGrows(page, names) {
+  const live = (tiles) => names.every((name) => tiles.some((tile) => tile.name === name && tile.state === 'live'));
+  await until(`${names.join(', ')} live`, () => tilesOf(page), live);
+  const first = await received(page);
+  await until(`frames of ${names.join(', ')} grow`, () => received(page), (seen) => (
+    names.every((name) => (seen[name]?.frames ?? 0) >= (first[name]?.frames ?? 0) + 5)));
+}
+
+/** Everybody who says that their microphone is on is heard. */
+export async function soundGrows(page) {
+  const speaking = await page.evaluate(() => {
+    const { state } = window.parlor;
+    return state.members.filter(({ id, mic }) => id !== state.you && mic).map(({ name }) => name);
+  });
+  if (speaking.length === 0) throw new Error('nobody has a microphone on');
+  const first = await received(page);
+  const heard = await until('sound energy grows', () => received(page), (seen) => (
+    speaking.every((name) => (seen[name]?.energy ?? 0) > (first[name]?.energy ?? 0))));
+  return Object.fromEntries(speaking.map((name) => [name, heard[name].energy]));
 }
 
 /** The middle one. @param {number[]} values */

@@ -12,12 +12,13 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 
-import { WORDS, join, launch, median, openPage, received, tilesOf, until } from './page.mjs';
+import { checklist } from './checks.mjs';
+import { WORDS, framesGrow, join, launch, median, openPage, soundGrows, tilesOf, until } from './page.mjs';
 
 const GONE_MS = 2000;
 
 const { url, options } = readArguments(process.argv.slice(2));
-const summary = { url, checks: [], picturesMs: [], goneMs: null };
+const { summary, check, finish } = checklist({ url, picturesMs: [], goneMs: null });
 /** @type {string[]} */
 const faults = [];
 
@@ -36,45 +37,10 @@ function readArguments(given) {
   return { url, options };
 }
 
-/** Runs one check; the others run all the same. */
-async function check(what, run) {
-  const started = performance.now();
-  try {
-    const detail = await run();
-    summary.checks.push({ what, ok: true, detail });
-    console.log(`ok    ${what}${detail === undefined ? '' : ` (${JSON.stringify(detail)})`} ${Math.round(performance.now() - started)} ms`);
-    return true;
-  } catch (error) {
-    summary.checks.push({ what, ok: false, detail: String(error.message) });
-    console.log(`FAIL  ${what}: ${error.message}`);
-    return false;
-  }
-}
-
 const others = (page) => page.evaluate(() => {
   const { state } = window.parlor;
   return state.members.filter(({ id }) => id !== state.you).map(({ name, kind }) => ({ name, kind }));
 });
-
-/** Frames of everybody else grow by at least five, from wherever they were. */
-async function framesGrow(page, nOthers) {
-  const first = await until('the others are there', () => received(page), (seen) => Object.keys(seen).length === nOthers);
-  await until('frames grow', () => received(page), (seen) => Object.keys(first).every((name) => (seen[name]?.frames ?? 0) >= first[name].frames + 5));
-  await until('tiles are live', () => tilesOf(page), (tiles) => tiles.length === nOthers + 1 && tiles.every(({ state }) => state === 'live'));
-}
-
-/** Everybody who says that their microphone is on is heard. */
-async function soundGrows(page) {
-  const speaking = await page.evaluate(() => {
-    const { state } = window.parlor;
-    return state.members.filter(({ id, mic }) => id !== state.you && mic).map(({ name }) => name);
-  });
-  if (speaking.length === 0) throw new Error('nobody has a microphone on');
-  const first = await received(page);
-  const heard = await until('sound energy grows', () => received(page), (seen) => (
-    speaking.every((name) => (seen[name]?.energy ?? 0) > (first[name]?.energy ?? 0))));
-  return Object.fromEntries(speaking.map((name) => [name, heard[name].energy]));
-}
 
 async function chatArrives(from, to, text) {
   const chat = from.getByRole('button', { name: 'Chat' });
@@ -189,5 +155,4 @@ async function main() {
 }
 
 await main();
-console.log(JSON.stringify(summary));
-process.exitCode = summary.checks.every(({ ok }) => ok) ? 0 : 1;
+finish();
