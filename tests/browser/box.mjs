@@ -18,6 +18,8 @@ id = "demo"
 source = "test"
 audio = "test"
 `;
+/** Keys that make the camera cheap: for scenes that are about something else. */
+export const LIGHT_CAMERA = 'size = "320x240"\nfps = 10\n';
 
 /** A TCP port of loopback that nobody has at this moment. */
 function freeTcpPort() {
@@ -66,23 +68,23 @@ export class Box {
     this.#prefix = prefix;
   }
 
-  /** Makes the folder with the configuration; `ports` is what is written before the camera. */
-  async #prepare(ports) {
+  /** Makes the folder with the configuration: ports, and more keys of the camera. */
+  async #prepare(ports, camera) {
     this.#folder = await mkdtemp(path.join(tmpdir(), 'parlor-browser-'));
-    await writeFile(path.join(this.#folder, 'parlor.toml'), `${ports}${CAMERA}`);
+    await writeFile(path.join(this.#folder, 'parlor.toml'), `${ports}${CAMERA}${camera}`);
   }
 
   /** Starts with nothing configured but the camera. Resolves when it is ready. */
-  async startWithDefaults() {
-    await this.#prepare('');
+  async startWithDefaults(camera = '') {
+    await this.#prepare('', camera);
     await this.start();
   }
 
   /** Starts on free ports of loopback. Resolves with its URL when it is ready. */
-  async startOnLoopback() {
+  async startOnLoopback(camera = '') {
     const media = await freeUdpPort();
     const host = `127.0.0.1:${await freeTcpPort()}`;
-    await this.#prepare(`[http]\nlisten = "${host}"\n[media]\nports = "${media}-${media}"\n`);
+    await this.#prepare(`[http]\nlisten = "${host}"\n[media]\nports = "${media}-${media}"\n`, camera);
     await this.start();
     return `https://${host}/`;
   }

@@ -8,21 +8,26 @@ const { chromium } = require('playwright-core');
 
 const EVERY_MS = 25;
 
-export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+/** A browser whose camera makes few frames: for scenes that are about something else. */
+export const LIGHT = { fps: 10 };
 
-const settings = (executablePath) => ({
-  executablePath,
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
-  ],
-});
+function settings({ executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium', fps = 0 } = {}) {
+  return {
+    executablePath,
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', '--use-fake-ui-for-media-stream',
+      `--use-fake-device-for-media-stream${fps === 0 ? '' : `=fps=${fps}`}`,
+    ],
+  };
+}
 
-export const launch = (executablePath = CHROMIUM) => chromium.launch(settings(executablePath));
+/** @param {{ executablePath?: string, fps?: number }} [options] */
+export const launch = (options) => chromium.launch(settings(options));
 
 /** A browser whose process is known, to be treated badly. */
-export async function launchWithProcess() {
-  const server = await chromium.launchServer(settings(CHROMIUM));
+export async function launchWithProcess(options) {
+  const server = await chromium.launchServer(settings(options));
   return { browser: await chromium.connect(server.wsEndpoint()), pid: server.process().pid, kill: () => server.kill() };
 }
 
@@ -76,7 +81,7 @@ export const WORDS = {
 export async function join(page, name, words = WORDS.en) {
   await page.getByRole('textbox', { name: words.name }).fill(name);
   await page.getByRole('button', { name: words.join, exact: true }).click();
-  await page.getByRole('button', { name: words.leave }).waitFor({ timeout: 15_000 });
+  await page.getByRole('button', { name: words.leave }).waitFor({ timeout: 30_000 });
 }
 
 /**
