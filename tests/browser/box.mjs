@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -66,6 +67,11 @@ export class Box {
   constructor(binary, prefix = []) {
     this.#binary = binary;
     this.#prefix = prefix;
+    // Nothing is left where a scene is broken off.
+    process.on('exit', () => {
+      this.#child?.kill('SIGKILL');
+      if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
+    });
   }
 
   /** Makes the folder with the configuration: ports, and more keys of the camera. */
@@ -95,7 +101,9 @@ export class Box {
       ...this.#prefix, this.#binary, 'serve',
       '--config', path.join(this.#folder, 'parlor.toml'), '--data', path.join(this.#folder, 'data'),
     ];
-    const child = spawn(command, words, { stdio: ['ignore', 'inherit', 'pipe'] });
+    // What the developer's shell sets must not count, other than how much is logged.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PARLOR_') || name === 'PARLOR_LOG'));
+    const child = spawn(command, words, { stdio: ['ignore', 'inherit', 'pipe'], env });
     this.#child = child;
     this.#ended = ended(child);
     this.opened = [];
@@ -130,6 +138,6 @@ export class Box {
     const running = this.#child !== null;
     const { code } = await this.stop();
     if (this.#folder) await rm(this.#folder, { recursive: true, force: true });
-    if (running && code !== 0) throw new Error(`parlor ended with ${code} on SIGTERM, not with 0`);
+    if (running && code !== 0) throw new Error(`parlor ended with ${code}, not with 0`);
   }
 }

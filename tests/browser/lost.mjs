@@ -124,14 +124,15 @@ async function main() {
   const people = {};
   try {
     const url = await box.startOnLoopback(LIGHT_CAMERA);
-    for (const name of NAMES) {
-      const launched = await launchWithProcess(LIGHT);
-      people[name] = { ...launched, page: await openPage(launched.browser, url, faults) };
-      await join(people[name].page, name);
-    }
-    await check('two browsers and the camera see each other', async () => {
+    const there = await check('two browsers and the camera see each other', async () => {
+      for (const name of NAMES) {
+        const launched = await launchWithProcess(LIGHT);
+        people[name] = { ...launched, page: await openPage(launched.browser, url, faults) };
+        await join(people[name].page, name);
+      }
       for (const { page } of Object.values(people)) await framesGrow(page, 2);
     });
+    if (!there) return;
     await frozen(people);
     await restarted(box, people);
     await killed(people);

@@ -11,7 +11,9 @@ const EVERY_MS = 25;
 /** A browser whose camera makes few frames: for scenes that are about something else. */
 export const LIGHT = { fps: 10 };
 
-function settings({ executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium', fps = 0 } = {}) {
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+function settings({ executablePath = CHROMIUM, fps = 0 } = {}) {
   return {
     executablePath,
     args: [

@@ -16,8 +16,14 @@ const only = at < 0 ? null : options.splice(at, 2)[1];
 
 /** @type {import('node:child_process').ChildProcess | null} */
 let running = null;
+let brokenOff = false;
 // A scene cleans up after itself: it is told, and waited for.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => running?.kill(signal));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    brokenOff = true;
+    running?.kill(signal);
+  });
+}
 
 /** Whether the script ends well. */
 async function script(name, ...words) {
@@ -40,6 +46,7 @@ const scenes = { room, lost: () => script('lost.mjs', binary), lan: () => script
 const wanted = Object.entries(scenes).filter(([name]) => only === null || name === only);
 if (wanted.length === 0) throw new Error(`no scene is called ${only}; there are ${Object.keys(scenes).join(', ')}`);
 for (const [name, run] of wanted) {
+  if (brokenOff) break;
   console.log(`scene ${name}`);
   const good = await run().catch((error) => {
     console.error(error.message);
