@@ -12,7 +12,7 @@ import path from 'node:path';
 
 import { Box, LIGHT_CAMERA } from './box.mjs';
 import { checklist } from './checks.mjs';
-import { CHROMIUM, LIGHT, framesGrow, join, launch, openPage, soundGrows } from './page.mjs';
+import { CHROMIUM, LIGHT, framesGrow, join, launch, openPage, soundGrows, until } from './page.mjs';
 
 const SERVER = '10.77.0.2';
 const CLIENT = '10.77.0.9';
@@ -44,13 +44,18 @@ function hindrance() {
   return null;
 }
 
-function cable() {
+/** A network that stands: Chromium gives up what it loads when an address comes or a cable. */
+async function cable() {
   ip(`netns add ${client}`);
   ip(`-n ${server} link add eth0 type veth peer name eth0 netns ${client}`);
   for (const [namespace, address] of [[server, SERVER], [client, CLIENT]]) {
     ip(`-n ${namespace} link set lo up`);
+    ip(`-n ${namespace} link set eth0 addrgenmode none`); // IPv6's own address would come a second later
     ip(`-n ${namespace} address add ${address}/${PREFIX_LEN} dev eth0`);
     ip(`-n ${namespace} link set eth0 up`);
+  }
+  for (const namespace of [server, client]) {
+    await until('the cable is in', () => ip(`-n ${namespace} link show eth0`).toString(), (shown) => shown.includes('state UP'));
   }
 }
 
@@ -127,7 +132,7 @@ async function main() {
   const box = new Box(binary, ['ip', 'netns', 'exec', server]);
   let browser;
   try {
-    cable();
+    await cable();
     const started = await check('parlor finds its address by itself', async () => {
       await box.startWithDefaults(LIGHT_CAMERA);
       const expected = `${SERVER}:${HTTP_PORT}`;
