@@ -68,6 +68,10 @@ async function killed({ Ana: ana, Ben: ben }) {
 
 async function frozen({ Ana: ana, Ben: ben }) {
   const processes = await family(ben.pid);
+  const pongs = () => ben.page.evaluate(() => window.seen.pongs);
+  const before = await pongs();
+  // Just after the box has heard of it: the longest that its silence can go unnoticed.
+  await until('the next pong', pongs, (now) => now > before);
   try {
     await check(`a frozen browser is lost within ${LOST_MS} ms`, async () => {
       const start = performance.now();

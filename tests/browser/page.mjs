@@ -33,15 +33,16 @@ export async function launchWithProcess(options) {
   return { browser: await chromium.connect(server.wsEndpoint()), pid: server.process().pid, kill: () => server.kill() };
 }
 
-/** Runs in the page before all else: notes when `joined` came and when each tile first was live. */
+/** Runs in the page before all else: notes when `joined` came, when each tile first was live, and pongs. */
 function observe() {
-  const seen = { joinedAt: 0, live: {} };
+  const seen = { joinedAt: 0, live: {}, pongs: 0 };
   window.seen = seen;
   window.WebSocket = class extends WebSocket {
     constructor(...given) {
       super(...given);
       this.addEventListener('message', (event) => {
         if (String(event.data).includes('"type":"joined"')) seen.joinedAt = performance.now();
+        if (String(event.data).includes('"type":"pong"')) seen.pongs += 1;
       });
     }
   };
