@@ -13,7 +13,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 
 import { checklist } from './checks.mjs';
-import { WORDS, framesGrow, join, launch, median, openPage, soundGrows, tilesOf, until } from './page.mjs';
+import { WORDS, framesGrow, join, launch, median, openPage, pictureGrows, soundGrows, tilesOf, until } from './page.mjs';
 
 const GONE_MS = 2000;
 
@@ -59,6 +59,15 @@ async function toggleIsSeen(page, name, button, other, field, off, on) {
     const tile = other.getByRole('group', { name, exact: true });
     await until(`${field}=${wanted}`, () => tile.getAttribute(field), (value) => value === wanted, 10_000);
   }
+}
+
+/** Leaves by the button and joins again; the other page has kept the sections he was shown on. */
+async function comesBack(page, name, other) {
+  await page.getByRole('button', { name: WORDS.en.leave }).click();
+  await until(`${name} is gone`, () => tilesOf(other), (tiles) => !tiles.some((tile) => tile.name === name), GONE_MS);
+  await join(page, name);
+  await pictureGrows(other, [name]);
+  await soundGrows(other);
 }
 
 /** A third page joins; how long from `joined` to a picture of everybody, and of the first. */
@@ -134,6 +143,7 @@ async function main() {
     await check('chat arrives at Ana', () => chatArrives(ben, ana, `你好 Ana, ${Date.now()}`));
     await check('camera off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Camera', ben, 'data-state', 'muted', 'live'));
     await check('microphone off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Microphone', ben, 'data-mic', 'off', 'on'));
+    await check('Ben leaves, comes back, and is seen and heard again', () => comesBack(ben, 'Ben', ana));
     await check('a third page joins late and goes, several times', () => late(browser, ana));
     await check(`late picture within ${options.budget} ms of joined (median)`, () => {
       const ms = median(summary.picturesMs.map(({ lastMs }) => lastMs));
