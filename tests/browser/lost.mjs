@@ -16,7 +16,7 @@ const NAMES = ['Ana', 'Ben'];
 
 const [binary] = process.argv.slice(2);
 if (!binary) throw new Error('usage: node tests/browser/lost.mjs BINARY');
-const { summary, check, finish } = checklist({ killedMs: null, frozenMs: null, thawedMs: null, toldMs: {}, stopMs: null, backMs: {} });
+const { summary, check, finish } = checklist({ killedMs: null, frozenMs: null, thawedMs: null, toldMs: {}, stopMs: null, backMs: {}, stopAloneMs: null });
 /** @type {string[]} */
 const faults = [];
 const since = (start) => Math.round(performance.now() - start);
@@ -108,7 +108,6 @@ async function restarted(box, people) {
     const { code, ms } = await end;
     summary.stopMs = ms;
     if (code !== 0 || ms > STOP_MS) throw new Error(`it ended with ${code} after ${ms} ms`);
-    return ms;
   });
   await check('it starts again on the same ports and data', () => box.start());
   const ready = performance.now();
@@ -120,6 +119,21 @@ async function restarted(box, people) {
     if (words.length > 0) throw new Error(`it still says ${words.join('; ')}`);
     return summary.backMs[name];
   })));
+}
+
+/** The farewell is heard by nobody: the box does not wait for it longer than it may. */
+async function stopsAlone(box, { Ana: ana }) {
+  const processes = await family(ana.pid);
+  signal(processes, 'SIGSTOP');
+  try {
+    await check(`parlor ends with 0 within ${STOP_MS} ms of SIGTERM while a browser is frozen`, async () => {
+      const { code, ms } = await box.stop();
+      summary.stopAloneMs = ms;
+      if (code !== 0 || ms > STOP_MS) throw new Error(`it ended with ${code} after ${ms} ms`);
+    });
+  } finally {
+    signal(processes, 'SIGCONT');
+  }
 }
 
 async function main() {
@@ -140,6 +154,7 @@ async function main() {
     await frozen(people);
     await restarted(box, people);
     await killed(people);
+    await stopsAlone(box, people);
     await check('no errors in any page', () => {
       // A box that is away refuses connections, and the browser says so.
       const others = faults.filter((fault) => !/WebSocket connection to|net::ERR_/.test(fault));
