@@ -205,7 +205,12 @@ impl Place {
                 Some(chosen) => chosen.intersection(others).copied().collect(),
             };
             watch.remove(&self.member);
-            DownWant { generation: down.generation, watch, answer: down.answer.clone() }
+            DownWant {
+                generation: down.generation,
+                watch,
+                answer: down.answer.clone(),
+                offer: None,
+            }
         });
         Desired { up: self.up.clone(), down }
     }

@@ -101,7 +101,7 @@ fn down_seen(generation: u32, revision: u32, shown: u64, path: Path) -> Observed
     };
     let offer = Some("offer".into());
     let mids = vec![(mid, shown)];
-    let down = DownSeen { generation, revision, offer, mids, path, fault: None };
+    let down = DownSeen { generation, revision, offer, mids, path, fault: None, answer: None };
     Observed { up: None, down: Some(down) }
 }
 

@@ -9,8 +9,8 @@
 //!
 //! A connection carries a generation; what belongs to an older one is dropped. SDP travels in the
 //! state: `up` has the client's offer in [`UpWant`] and our answer in [`UpSeen`]; `down` has our
-//! offer in [`DownSeen`] and the client's answer in [`DownWant`]. One `down` offer is in flight at a
-//! time; changes of 20 ms are taken together.
+//! offer in [`DownSeen`] and the client's answer in [`DownWant`], or the other way round where the
+//! client offers. One `down` offer of ours is in flight at a time; changes of 20 ms are taken together.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -70,6 +70,9 @@ pub struct DownWant {
     pub watch: BTreeSet<MemberId>,
     /// The client's newest answer, and the offer's revision that it answers.
     pub answer: Option<(u32, Arc<str>)>,
+    /// Where the client offers (WHEP): its newest offer and that one's revision. Nothing is offered to
+    /// it then. A later offer restarts ICE.
+    pub offer: Option<(u32, Arc<str>)>,
 }
 
 /// What the worker has made of it.
@@ -111,6 +114,8 @@ pub struct DownSeen {
     pub path: Path,
     /// Why the newest answer was refused.
     pub fault: Option<SfuError>,
+    /// Our answer to the client's newest offer, or why there is none, with that offer's revision.
+    pub answer: Option<(u32, Result<Arc<str>, SfuError>)>,
 }
 
 /// How a connection's path is.

@@ -45,6 +45,9 @@ pub(crate) enum Checked {
 #[derive(Debug)]
 pub(crate) struct Ice {
     local: IceCredentials,
+    /// Those before an ICE restart: the client keeps its old path alive by them until the new one
+    /// stands (RFC 8445 2.4).
+    former: Option<IceCredentials>,
     /// The newest is last.
     valid: Vec<SocketAddr>,
     remote: Option<SocketAddr>,
@@ -52,11 +55,16 @@ pub(crate) struct Ice {
 
 impl Ice {
     pub(crate) fn new(local: IceCredentials) -> Self {
-        Self { local, valid: Vec::new(), remote: None }
+        Self { local, former: None, valid: Vec::new(), remote: None }
     }
 
     pub(crate) fn local(&self) -> &IceCredentials {
         &self.local
+    }
+
+    /// From now on these are ours; the ones before are still good.
+    pub(crate) fn restart(&mut self, local: IceCredentials) {
+        self.former = Some(std::mem::replace(&mut self.local, local));
     }
 
     /// Where media goes: the first valid address, later the one the client nominates or uses.
@@ -84,15 +92,15 @@ impl Ice {
         crypto: &dyn RTCCrypto,
         out: &mut dyn Transmit,
     ) -> Checked {
-        let Some(request) = self.authentic(data, crypto) else { return Checked::Ignored };
+        let Some((request, pwd)) = self.authentic(data, crypto) else { return Checked::Ignored };
         let (reply, checked) = if request.contains(ATTR_ICE_CONTROLLED) {
             // A lite agent is always the controlled one (RFC 8445 6.1.1): the client must change.
-            (self.error(&request, CODE_ROLE_CONFLICT, &[], crypto), Checked::Refused)
+            (error(&request, CODE_ROLE_CONFLICT, &[], &pwd, crypto), Checked::Refused)
         } else if let unknown @ [_, ..] = &*unknown_attributes(&request) {
-            (self.error(&request, CODE_UNKNOWN_ATTRIBUTE, unknown, crypto), Checked::Refused)
+            (error(&request, CODE_UNKNOWN_ATTRIBUTE, unknown, &pwd, crypto), Checked::Refused)
         } else {
             self.learn(from, request.contains(ATTR_USE_CANDIDATE));
-            (self.success(&request, from, crypto), Checked::Valid)
+            (success(&request, from, &pwd, crypto), Checked::Valid)
         };
         if let Some(reply) = reply {
             out.transmit(from, &reply.raw);
@@ -100,8 +108,9 @@ impl Ice {
         checked
     }
 
-    /// Parses a binding request whose fingerprint, user name and integrity are right.
-    fn authentic(&self, data: &[u8], crypto: &dyn RTCCrypto) -> Option<Message> {
+    /// Parses a binding request whose fingerprint, user name and integrity are right. With it comes
+    /// the password it knows, which is the one to answer by.
+    fn authentic(&self, data: &[u8], crypto: &dyn RTCCrypto) -> Option<(Message, Box<str>)> {
         if data.len() > MAX_REQUEST {
             return None;
         }
@@ -116,12 +125,11 @@ impl Ice {
         FINGERPRINT.check(&request).ok()?;
         let username = request.get(ATTR_USERNAME).ok()?;
         let ours = username.split(|byte| *byte == b':').next()?;
-        if ours != self.local.ufrag.as_bytes() {
-            return None;
-        }
+        let known = [Some(&self.local), self.former.as_ref()];
+        let known = known.into_iter().flatten().find(|known| ours == known.ufrag.as_bytes())?;
         // Compares in constant time.
-        MessageIntegrity::check(&mut request, self.local.pwd.as_bytes(), crypto).ok()?;
-        Some(request)
+        MessageIntegrity::check(&mut request, known.pwd.as_bytes(), crypto).ok()?;
+        Some((request, known.pwd.clone()))
     }
 
     fn learn(&mut self, from: SocketAddr, nominated: bool) {
@@ -134,47 +142,46 @@ impl Ice {
             self.remote = Some(from);
         }
     }
+}
 
-    fn success(
-        &self,
-        request: &Message,
-        from: SocketAddr,
-        crypto: &dyn RTCCrypto,
-    ) -> Option<Message> {
-        let mapped = XorMappedAddress { ip: from.ip().to_canonical(), port: from.port() };
-        let mut reply = Message::new();
-        reply
-            .build(&[Box::new(BINDING_SUCCESS), Box::new(request.transaction_id), Box::new(mapped)])
-            .ok()?;
-        self.sign(reply, crypto)
-    }
+fn success(
+    request: &Message,
+    from: SocketAddr,
+    pwd: &str,
+    crypto: &dyn RTCCrypto,
+) -> Option<Message> {
+    let mapped = XorMappedAddress { ip: from.ip().to_canonical(), port: from.port() };
+    let mut reply = Message::new();
+    reply
+        .build(&[Box::new(BINDING_SUCCESS), Box::new(request.transaction_id), Box::new(mapped)])
+        .ok()?;
+    sign(reply, pwd, crypto)
+}
 
-    fn error(
-        &self,
-        request: &Message,
-        code: ErrorCode,
-        unknown: &[AttrType],
-        crypto: &dyn RTCCrypto,
-    ) -> Option<Message> {
-        let mut reply = Message::new();
-        reply.build(&[Box::new(BINDING_ERROR), Box::new(request.transaction_id)]).ok()?;
-        // Class and number; the reason phrase may be empty (RFC 8489 14.8).
-        reply.add(ATTR_ERROR_CODE, &[0, 0, (code.0 / 100) as u8, (code.0 % 100) as u8]);
-        if !unknown.is_empty() {
-            let types: Vec<u8> = unknown.iter().flat_map(|typ| typ.0.to_be_bytes()).collect();
-            reply.add(ATTR_UNKNOWN_ATTRIBUTES, &types);
-        }
-        self.sign(reply, crypto)
+fn error(
+    request: &Message,
+    code: ErrorCode,
+    unknown: &[AttrType],
+    pwd: &str,
+    crypto: &dyn RTCCrypto,
+) -> Option<Message> {
+    let mut reply = Message::new();
+    reply.build(&[Box::new(BINDING_ERROR), Box::new(request.transaction_id)]).ok()?;
+    // Class and number; the reason phrase may be empty (RFC 8489 14.8).
+    reply.add(ATTR_ERROR_CODE, &[0, 0, (code.0 / 100) as u8, (code.0 % 100) as u8]);
+    if !unknown.is_empty() {
+        let types: Vec<u8> = unknown.iter().flat_map(|typ| typ.0.to_be_bytes()).collect();
+        reply.add(ATTR_UNKNOWN_ATTRIBUTES, &types);
     }
+    sign(reply, pwd, crypto)
+}
 
-    fn sign(&self, mut reply: Message, crypto: &dyn RTCCrypto) -> Option<Message> {
-        let password = self.local.pwd.as_bytes();
-        MessageIntegrity::new_raw_integrity_with_provider(password, crypto)
-            .add_to(&mut reply)
-            .ok()?;
-        FINGERPRINT.add_to(&mut reply).ok()?;
-        Some(reply)
-    }
+fn sign(mut reply: Message, pwd: &str, crypto: &dyn RTCCrypto) -> Option<Message> {
+    MessageIntegrity::new_raw_integrity_with_provider(pwd.as_bytes(), crypto)
+        .add_to(&mut reply)
+        .ok()?;
+    FINGERPRINT.add_to(&mut reply).ok()?;
+    Some(reply)
 }
 
 /// Attributes that must be understood (below 0x8000) and are not.

@@ -21,7 +21,10 @@ use super::{
 use crate::{
     ids::{MemberId, Mid, TrackId},
     protocol::{MediaKind, Shown, Track, TrackSource},
-    sfu::{Desired, DownSeen, Observed, Path, UpSeen, downlink::ShownTrack, track::SourceTrack},
+    sfu::{
+        Desired, DownSeen, Observed, Path, UpSeen, downlink::ShownTrack, packet::Codec,
+        track::SourceTrack,
+    },
 };
 
 /// A connection of a worker: room and index there.
@@ -198,8 +201,30 @@ impl Room {
                 index
             }
         };
-        self.viewers[index].answer(now, &want);
+        let published = self.published(&want.watch);
+        let viewer = &mut self.viewers[index];
+        viewer.answer(now, &want);
+        if viewer.take_offer(now, &want, &published) {
+            // An offer that restarts ICE has made our fragment a new one; the first has made lines.
+            let key = ConnectionKey::Down { room: self.index, index };
+            context.demux.insert(viewer.downlink.local_ufrag(), key);
+            self.tables_stale = true;
+        }
         self.pump_viewer(now, index, context);
+    }
+
+    /// Codecs of what these members publish, as far as known.
+    fn published(&self, members: &BTreeSet<MemberId>) -> Vec<Codec> {
+        let mut codecs = Vec::new();
+        for (_, published) in &self.tracks {
+            let is_watched = members.contains(&published.track.id().member);
+            if let Some(codec) =
+                published.codec.filter(|codec| is_watched && !codecs.contains(codec))
+            {
+                codecs.push(codec);
+            }
+        }
+        codecs
     }
 
     /// Tracks of a member are those of its connection's sections. One that goes on under a new
@@ -367,10 +392,11 @@ fn down_seen(viewer: &Viewer) -> DownSeen {
         mids: viewer.downlink.mids(),
         path: viewer.path,
         fault: viewer.fault.clone(),
+        answer: viewer.reply.clone(),
     }
 }
 
-fn shown_track(track: &SourceTrack, codec: crate::sfu::packet::Codec) -> ShownTrack {
+fn shown_track(track: &SourceTrack, codec: Codec) -> ShownTrack {
     let shown = Shown {
         member: track.id().member,
         track: track.id().clone(),

@@ -27,6 +27,7 @@ use crate::{
         DownWant, Path, SfuError,
         downlink::{Downlink, Slot},
         forward::Forwarder,
+        packet::Codec,
     },
     telemetry::metrics::metrics,
 };
@@ -58,6 +59,8 @@ pub(crate) struct Viewer {
     pub(crate) fault: Option<SfuError>,
     /// Revision of the newest answer that was applied.
     pub(crate) answered: Option<u32>,
+    /// Our answer to the client's newest offer, where it is the client that offers.
+    pub(crate) reply: Option<(u32, Result<Arc<str>, SfuError>)>,
     pub(crate) path: Path,
     pub(crate) scheduled: Option<Instant>,
     /// Tracks it is to be shown.
@@ -93,6 +96,7 @@ impl Viewer {
             downlink: Downlink::new(Arc::clone(&shared.down), credentials, candidates, seed, now),
             fault: None,
             answered: None,
+            reply: None,
             path: Path::New,
             scheduled: None,
             shown: Vec::new(),
@@ -117,6 +121,24 @@ impl Viewer {
         self.answered = Some(*revision);
         self.fault = self.downlink.handle_answer(now, *revision, sdp).err();
         self.slots_stale = true;
+    }
+
+    /// Answers the client's offer, once; `published` are the codecs of what it watches. True if it is
+    /// to be reachable by the connection's newest name as well.
+    pub(crate) fn take_offer(
+        &mut self,
+        now: Instant,
+        want: &DownWant,
+        published: &[Codec],
+    ) -> bool {
+        let Some((revision, sdp)) = &want.offer else { return false };
+        if self.reply.as_ref().is_some_and(|(known, _)| known == revision) {
+            return false;
+        }
+        let reply = self.downlink.handle_offer(now, sdp, published);
+        self.reply = Some((*revision, reply));
+        self.slots_stale = true;
+        true
     }
 
     /// Takes over how the path is now; true if that is news.
