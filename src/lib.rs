@@ -10,7 +10,24 @@
 //!   ids.rs               names of things: parsed once, then carried as types
 //!   protocol/            signaling messages both ways
 //!   ports.rs             plain values and traits by which parts meet without knowing each other
+//!   camera/              the box's own cameras; the only place that names `gstreamer`
 //!   config/              what was written -> what it means
+//!   http/                the front door: the only place that names hyper and WebSocket
+//!     access.rs          PURE. who is a guest
+//!     host.rs            PURE. the host a request names, the origin it comes from
+//!     routes.rs          PURE. what a path means
+//!     demux.rs           PURE. TLS, HTTP or neither, by the first byte
+//!     limits.rs          connections and joins of one address
+//!     listener.rs        sockets that listen
+//!     holder.rs          which process has the port, where it is taken
+//!     connection.rs      one connection: TLS, HTTP/1.1 and 2, its time
+//!     handler.rs         one request
+//!     api.rs             what /api/v1 and /trust tell
+//!     assets.rs          the page: built in, or from a folder
+//!     reply.rs           answers, problems, the headers of all
+//!     session.rs         one client's signaling
+//!     transport.rs       how a session's messages travel
+//!     socket.rs          WebSocket, one such transport
 //!   net/                 LAN addresses
 //!     parse.rs           PURE. netlink: bytes in, values out
 //!     table.rs           PURE. what the kernel has told so far, and what to ask next
@@ -18,8 +35,23 @@
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room
-//!   sfu/                 the media plane
+//!   sfu/                 the media plane; the only place that names `rtc`
+//!     handle.rs          its doors: open, publish, watch, close
+//!     worker.rs          one thread, one UDP port, its rooms: the loop
+//!     socket.rs          batches in by GRO, messages out by GSO and `sendmmsg`
+//!     demux.rs           PURE. whose is a datagram
+//!     candidates.rs      PURE. announced addresses -> candidates
+//!     credentials.rs     ICE user fragments and passwords
+//!     flight.rs          keeps a DTLS handshake going over a path that loses datagrams
+//!     uplink/            a publisher's connection: answers any offer, decrypts, hands on
+//!     downlink/          a viewer's connection, ours: ICE-lite, DTLS, SRTP seal, RTCP
+//!     track.rs           a published track: recent packets for NACK, keyframe state
+//!     packet.rs          an RTP packet, decrypted once, shared by all viewers
+//!     payload.rs         PURE. does a payload begin a keyframe?
+//!     forward.rs         PURE. per viewer: which packet, under which header
+//!     transmit.rs        where connections write what is to be sent
 //!   telemetry/           logging, metrics, systemd
+//!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
 //! ```
 
 pub mod app;
@@ -27,6 +59,7 @@ pub mod app;
 pub mod camera;
 pub mod cli;
 pub mod config;
+pub mod http;
 pub mod ids;
 pub mod net;
 pub mod ports;
@@ -35,3 +68,4 @@ pub mod room;
 pub mod rooms;
 pub mod sfu;
 pub mod telemetry;
+pub mod trust;

@@ -9,8 +9,8 @@ use std::{
 use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
     ids::{MemberId, Mid},
+    ports::media::{Desired, DownWant, Observed, Path, UpWant},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Shown},
-    sfu::{Desired, DownWant, Observed, Path, UpWant},
 };
 
 /// Between two restarts of one connection that the room starts by itself.

@@ -1,17 +1,27 @@
 //! Signals of the operator as values: stop, or load the configuration again.
 //!
 //! ```text
-//!  SIGTERM, SIGINT  --> Stop     the second one ends the process at once
+//!  SIGTERM, SIGINT  --> Stop     another one, 1 s later or more, ends the process at once
 //!  SIGHUP           --> Reload
 //! ```
 
-use std::{io, process};
+use std::{
+    io, process,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
 use tracing::warn;
+
+/// `timeout` and shells signal the process and then its whole group: two signals, one wish.
+const ECHO: Duration = Duration::from_secs(1);
+
+fn is_echo(stopped_at: Option<Instant>, now: Instant) -> bool {
+    stopped_at.is_some_and(|at| now.duration_since(at) < ECHO)
+}
 
 /// What the operator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +50,7 @@ impl Signals {
         let (sender, received) = mpsc::channel(4);
         // A place that is kept for the one stop, so that reloads nobody takes cannot hold it up.
         let mut stop_place = sender.clone().try_reserve_owned().ok();
+        let mut stopped_at = None;
         tokio::spawn(async move {
             loop {
                 let (wanted, number) = tokio::select! {
@@ -49,8 +60,12 @@ impl Signals {
                     else => return,
                 };
                 match (wanted, stop_place.take()) {
-                    // overflow: cannot happen, the place is reserved.
-                    (Signal::Stop, Some(place)) => drop(place.send(wanted)),
+                    (Signal::Stop, Some(place)) => {
+                        stopped_at = Some(Instant::now());
+                        // overflow: cannot happen, the place is reserved.
+                        drop(place.send(wanted));
+                    }
+                    (Signal::Stop, None) if is_echo(stopped_at, Instant::now()) => {}
                     (Signal::Stop, None) => {
                         warn!("stopped a second time: ending at once");
                         // As a shell tells of a process that a signal has ended.
@@ -135,5 +150,18 @@ mod tests {
         hear("Reload");
         signal("TERM");
         assert_eq!(child.wait().unwrap().code(), Some(143));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_signal_right_after_the_first_is_the_same_wish() {
+        let now = Instant::now();
+        assert!(is_echo(Some(now), now + Duration::from_millis(5)));
+        assert!(!is_echo(Some(now), now + ECHO));
+        assert!(!is_echo(None, now));
     }
 }

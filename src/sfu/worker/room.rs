@@ -15,6 +15,7 @@ use super::{
     Context, RoomId,
     flow::TICK,
     publisher::{Published, Publisher},
+    signaling::down_seen,
     timers::TimerKey,
     viewer::Viewer,
 };
@@ -22,8 +23,7 @@ use crate::{
     ids::{MemberId, Mid, TrackId},
     protocol::{MediaKind, Shown, Track, TrackSource},
     sfu::{
-        Desired, DownSeen, Observed, Path, UpSeen, downlink::ShownTrack, packet::Codec,
-        track::SourceTrack,
+        Desired, Observed, Path, UpSeen, downlink::ShownTrack, packet::Codec, track::SourceTrack,
     },
 };
 
@@ -201,30 +201,8 @@ impl Room {
                 index
             }
         };
-        let published = self.published(&want.watch);
-        let viewer = &mut self.viewers[index];
-        viewer.answer(now, &want);
-        if viewer.take_offer(now, &want, &published) {
-            // An offer that restarts ICE has made our fragment a new one; the first has made lines.
-            let key = ConnectionKey::Down { room: self.index, index };
-            context.demux.insert(viewer.downlink.local_ufrag(), key);
-            self.tables_stale = true;
-        }
+        self.take_sdp(now, index, &want, context);
         self.pump_viewer(now, index, context);
-    }
-
-    /// Codecs of what these members publish, as far as known.
-    fn published(&self, members: &BTreeSet<MemberId>) -> Vec<Codec> {
-        let mut codecs = Vec::new();
-        for (_, published) in &self.tracks {
-            let is_watched = members.contains(&published.track.id().member);
-            if let Some(codec) =
-                published.codec.filter(|codec| is_watched && !codecs.contains(codec))
-            {
-                codecs.push(codec);
-            }
-        }
-        codecs
     }
 
     /// Tracks of a member are those of its connection's sections. One that goes on under a new
@@ -380,19 +358,6 @@ impl Room {
         if publisher.path == Path::Closed {
             self.sync_tracks(member);
         }
-    }
-}
-
-fn down_seen(viewer: &Viewer) -> DownSeen {
-    let (revision, offer) = viewer.downlink.offer().unzip();
-    DownSeen {
-        generation: viewer.generation,
-        revision: revision.unwrap_or(0),
-        offer,
-        mids: viewer.downlink.mids(),
-        path: viewer.path,
-        fault: viewer.fault.clone(),
-        answer: viewer.reply.clone(),
     }
 }
 

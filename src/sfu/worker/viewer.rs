@@ -27,7 +27,6 @@ use crate::{
         DownWant, Path, SfuError,
         downlink::{Downlink, Slot},
         forward::Forwarder,
-        packet::Codec,
     },
     telemetry::metrics::metrics,
 };
@@ -110,35 +109,6 @@ impl Viewer {
             stalled_until: None,
             stall: STALL.0,
         }
-    }
-
-    /// Applies the client's answer, once.
-    pub(crate) fn answer(&mut self, now: Instant, want: &DownWant) {
-        let Some((revision, sdp)) = &want.answer else { return };
-        if self.answered == Some(*revision) {
-            return;
-        }
-        self.answered = Some(*revision);
-        self.fault = self.downlink.handle_answer(now, *revision, sdp).err();
-        self.slots_stale = true;
-    }
-
-    /// Answers the client's offer, once; `published` are the codecs of what it watches. True if it is
-    /// to be reachable by the connection's newest name as well.
-    pub(crate) fn take_offer(
-        &mut self,
-        now: Instant,
-        want: &DownWant,
-        published: &[Codec],
-    ) -> bool {
-        let Some((revision, sdp)) = &want.offer else { return false };
-        if self.reply.as_ref().is_some_and(|(known, _)| known == revision) {
-            return false;
-        }
-        let reply = self.downlink.handle_offer(now, sdp, published);
-        self.reply = Some((*revision, reply));
-        self.slots_stale = true;
-        true
     }
 
     /// Takes over how the path is now; true if that is news.
