@@ -218,6 +218,7 @@ impl House {
     async fn stop(self) {
         self.readiness.send_replace(Readiness::NotReady("the box is stopping".into()));
         self.rooms.stop().await;
+        // overflow: none, because it is a oneshot.
         let _ = self.close_door.send(());
         if let Err(fault) = self.door.await {
             error!(%fault, "the door did not close by itself");
@@ -248,6 +249,9 @@ fn open_lines(listening: &[SocketAddr], addresses: &Addresses) -> Vec<String> {
 fn trust_error(error: trust::TrustError) -> AppError {
     match error {
         trust::TrustError::Given { .. } => AppError::Configuration(error.to_string()),
+        trust::TrustError::File { path, source } => {
+            AppError::DataFolder(DataFolderError::NotWritable { path, attempt: "used", source })
+        }
         error => AppError::Internal(error.into()),
     }
 }

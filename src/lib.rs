@@ -1,5 +1,49 @@
 //! parlor: a private place to meet and to watch.
 //!
+//! One binary holds what people assemble by hand from a room server, a signaling server, an SFU, a
+//! TURN server, a proxy with certificates and a camera streamer. Decisions are made in pure code,
+//! performed by tasks at the rim, and packets never wait for a decision.
+//!
+//! # Bird's-eye view
+//!
+//! ```text
+//!  browser --wss--> http::session --> rooms (one task a room, a pure `room` inside)
+//!     ^                                  | desired state        ^ observed state
+//!     |                                  v                      |
+//!     +--SRTP-- sfu worker: socket -> demux -> uplink -> track -> forward -> downlink -> socket
+//!                                                ^
+//!  camera: GStreamer webrtcbin --loopback SRTP---+   (a member like any other)
+//!
+//!  net: netlink -> Addresses -> candidates, certificate names, printed URLs
+//! ```
+//!
+//! # Layers
+//!
+//! ```text
+//!  main -> app            knows everyone, known by nobody
+//!    http  rooms  sfu  camera  net  trust  telemetry                      shells
+//!    room  sfu::{demux,candidates,forward,payload}  net::{parse,policy}   pure
+//!    camera::{state,encoder}  http::{access,host,routes,demux}            pure
+//!    protocol  ids  config  ports                                         vocabulary
+//! ```
+//!
+//! Between shells only these edges exist: `http -> rooms, trust`; `rooms -> room, sfu`;
+//! `camera -> rooms`; every shell `-> telemetry`. All else goes through [`ports`] or is wired by
+//! [`app`].
+//!
+//! # Invariants
+//!
+//! `tests/tidy.rs` checks them.
+//!
+//! 1. Pure modules contain no `tokio`, `async fn`, sockets, clocks, `rand`.
+//! 2. `rtc` only in `sfu`; `gstreamer` only in `camera`; `hyper`, rustls listeners and WebSocket only
+//!    in `http`; `nix` only in `net` and `telemetry`.
+//! 3. The camera is a member like any other: `room`, `rooms` and `sfu` never import `camera`.
+//! 4. Packets never pass through a room task.
+//! 5. Every channel is bounded and every send says what happens when it is full. No lock across
+//!    `.await`.
+//! 6. No file over 400 lines, no function over 70; module docs everywhere.
+//!
 //! # Map
 //! ```text
 //! src/
@@ -9,7 +53,7 @@
 //!   cli.rs               the command line: arguments in, what is to be done out; exit codes
 //!   ids.rs               names of things: parsed once, then carried as types
 //!   protocol/            signaling messages both ways
-//!   ports.rs             plain values and traits by which parts meet without knowing each other
+//!   ports/               plain values and traits by which parts meet without knowing each other
 //!   camera/              the box's own cameras; the only place that names `gstreamer`
 //!   config/              what was written -> what it means
 //!   http/                the front door: the only place that names hyper and WebSocket
@@ -19,7 +63,6 @@
 //!     demux.rs           PURE. TLS, HTTP or neither, by the first byte
 //!     limits.rs          connections and joins of one address
 //!     listener.rs        sockets that listen
-//!     holder.rs          which process has the port, where it is taken
 //!     connection.rs      one connection: TLS, HTTP/1.1 and 2, its time
 //!     handler.rs         one request
 //!     api.rs             what /api/v1 and /trust tell
@@ -53,6 +96,8 @@
 //!   telemetry/           logging, metrics, systemd
 //!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
 //! ```
+//!
+//! Dated decisions are in `docs/decisions/`, the signaling protocol in `docs/protocol.md`.
 
 pub mod app;
 #[cfg(feature = "camera")]

@@ -8,7 +8,7 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-use super::holder;
+use crate::telemetry::port_holder;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -24,7 +24,7 @@ pub enum BindError {
     InUse {
         /// Which address.
         address: SocketAddr,
-        /// `NAME (pid N)`, where the system tells.
+        /// `NAME (process N)`, where the system tells.
         holder: Option<String>,
     },
     /// Anything else: no such address here, no right to a low port.
@@ -61,7 +61,7 @@ fn bind(address: SocketAddr, only_v6: bool) -> Result<TcpListener, BindError> {
     };
     bound.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => {
-            BindError::InUse { address, holder: holder::of_port(address.port()) }
+            BindError::InUse { address, holder: port_holder("tcp", address.port()) }
         }
         _ => BindError::Refused { address, source },
     })
@@ -91,7 +91,7 @@ mod tests {
         let error = bind_all(&[address]).expect_err("it is taken");
         let text = error.to_string();
         assert!(text.contains(&format!("127.0.0.1:{} is in use by ", address.port())), "{text}");
-        assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
+        assert!(text.contains(&format!("(process {})", std::process::id())), "{text}");
         let elsewhere = "192.0.2.1:0".parse().expect("an address");
         assert!(matches!(bind_all(&[elsewhere]), Err(BindError::Refused { .. })));
     }

@@ -16,7 +16,6 @@ mod assets;
 mod connection;
 mod demux;
 mod handler;
-mod holder;
 mod host;
 mod limits;
 mod listener;
