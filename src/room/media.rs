@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ids::MemberId,
     ports::media::{DownSeen, Observed, Path, SfuError, UpSeen},
-    protocol::{Direction, ErrorCode, Outgoing, ServerMessage},
+    protocol::{Direction, ErrorCode, LeaveReason, Outgoing, ServerMessage},
 };
 
 fn code(error: &SfuError) -> ErrorCode {
@@ -83,6 +83,9 @@ impl Room {
             self.answer(pending.seat, pending.id, message);
         }
         let Some(place) = self.places.get_mut(&member) else { return };
+        if up.path == Path::Closed && place.by_path {
+            return self.end(member, LeaveReason::Lost);
+        }
         if up.path == Path::Closed && place.up_restart_told != Some(up.generation) {
             place.up_restart_told = Some(up.generation);
             if place.is_connected() {

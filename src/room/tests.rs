@@ -1,5 +1,6 @@
 //! Tables: one behaviour a test. The random walk is in `walk`.
 
+mod viewers;
 mod walk;
 
 use std::time::{Duration, Instant};
@@ -35,6 +36,8 @@ impl Bench {
             cam: true,
             receives: true,
             watched: true,
+            by_path: false,
+            label: None,
             re: Some(1),
         }
     }
