@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::ViewerNews;
 use crate::{
-    ids::{CameraId, MemberId, Nickname},
+    ids::{Label, MemberId, Nickname},
     ports::media::{Desired, Observed},
     protocol::{ClientMessage, MemberKind, Outgoing},
 };
@@ -49,7 +49,7 @@ pub struct Arrival {
     /// Its media path is all there is of it: it goes when that ends.
     pub by_path: bool,
     /// By which id it is known outside, as a camera is.
-    pub label: Option<CameraId>,
+    pub label: Option<Label>,
     /// The request that `joined` answers.
     pub re: Option<u32>,
 }

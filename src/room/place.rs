@@ -8,7 +8,7 @@ use std::{
 
 use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
-    ids::{CameraId, MemberId, Mid},
+    ids::{Label, MemberId, Mid},
     ports::media::{Desired, DownWant, Observed, Path, UpWant},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Shown},
 };
@@ -68,7 +68,7 @@ pub(super) struct Place {
     /// It goes when its media path ends.
     pub(super) by_path: bool,
     /// By which id it is known outside.
-    pub(super) label: Option<CameraId>,
+    pub(super) label: Option<Label>,
     pub(super) fault: Option<String>,
     epoch: u32,
     socket: Socket,

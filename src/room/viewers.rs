@@ -15,9 +15,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Action, Room, place::Place};
 use crate::{
-    ids::{CameraId, MemberId},
+    ids::{Label, MemberId},
     ports::media::{Desired, DownSeen, DownWant, Observed, Path, SfuError},
-    protocol::MemberKind,
 };
 
 /// Whom a viewer wants to see.
@@ -26,7 +25,7 @@ pub enum Target {
     /// This member; the viewer goes when it goes.
     Member(MemberId),
     /// Whoever has this id from outside ([`super::Arrival::label`]), also after it was away.
-    Label(CameraId),
+    Label(Label),
     /// The room's first camera, else its first publisher.
     Room,
 }
@@ -103,7 +102,7 @@ impl Room {
     }
 
     /// By which ids members are known outside, for those that have one.
-    pub fn labels(&self) -> Vec<(CameraId, MemberId)> {
+    pub fn labels(&self) -> Vec<(Label, MemberId)> {
         let places = self.order.iter().filter_map(|id| self.places.get(id));
         places.filter_map(|place| Some((place.label.clone()?, place.member))).collect()
     }
@@ -128,16 +127,15 @@ impl Room {
 
     fn find(&self, target: &Target) -> Option<MemberId> {
         let mut places = self.order.iter().filter_map(|id| self.places.get(id));
-        let publishes = |place: &Place| place.up.is_some();
         match target {
             Target::Member(member) => self.places.contains_key(member).then_some(*member),
             Target::Label(label) => {
                 Some(places.find(|place| place.label.as_ref() == Some(label))?.member)
             }
             Target::Room => {
-                let all: Vec<&Place> = places.filter(|place| publishes(place)).collect();
-                let camera = all.iter().find(|place| place.kind == MemberKind::Camera);
-                Some(camera.or(all.first())?.member)
+                let all: Vec<&Place> = places.filter(|place| place.up.is_some()).collect();
+                let first = all.iter().find(|place| place.kind.shows_a_place());
+                Some(first.or(all.first())?.member)
             }
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     config::{Role, RoomSettings},
-    ids::{CameraId, MemberId, Nickname, RoomName},
+    ids::{Label, MemberId, Nickname, RoomName},
     protocol::{ErrorCode, Member, MemberKind, Outgoing, Request},
     room::{Input, SeatId},
     sfu::SfuHandle,
@@ -64,7 +64,7 @@ pub struct JoinRequest {
     /// How it is known to be alive.
     pub liveness: Liveness,
     /// By which id it can be watched from outside, as a camera can.
-    pub label: Option<CameraId>,
+    pub label: Option<Label>,
 }
 
 /// What a resume token proves.
@@ -125,7 +125,7 @@ pub struct RoomView {
     /// Who is there.
     pub members: Vec<Member>,
     /// By which ids some of them can be watched.
-    pub labels: Vec<(CameraId, MemberId)>,
+    pub labels: Vec<(Label, MemberId)>,
 }
 
 impl RoomsHandle {

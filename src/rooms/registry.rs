@@ -122,7 +122,7 @@ impl Registry {
         let (entry, target) = match watch {
             Watch::Member(room, member) => (self.rooms.get(&room), Target::Member(member)),
             Watch::Room(room) => (self.rooms.get(&room), Target::Room),
-            Watch::Camera(label) => {
+            Watch::Label(label) => {
                 let has = |entry: &&Entry| {
                     entry.view.borrow().labels.iter().any(|(known, _)| *known == label)
                 };

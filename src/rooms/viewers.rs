@@ -14,7 +14,7 @@ use super::{
     task::{self, RoomTask},
 };
 use crate::{
-    ids::{CameraId, MemberId, RoomName},
+    ids::{Label, MemberId, RoomName},
     protocol::ErrorCode,
     room::{Input, Looker, NoView, Target, ViewerNews},
     telemetry::metrics::metrics,
@@ -30,8 +30,8 @@ pub enum Watch {
     Member(RoomName, MemberId),
     /// A room: its first camera, else its first publisher.
     Room(RoomName),
-    /// The camera of this id, in whatever room it is.
-    Camera(CameraId),
+    /// Whoever has this label, in whatever room: a camera by its id.
+    Label(Label),
 }
 
 /// Why nobody may watch.
