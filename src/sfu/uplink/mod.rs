@@ -32,12 +32,14 @@ mod media;
 mod offer;
 mod published;
 mod reach;
+mod sections;
 mod shared;
 mod tap;
 #[cfg(test)]
 mod tests;
 
 pub use event::UpEvent;
+pub use sections::published_sections;
 pub use shared::UpShared;
 
 use hello::HelloGate;
