@@ -16,7 +16,7 @@ binary = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(1)),debug,$(1))/pa
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := run
-.PHONY: run build test rust web browser bench deps help
+.PHONY: run build test rust web browser whip bench deps help
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ web: ## types and tests of the page
 browser: ## real browsers against a real parlor; OPTIONS='--shots DIR' writes screenshots
 	cargo build --locked --profile $(BROWSER_PROFILE)
 	node tests/browser/run.mjs $(call binary,$(BROWSER_PROFILE)) $(BROWSER_OPTIONS) $(OPTIONS)
+
+whip: ## clients that are none of ours, by WHIP and WHEP; AIORTC=PYTHON names a Python that has aiortc
+	cargo build --locked --profile $(BROWSER_PROFILE)
+	node tests/whip/run.mjs $(call binary,$(BROWSER_PROFILE))
 
 bench: ## forwarding against the machine's floor
 	@.ci/deps build
