@@ -165,7 +165,8 @@ async fn what_cannot_be_published_is_refused_and_nobody_sees_it() {
         assert_eq!(answer.status(), status, "{what}: {answer:?}");
         assert!(!answer.code().is_empty(), "{what}: {answer:?}");
     }
-    let requests: [(&str, &str, &[(&str, &str)], u16); 9] = [
+    type Fields = &'static [(&'static str, &'static str)];
+    let requests: [(&str, &str, Fields, u16); 9] = [
         ("POST", "/whip/home", &[("Content-Type", "text/plain")], 415),
         ("POST", "/whip/home", &[], 415),
         ("POST", "/whip/home", &[SDP, ("Accept", "text/html")], 406),

@@ -24,7 +24,6 @@ use tracing::info;
 
 use super::sdp_fragment::{self, Credentials};
 use crate::{
-    ports::media::SfuError,
     protocol::{ClientMessage, ErrorCode, Outgoing, PublishTrack, Request, ServerMessage},
     rooms::{Seat, ViewerNews, ViewerSeat},
 };
@@ -128,7 +127,7 @@ impl Place {
             Self::Viewer(seat) => match seat.next().await {
                 Some(ViewerNews::Answered { answer, .. }) => answer
                     .map(|sdp| sdp.to_string())
-                    .map_err(|error| (code(&error), error.to_string())),
+                    .map_err(|error| (error.code(), error.to_string())),
                 Some(ViewerNews::Ended(reason)) => Err((ErrorCode::NotFound, reason.to_owned())),
                 None => Err(over()),
             },
@@ -172,15 +171,6 @@ fn over() -> Refusal {
     (ErrorCode::NotFound, "the session has ended".to_owned())
 }
 
-pub(super) fn code(error: &SfuError) -> ErrorCode {
-    match error {
-        SfuError::SdpInvalid(_) => ErrorCode::SdpInvalid,
-        SfuError::SdpUnacceptable(_) => ErrorCode::SdpUnacceptable,
-        SfuError::OfferUnknown(_) => ErrorCode::OfferUnknown,
-        SfuError::Internal(_) => ErrorCode::Internal,
-    }
-}
-
 impl Streams {
     /// No request holds this over a wait.
     fn locked(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Command>>> {
@@ -201,6 +191,7 @@ impl Streams {
             streams.locked().remove(&own);
             if let Some((place, done)) = place {
                 place.leave().await;
+                // overflow: none, because a oneshot has room for its one.
                 let _ = done.send(());
             }
         });
@@ -263,7 +254,8 @@ impl Stream {
                 command = commands.recv() => match command? {
                     Command::Patch(if_match, credentials, reply) => {
                         let patched = self.patch(&if_match, credentials).await;
-                        // Whoever asked may have hung up.
+                        // overflow: none, because a oneshot has room for its one; whoever asked may
+                        // have hung up.
                         let _ = reply.send(patched);
                     }
                     Command::Delete(done) => {

@@ -7,7 +7,7 @@ use super::{
     ingest::{Ask, created, refused},
     reply::Reply,
     routes::query_value,
-    streams::{Place, Refusal, code},
+    streams::{Place, Refusal},
 };
 use crate::{
     config::Role,
@@ -71,7 +71,7 @@ async fn publish(
     name: Nickname,
     offer: &str,
 ) -> Result<(Place, String), Refusal> {
-    let sections = published_sections(offer).map_err(|error| (code(&error), error.to_string()))?;
+    let sections = published_sections(offer).map_err(|error| (error.code(), error.to_string()))?;
     let has = |wanted| sections.iter().any(|(_, kind)| *kind == wanted);
     let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
     let request = JoinRequest {

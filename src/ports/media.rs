@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     ids::{MemberId, Mid},
-    protocol::{PublishTrack, Shown, Track},
+    protocol::{ErrorCode, PublishTrack, Shown, Track},
 };
 
 /// What a room wants of one member's media. The newest replaces all before it.
@@ -120,4 +120,16 @@ pub enum SfuError {
     /// A fault of ours.
     #[error("internal: {0}")]
     Internal(String),
+}
+
+impl SfuError {
+    /// The stable code that clients get.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::SdpInvalid(_) => ErrorCode::SdpInvalid,
+            Self::SdpUnacceptable(_) => ErrorCode::SdpUnacceptable,
+            Self::OfferUnknown(_) => ErrorCode::OfferUnknown,
+            Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
 }

@@ -86,7 +86,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new(member: MemberId, name: String, arrival: &Arrival) -> Self {
-        let down = arrival.receives.then(|| Down {
+        let down = arrival.receives.then_some(Down {
             generation: 1,
             watch: None,
             answer: None,
