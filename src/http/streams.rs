@@ -24,6 +24,7 @@ use tracing::info;
 
 use super::sdp_fragment::{self, Credentials};
 use crate::{
+    ports::media::SfuError,
     protocol::{ClientMessage, ErrorCode, Outgoing, PublishTrack, Request, ServerMessage},
     rooms::{Seat, ViewerNews, ViewerSeat},
 };
@@ -91,7 +92,12 @@ pub(super) enum Place {
         request: u32,
     },
     /// A WHEP viewer is none.
-    Viewer(ViewerSeat),
+    Viewer {
+        /// Its seat.
+        seat: ViewerSeat,
+        /// Of its last offer.
+        revision: u32,
+    },
 }
 
 impl Place {
@@ -124,19 +130,29 @@ impl Place {
                 }
                 Err(over())
             }
-            Self::Viewer(seat) => match seat.next().await {
-                Some(ViewerNews::Answered { answer, .. }) => answer
-                    .map(|sdp| sdp.to_string())
-                    .map_err(|error| (error.code(), error.to_string())),
-                Some(ViewerNews::Ended(reason)) => Err((ErrorCode::NotFound, reason.to_owned())),
-                None => Err(over()),
-            },
+            Self::Viewer { seat, revision } => {
+                *revision += 1;
+                loop {
+                    match seat.next().await {
+                        // One of an offer before, which came too late for whoever had asked.
+                        Some(ViewerNews::Answered { revision: of, .. }) if of != *revision => {}
+                        Some(ViewerNews::Answered { answer, .. }) => {
+                            let refused = |error: SfuError| (error.code(), error.to_string());
+                            return answer.map(|sdp| sdp.to_string()).map_err(refused);
+                        }
+                        Some(ViewerNews::Ended(reason)) => {
+                            return Err((ErrorCode::NotFound, reason.to_owned()));
+                        }
+                        None => return Err(over()),
+                    }
+                }
+            }
         }
     }
 
     /// The next offer, after the first.
     async fn renegotiate(&mut self, offer: &str) -> Result<String, Refusal> {
-        if let Self::Viewer(seat) = self {
+        if let Self::Viewer { seat, .. } = self {
             seat.offer(offer.into()).await.map_err(|_| over())?;
         }
         self.negotiate(offer).await
@@ -146,7 +162,7 @@ impl Place {
     async fn ended(&mut self) {
         match self {
             Self::Publisher { outbox, .. } => while outbox.recv().await.is_some() {},
-            Self::Viewer(seat) => {
+            Self::Viewer { seat, .. } => {
                 while !matches!(seat.next().await, Some(ViewerNews::Ended(_)) | None) {}
             }
         }
@@ -155,14 +171,14 @@ impl Place {
     pub(super) async fn leave(self) {
         match self {
             Self::Publisher { seat, .. } => seat.leave().await,
-            Self::Viewer(seat) => seat.leave().await,
+            Self::Viewer { seat, .. } => seat.leave().await,
         }
     }
 
     fn kind(&self) -> &'static str {
         match self {
             Self::Publisher { .. } => "WHIP",
-            Self::Viewer(_) => "WHEP",
+            Self::Viewer { .. } => "WHEP",
         }
     }
 }

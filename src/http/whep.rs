@@ -24,7 +24,7 @@ pub(super) async fn post(ask: Ask<'_>, watch: Watch) -> Reply {
 async fn view(rooms: &RoomsHandle, watch: Watch, offer: &str) -> Result<(Place, String), Refusal> {
     let seat =
         rooms.watch(watch, offer.into()).await.map_err(|error| (error.code, error.message))?;
-    let mut place = Place::Viewer(seat);
+    let mut place = Place::Viewer { seat, revision: 0 };
     match place.negotiate(offer).await {
         Ok(answer) => Ok((place, answer)),
         Err(refusal) => {
