@@ -46,7 +46,7 @@ web: ## types and tests of the page
 	web/node_modules/.bin/tsc -p web
 	node --test $(sort $(wildcard web/test/*.test.js web/test/*.test.mjs))
 
-browser: ## real browsers against a real parlor; OPTIONS='--shots DIR' writes screenshots
+browser: ## real browsers against a real parlor; OPTIONS='--shots DIR' writes screenshots, OPTIONS='--scene lan' runs one scene
 	$(call build_for_browser,$(BROWSER_PROFILE))
 	node tests/browser/run.mjs $(call binary,$(BROWSER_PROFILE)) $(BROWSER_OPTIONS) $(OPTIONS)
 
