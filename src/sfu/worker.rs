@@ -31,6 +31,7 @@ mod flow;
 pub(crate) mod outbox;
 mod publisher;
 mod room;
+mod signaling;
 mod timers;
 mod viewer;
 

@@ -8,4 +8,5 @@ mod peer;
 mod reconcile;
 mod stall;
 mod start;
+mod whep;
 mod world;

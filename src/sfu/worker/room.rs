@@ -15,13 +15,16 @@ use super::{
     Context, RoomId,
     flow::TICK,
     publisher::{Published, Publisher},
+    signaling::down_seen,
     timers::TimerKey,
     viewer::Viewer,
 };
 use crate::{
     ids::{MemberId, Mid, TrackId},
     protocol::{MediaKind, Shown, Track, TrackSource},
-    sfu::{Desired, DownSeen, Observed, Path, UpSeen, downlink::ShownTrack, track::SourceTrack},
+    sfu::{
+        Desired, Observed, Path, UpSeen, downlink::ShownTrack, packet::Codec, track::SourceTrack,
+    },
 };
 
 /// A connection of a worker: room and index there.
@@ -198,7 +201,7 @@ impl Room {
                 index
             }
         };
-        self.viewers[index].answer(now, &want);
+        self.take_sdp(now, index, &want, context);
         self.pump_viewer(now, index, context);
     }
 
@@ -358,19 +361,7 @@ impl Room {
     }
 }
 
-fn down_seen(viewer: &Viewer) -> DownSeen {
-    let (revision, offer) = viewer.downlink.offer().unzip();
-    DownSeen {
-        generation: viewer.generation,
-        revision: revision.unwrap_or(0),
-        offer,
-        mids: viewer.downlink.mids(),
-        path: viewer.path,
-        fault: viewer.fault.clone(),
-    }
-}
-
-fn shown_track(track: &SourceTrack, codec: crate::sfu::packet::Codec) -> ShownTrack {
+fn shown_track(track: &SourceTrack, codec: Codec) -> ShownTrack {
     let shown = Shown {
         member: track.id().member,
         track: track.id().clone(),
