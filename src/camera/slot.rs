@@ -3,12 +3,12 @@
 //! Owns the order: a device opens again only after it was closed, whether its owner saw it open or
 //! had given up on it. Attempts are numbered; what an older one reports is not ours any more.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
 use super::cause::Cause;
 
@@ -17,20 +17,38 @@ const NONE: u64 = 0;
 /// Unique in the process, so that an attempt is of one slot alone.
 static NEXT_ATTEMPT: AtomicU64 = AtomicU64::new(1);
 
+/// Ends with the number of the attempt whose part lies in a report, perhaps unread.
+type UnderWay = JoinHandle<Option<u64>>;
+
 /// Holds one part or none.
 #[derive(Debug)]
 pub struct Slot<T> {
-    attempt: Arc<AtomicU64>,
+    attempt: watch::Sender<u64>,
+    /// The newest attempt whose part was taken out of its report.
+    settled: watch::Sender<u64>,
     /// The part, once it was accepted.
     pub running: Option<T>,
     /// Whatever still starts or ends; the next start waits for it.
-    under_way: Option<JoinHandle<()>>,
+    under_way: Option<UnderWay>,
 }
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { attempt: Arc::new(AtomicU64::new(NONE)), running: None, under_way: None }
+        let (attempt, settled) = (watch::Sender::new(NONE), watch::Sender::new(NONE));
+        Self { attempt, settled, running: None, under_way: None }
     }
+}
+
+async fn outcome(under_way: Option<UnderWay>) -> Option<u64> {
+    match under_way {
+        // It can only have been cancelled, by the end of everything.
+        Some(under_way) => under_way.await.unwrap_or(None),
+        None => None,
+    }
+}
+
+async fn drop_on_a_blocking_thread<R: Send + 'static>(part: R) {
+    let _ = tokio::task::spawn_blocking(move || drop(part)).await;
 }
 
 impl<T: Send + 'static> Slot<T> {
@@ -43,34 +61,42 @@ impl<T: Send + 'static> Slot<T> {
     ) {
         self.end();
         let attempt = NEXT_ATTEMPT.fetch_add(1, Ordering::Relaxed);
-        self.attempt.store(attempt, Ordering::Release);
-        let current = Arc::clone(&self.attempt);
+        self.attempt.send_replace(attempt);
+        let mut newest = self.attempt.subscribe();
+        let mut settled = self.settled.subscribe();
         let before = self.under_way.take();
         self.under_way = Some(tokio::spawn(async move {
-            if let Some(before) = before {
-                // It can only have been cancelled, by the end of everything.
-                let _ = before.await;
+            if let Some(unread) = outcome(before).await {
+                // A report that nobody has read yet holds the device.
+                tokio::select! {
+                    _ = settled.wait_for(|settled| *settled >= unread) => {}
+                    _ = newest.wait_for(|newest| *newest != attempt) => return Some(unread),
+                    () = sender.closed() => {}
+                }
             }
-            let wanted = move || current.load(Ordering::Acquire) == attempt;
+            let wanted = move || *newest.borrow() == attempt;
             // Nothing is opened for who has gone, and what was opened meanwhile is closed here.
             let made = tokio::task::spawn_blocking(move || {
                 wanted().then(|| make(attempt)).filter(|_| wanted())
             });
             let made = match made.await {
                 Ok(Some(made)) => made,
-                Ok(None) => return,
+                Ok(None) => return None,
                 Err(_) => Err(Cause::Other("a fault inside parlor".into())),
             };
+            let holds_a_part = made.is_ok().then_some(attempt);
             // overflow: awaited; it holds a device.
             if let Err(unread) = sender.send((attempt, wrap(made))).await {
-                let _ = tokio::task::spawn_blocking(move || drop(unread)).await;
+                drop_on_a_blocking_thread(unread).await;
+                return None;
             }
+            holds_a_part
         }));
     }
 
     /// The number of the newest attempt, 0 if none is wanted.
     pub fn attempt(&self) -> u64 {
-        self.attempt.load(Ordering::Acquire)
+        *self.attempt.borrow()
     }
 
     /// Whether a report is of the newest attempt.
@@ -83,41 +109,41 @@ impl<T: Send + 'static> Slot<T> {
         let current = self.is_current(attempt);
         if current {
             self.running = Some(part);
+            self.settled.send_replace(attempt);
         } else {
-            self.close(part);
+            // The start that may wait for this stands in `under_way`: not behind it.
+            let (settled, before) = (self.settled.clone(), self.under_way.take());
+            self.under_way = Some(tokio::spawn(async move {
+                drop_on_a_blocking_thread(part).await;
+                settled.send_modify(|settled| *settled = attempt.max(*settled));
+                outcome(before).await
+            }));
         }
         current
     }
 
     /// Closes what runs, and wants nothing any more.
     pub fn end(&mut self) {
-        self.attempt.store(NONE, Ordering::Release);
-        if let Some(running) = self.running.take() {
-            self.close(running);
+        self.attempt.send_replace(NONE);
+        if let Some(part) = self.running.take() {
+            let before = self.under_way.take();
+            self.under_way = Some(tokio::spawn(async move {
+                let unread = outcome(before).await;
+                drop_on_a_blocking_thread(part).await;
+                unread
+            }));
         }
-    }
-
-    fn close(&mut self, part: T) {
-        let before = self.under_way.take();
-        self.under_way = Some(tokio::spawn(async move {
-            if let Some(before) = before {
-                let _ = before.await;
-            }
-            let _ = tokio::task::spawn_blocking(move || drop(part)).await;
-        }));
     }
 
     /// Waits for whatever still starts or ends.
     pub async fn ended(&mut self) {
-        if let Some(under_way) = self.under_way.take() {
-            let _ = under_way.await;
-        }
+        outcome(self.under_way.take()).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::{Arc, atomic::AtomicUsize};
 
     use super::*;
 
