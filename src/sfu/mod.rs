@@ -14,6 +14,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+pub mod bandwidth;
 pub mod candidates;
 pub mod credentials;
 pub mod demux;
