@@ -13,7 +13,7 @@ const DELTA_US: i64 = 250;
 const REFERENCE_US: i64 = 64_000;
 
 /// One feedback packet, checked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransportFeedback<'a> {
     base: u16,
     count: u16,

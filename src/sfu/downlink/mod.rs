@@ -42,7 +42,8 @@ use negotiation::{Local, Negotiation};
 use srtp::Srtp;
 
 use super::{
-    Path, QUIET_AFTER, SfuError, credentials::IceCredentials, packet::Codec, transmit::Transmit,
+    Path, QUIET_AFTER, SfuError, bandwidth::Estimator, credentials::IceCredentials, packet::Codec,
+    transmit::Transmit,
 };
 use crate::{
     ids::{Mid, TrackId},
@@ -107,6 +108,8 @@ pub struct Downlink {
     events: VecDeque<DownEvent>,
     closed_because: Option<String>,
     n_ignored: u64,
+    /// Of a client that tells of arrivals.
+    estimator: Option<Box<Estimator>>,
 }
 
 impl Downlink {
@@ -132,6 +135,7 @@ impl Downlink {
             events: VecDeque::new(),
             closed_because: None,
             n_ignored: 0,
+            estimator: None,
         }
     }
 
@@ -190,6 +194,9 @@ impl Downlink {
         if self.deadline.is_none() && self.negotiation.fingerprint().is_some() {
             self.deadline = Some(now + CLOSED_AFTER);
         }
+        if self.estimator.is_none() && self.negotiation.has_transport_cc() {
+            self.estimator = Some(Box::new(Estimator::new(now)));
+        }
         // Slots are live now that were not.
         self.push(DownEvent::OfferReady);
         self.negotiate(now);
@@ -245,7 +252,22 @@ impl Downlink {
             Phase::Handshake if self.ice.remote().is_some() => self.dtls.poll_timeout(),
             _ => None,
         };
-        [path, resend, self.negotiation.poll_timeout()].into_iter().flatten().min()
+        let probe = match &self.estimator {
+            Some(estimator) => estimator.poll_timeout(self.clock),
+            None => None,
+        };
+        [path, resend, probe, self.negotiation.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// What is sealed from here on leaves at `now`; [`Downlink::estimator`] counts with that.
+    #[inline]
+    pub fn set_clock(&mut self, now: Instant) {
+        self.clock = self.clock.max(now);
+    }
+
+    /// The estimate of the path, of a client that has agreed to tell of arrivals.
+    pub fn estimator(&mut self) -> Option<&mut Estimator> {
+        self.estimator.as_deref_mut()
     }
 
     /// The next event, until `None`.

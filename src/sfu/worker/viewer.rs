@@ -330,7 +330,7 @@ impl Viewer {
         let room = packet.payload.len() + SEAL_ROOM;
         let downlink = &mut self.downlink;
         outbox.seal(key, to, room, sink, |space| {
-            downlink.seal_rtp(slot, header, &packet.payload, space)
+            downlink.seal_rtp(slot, header, &[], &packet.payload, space)
         });
     }
 
@@ -355,7 +355,7 @@ impl Viewer {
             let Some(header) = state.forwarder.again(index, packet) else { continue };
             let room = packet.payload.len() + SEAL_ROOM;
             let sealed = outbox.seal(key, to, room, sink, |space| {
-                downlink.seal_rtx(slot, header, &packet.payload, space)
+                downlink.seal_rtx(slot, header, &[], &packet.payload, space)
             });
             n_resent += u64::from(sealed);
         }
