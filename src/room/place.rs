@@ -9,7 +9,7 @@ use std::{
 use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
     ids::{MemberId, Mid},
-    protocol::{LeaveReason, Member, MemberKind, MemberState, Shown},
+    protocol::{LeaveReason, Member, MemberKind, MemberState, Shown, TileSize},
     sfu::{Desired, DownWant, Observed, Path, UpWant},
 };
 
@@ -41,6 +41,8 @@ pub(super) struct Down {
     pub(super) generation: u32,
     /// `None` is everybody.
     pub(super) watch: Option<BTreeSet<MemberId>>,
+    /// How large the client shows what it watches.
+    pub(super) tiles: Arc<[TileSize]>,
     pub(super) answer: Option<(u32, Arc<str>)>,
     /// What the client was last told.
     pub(super) told: Option<Told>,
@@ -85,6 +87,7 @@ impl Place {
         let down = arrival.receives.then(|| Down {
             generation: 1,
             watch: None,
+            tiles: Arc::default(),
             answer: None,
             told: None,
             restarted_at: None,
@@ -205,7 +208,8 @@ impl Place {
                 Some(chosen) => chosen.intersection(others).copied().collect(),
             };
             watch.remove(&self.member);
-            DownWant { generation: down.generation, watch, answer: down.answer.clone() }
+            let tiles = Arc::clone(&down.tiles);
+            DownWant { generation: down.generation, watch, tiles, answer: down.answer.clone() }
         });
         Desired { up: self.up.clone(), down }
     }

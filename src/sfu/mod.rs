@@ -37,7 +37,7 @@ pub use handle::{SfuHandle, SfuRoom, StartError};
 
 use crate::{
     ids::{MemberId, Mid},
-    protocol::{PublishTrack, Shown, Track},
+    protocol::{PublishTrack, Shown, TileSize, Track},
 };
 
 /// What a room wants of one member's media. The newest replaces all before it.
@@ -69,6 +69,8 @@ pub struct DownWant {
     pub generation: u32,
     /// Whose tracks to send, as far as they publish.
     pub watch: BTreeSet<MemberId>,
+    /// How large the client shows what it watches. What is not named is shown, at an unknown size.
+    pub tiles: Arc<[TileSize]>,
     /// The client's newest answer, and the offer's revision that it answers.
     pub answer: Option<(u32, Arc<str>)>,
 }

@@ -265,6 +265,12 @@ impl Downlink {
         self.clock = self.clock.max(now);
     }
 
+    /// A probe of the path lacks padding: [`Downlink::seal_padding`].
+    #[inline]
+    pub fn is_padding_due(&self) -> bool {
+        self.estimator.as_ref().is_some_and(|estimator| estimator.padding(self.clock) > 0)
+    }
+
     /// The estimate of the path, of a client that has agreed to tell of arrivals.
     pub fn estimator(&mut self) -> Option<&mut Estimator> {
         self.estimator.as_deref_mut()

@@ -38,7 +38,7 @@ use super::{
 use crate::{
     ids::Mid,
     protocol::MediaKind,
-    sfu::{packet::Packet, payload},
+    sfu::{bandwidth::MAX_LAYERS, packet::Packet, payload},
 };
 
 /// A missing packet is asked for this often, this many times: over a path of 100 ms, twice before
@@ -56,6 +56,7 @@ const OWN_SSRC: u32 = 1;
 #[derive(Debug, Clone, Copy)]
 struct Stream {
     section: usize,
+    layer: u8,
     /// This one carries retransmissions, of this primary where that was declared.
     repairs: Option<Option<u32>>,
 }
@@ -70,7 +71,7 @@ pub(super) struct Media {
     writes: VecDeque<TaggedPacket>,
     events: VecDeque<UpEvent>,
     /// Keyframes asked for before the SSRC was known.
-    wanted: HashSet<Mid>,
+    wanted: HashSet<(Mid, u8)>,
 }
 
 impl Media {
@@ -99,13 +100,18 @@ impl Media {
             };
             let known = former.iter().position(|known| known.mid == section.mid);
             let known = known.map(|index| former.swap_remove(index));
-            let declared = accepted.sources.first().map(|(ssrc, _)| *ssrc);
-            let learned = known.as_ref().and_then(|known| known.primary);
-            let is_declared =
-                learned.is_some_and(|ssrc| accepted.sources.iter().any(|(s, _)| *s == ssrc));
+            let n_layers = accepted.rids.len().max(1);
+            let mut primary = [None; MAX_LAYERS];
+            for (layer, primary) in primary.iter_mut().enumerate().take(n_layers) {
+                let declared = accepted.sources.get(layer).map(|(ssrc, _)| *ssrc);
+                let learned = known.as_ref().and_then(|known| known.primary[layer]);
+                let is_declared =
+                    learned.is_some_and(|ssrc| accepted.sources.iter().any(|(s, _)| *s == ssrc));
+                *primary = if is_declared { learned } else { declared.or(learned) };
+            }
             self.sections.push(Published {
                 mid: section.mid.clone(),
-                primary: if is_declared { learned } else { declared.or(learned) },
+                primary,
                 fir_sequence: known.map_or(0, |known| known.fir_sequence),
                 accepted,
             });
@@ -114,7 +120,7 @@ impl Media {
         for (ssrc, _) in std::mem::take(&mut self.streams) {
             self.unbind(ssrc);
         }
-        self.wanted.retain(|mid| self.sections.iter().any(|section| section.mid == *mid));
+        self.wanted.retain(|(mid, _)| self.sections.iter().any(|section| section.mid == *mid));
     }
 
     /// The m-sections that publish, in their order.
@@ -155,15 +161,16 @@ impl Media {
     /// Asks the publisher for a keyframe: PLI (RFC 4585 section 6.3.1), or FIR (RFC 5104 section
     /// 4.3.1) where only that was offered. Before the first packet of an undeclared SSRC it waits
     /// for that.
-    pub(super) fn request_keyframe(&mut self, now: Instant, mid: &Mid) {
+    pub(super) fn request_keyframe(&mut self, now: Instant, mid: &Mid, layer: u8) {
         let Some(section) = self.sections.iter_mut().find(|section| section.mid == *mid) else {
             return;
         };
         if section.accepted.kind != MediaKind::Video {
             return;
         }
-        let Some(media_ssrc) = section.primary else {
-            self.wanted.insert(mid.clone());
+        let Some(primary) = section.primary.get(usize::from(layer)) else { return };
+        let Some(media_ssrc) = *primary else {
+            self.wanted.insert((mid.clone(), layer));
             return;
         };
         let codecs = &section.accepted.codecs;
@@ -194,7 +201,7 @@ impl Media {
         let Some(mut packet) = through(&mut self.report, now, packet) else { return };
         if let Some(declared) = stream.repairs {
             let section = &self.sections[stream.section];
-            let primary = declared.or(section.primary);
+            let primary = declared.or(section.primary[usize::from(stream.layer)]);
             if section.unwrap_retransmission(primary, &mut packet).is_none() {
                 return;
             }
@@ -209,16 +216,18 @@ impl Media {
             return;
         }
         if stream.repairs.is_none() {
-            section.primary = Some(packet.header.ssrc);
+            section.primary[usize::from(stream.layer)] = Some(packet.header.ssrc);
         }
         let audio_level = section
             .extension(Extension::AudioLevel)
             .and_then(|id| packet.header.get_extension(id))
             .and_then(|level| level.first().map(|level| level & 0x7f));
         let mid = section.mid.clone();
-        let wants_keyframe = !self.wanted.is_empty() && self.wanted.remove(&mid);
+        let layer = stream.layer;
+        let wants_keyframe = !self.wanted.is_empty() && self.wanted.remove(&(mid.clone(), layer));
         let packet = Packet {
             ssrc: packet.header.ssrc,
+            layer,
             sequence: packet.header.sequence_number,
             timestamp: packet.header.timestamp,
             marker: packet.header.marker,
@@ -229,7 +238,7 @@ impl Media {
             payload: packet.payload,
         };
         if wants_keyframe && !packet.keyframe {
-            self.request_keyframe(now, &mid);
+            self.request_keyframe(now, &mid, layer);
         }
         self.tell(UpEvent::Rtp { mid, packet });
     }
@@ -243,7 +252,8 @@ impl Media {
             {
                 let mid = self.sections[stream.section].mid.clone();
                 let (ntp, rtp_timestamp) = (report.ntp_time, report.rtp_time);
-                reports.push(UpEvent::SenderReport { mid, ntp, rtp_timestamp });
+                let layer = stream.layer;
+                reports.push(UpEvent::SenderReport { mid, layer, ntp, rtp_timestamp });
             }
         }
         let packets = tagged(now, LibraryPacket::Rtcp(packets));
@@ -274,7 +284,8 @@ impl Media {
         let repaired = section.repaired_codec(header.payload_type).map(|_| {
             declared.clone().find(|(_, rtx)| *rtx == Some(header.ssrc)).map(|(primary, _)| *primary)
         });
-        let stream = Stream { section: index, repairs: repaired };
+        let layer = section.layer(header)?;
+        let stream = Stream { section: index, layer, repairs: repaired };
         self.streams.insert(header.ssrc, stream);
         self.bind(header.ssrc, header.payload_type, index);
         Some(stream)

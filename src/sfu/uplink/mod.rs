@@ -240,10 +240,10 @@ impl Uplink {
         })
     }
 
-    /// Asks the publisher for a keyframe of `mid` (RFC 4585 section 6.3.1). Coalescing is the
-    /// track's affair.
-    pub fn request_keyframe(&mut self, now: Instant, mid: &Mid, out: &mut dyn Transmit) {
-        self.tap.media().request_keyframe(now, mid);
+    /// Asks the publisher for a keyframe of a layer of `mid` (RFC 4585 section 6.3.1). Coalescing
+    /// is the track's affair.
+    pub fn request_keyframe(&mut self, now: Instant, mid: &Mid, layer: u8, out: &mut dyn Transmit) {
+        self.tap.media().request_keyframe(now, mid, layer);
         self.flush(now, out);
     }
 

@@ -3,15 +3,15 @@
 use rtc::rtp;
 
 use super::offer::{Accepted, Extension, OfferedCodec};
-use crate::ids::Mid;
+use crate::{ids::Mid, sfu::bandwidth::MAX_LAYERS};
 
 /// An m-section that publishes.
 #[derive(Debug)]
 pub(super) struct Published {
     pub(super) mid: Mid,
     pub(super) accepted: Accepted,
-    /// The SSRC that packets came from last, else the first that was declared.
-    pub(super) primary: Option<u32>,
+    /// The SSRC that packets of each layer came from last, else the first that was declared.
+    pub(super) primary: [Option<u32>; MAX_LAYERS],
     pub(super) fir_sequence: u8,
 }
 
@@ -30,6 +30,28 @@ impl Published {
 
     pub(super) fn extension(&self, wanted: Extension) -> Option<u8> {
         self.accepted.extensions.iter().find(|(_, known)| *known == wanted).map(|(id, _)| *id)
+    }
+
+    /// The layer that a packet says it is of (RFC 8852): by its name, else by the order of the
+    /// declared SSRCs, which is that of the layers. 0 where there is one encoding; `None` for a
+    /// name that was not offered.
+    pub(super) fn layer(&self, header: &rtp::Header) -> Option<u8> {
+        let rids = &self.accepted.rids;
+        if rids.is_empty() {
+            return Some(0);
+        }
+        let said = [Extension::Rid, Extension::RepairedRid].into_iter().find_map(|extension| {
+            self.extension(extension).and_then(|id| header.get_extension(id))
+        });
+        let place = match said {
+            Some(said) => rids.iter().position(|rid| *rid.as_bytes() == said[..]),
+            None => self
+                .accepted
+                .sources
+                .iter()
+                .position(|(ssrc, rtx)| *ssrc == header.ssrc || *rtx == Some(header.ssrc)),
+        };
+        place.filter(|place| *place < rids.len()).and_then(|place| u8::try_from(place).ok())
     }
 
     /// Makes a retransmission what it repeats (RFC 4588 section 4). `None` if it repeats nothing,

@@ -15,16 +15,19 @@ use std::{
 
 use slab::Slab;
 
+mod layers;
+
 use super::{
     Shared, live,
     outbox::{Outbox, Sink, ViewerKey},
-    publisher::Published,
+    published::Published,
 };
 use crate::{
     ids::MemberId,
-    protocol::MediaKind,
+    protocol::{MediaKind, TileSize},
     sfu::{
         DownWant, Path, SfuError,
+        bandwidth::Allocator,
         downlink::{Downlink, Slot},
         forward::Forwarder,
     },
@@ -39,9 +42,6 @@ const REPORT_ROOM: usize = 256;
 const MAX_RESENT: usize = 256;
 /// First and longest wait for a keyframe after packets could not be sent.
 const STALL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
-
-/// A track of which nothing came for so long is muted: no keyframe is asked of it again and again.
-const SENDS: Duration = Duration::from_secs(1);
 
 /// An m-line of this viewer.
 struct SlotState {
@@ -75,6 +75,8 @@ pub(crate) struct Viewer {
     report_due: bool,
     stalled_until: Option<Instant>,
     stall: Duration,
+    allocator: Allocator,
+    sizes: Arc<[TileSize]>,
 }
 
 impl Viewer {
@@ -105,6 +107,8 @@ impl Viewer {
             report_due: false,
             stalled_until: None,
             stall: STALL.0,
+            allocator: Allocator::default(),
+            sizes: Arc::default(),
         }
     }
 
@@ -188,9 +192,10 @@ impl Viewer {
         }
     }
 
-    /// The track that a slot shows.
-    pub(crate) fn track_of(&self, slot: Slot) -> Option<usize> {
-        self.slots.get(slot)?.as_ref()?.track
+    /// The track that a slot shows, and of which layer.
+    pub(crate) fn layer_of(&self, slot: Slot) -> Option<(usize, u8)> {
+        let state = self.slots.get(slot)?.as_ref()?;
+        Some((state.track?, state.forwarder.target()?))
     }
 
     /// The viewer lacks these packets.
@@ -205,7 +210,8 @@ impl Viewer {
 
     /// True if something other than fresh packets waits to be sealed.
     pub(crate) fn has_work(&self) -> bool {
-        !self.starts.is_empty() || !self.nacks.is_empty() || self.report_due
+        let has_padding = self.downlink.is_padding_due();
+        !self.starts.is_empty() || !self.nacks.is_empty() || self.report_due || has_padding
     }
 
     /// Its packets could not be sent: video waits for a keyframe, and that for its turn.
@@ -231,7 +237,7 @@ impl Viewer {
         &mut self,
         now: Instant,
         tracks: &Slab<Published>,
-        wanted: &mut Vec<usize>,
+        wanted: &mut Vec<(usize, u8)>,
     ) {
         if let Some(until) = self.stalled_until {
             if now < until {
@@ -246,10 +252,10 @@ impl Viewer {
         for state in self.slots.iter().flatten() {
             let Some(index) = state.track else { continue };
             let Some(published) = tracks.get(index) else { continue };
-            let sends = published.heard.is_some_and(|heard| now < heard + SENDS);
+            let Some(layer) = state.forwarder.wants_keyframe() else { continue };
             let is_video = published.track.kind() == MediaKind::Video;
-            if is_video && sends && state.forwarder.wants_keyframe() {
-                wanted.push(index);
+            if is_video && published.sends(now, layer) {
+                wanted.push((index, layer));
             }
         }
     }
@@ -261,7 +267,7 @@ impl Viewer {
         now: Instant,
         key: ViewerKey,
         tracks: &Slab<Published>,
-        wanted: &mut Vec<usize>,
+        wanted: &mut Vec<(usize, u8)>,
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
@@ -272,13 +278,16 @@ impl Viewer {
             if published.track.kind() == MediaKind::Audio {
                 continue;
             }
-            match published.track.start(now) {
+            let slot = self.by_track.get(index).copied().flatten();
+            let Some((_, layer)) = slot.and_then(|slot| self.layer_of(slot)) else { continue };
+            match published.layer(layer).and_then(|track| track.start(now)) {
                 Some(packets) => {
                     for (packet_index, _) in packets {
-                        self.forward(key, to, published, index, packet_index, outbox, sink);
+                        let place = (layer, packet_index);
+                        self.forward(key, to, published, index, place, outbox, sink);
                     }
                 }
-                None => wanted.push(index),
+                None => wanted.push((index, layer)),
             }
         }
         for (slot, sequences) in std::mem::take(&mut self.nacks) {
@@ -287,6 +296,7 @@ impl Viewer {
         if std::mem::take(&mut self.report_due) {
             self.send_reports(to, tracks, outbox);
         }
+        self.pad(key, to, outbox, sink);
     }
 
     /// Seals this wake-up's packets of one track.
@@ -299,8 +309,8 @@ impl Viewer {
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
-        for &packet_index in &published.fresh {
-            self.forward(key, to, published, index, packet_index, outbox, sink);
+        for &place in &published.fresh {
+            self.forward(key, to, published, index, place, outbox, sink);
         }
     }
 
@@ -319,18 +329,23 @@ impl Viewer {
         to: (SocketAddr, Option<IpAddr>),
         published: &Published,
         index: usize,
-        packet_index: u64,
+        (layer, packet_index): (u8, u64),
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
         let Some(Some(slot)) = self.by_track.get(index).copied() else { return };
         let Some(Some(state)) = self.slots.get_mut(slot) else { return };
-        let Some(packet) = published.track.packet(packet_index) else { return };
+        if !state.forwarder.takes(layer) {
+            return;
+        }
+        let Some(track) = published.layer(layer) else { return };
+        let Some(packet) = track.packet(packet_index) else { return };
         let Some(header) = state.forwarder.forward(packet_index, packet) else { return };
+        let head = state.forwarder.head(packet_index, packet);
         let room = packet.payload.len() + SEAL_ROOM;
         let downlink = &mut self.downlink;
         outbox.seal(key, to, room, sink, |space| {
-            downlink.seal_rtp(slot, header, &[], &packet.payload, space)
+            downlink.seal_rtp(slot, header, head.bytes(), head.rest(&packet.payload), space)
         });
     }
 
@@ -350,12 +365,14 @@ impl Viewer {
         let downlink = &mut self.downlink;
         let mut n_resent = 0;
         for sequence in sequences.iter().take(MAX_RESENT) {
-            let Some(index) = state.forwarder.index_of(*sequence) else { continue };
-            let Some(packet) = published.track.packet(index) else { continue };
+            let Some((layer, index)) = state.forwarder.index_of(*sequence) else { continue };
+            let Some(track) = published.layer(layer) else { continue };
+            let Some(packet) = track.packet(index) else { continue };
             let Some(header) = state.forwarder.again(index, packet) else { continue };
+            let head = state.forwarder.head(index, packet);
             let room = packet.payload.len() + SEAL_ROOM;
             let sealed = outbox.seal(key, to, room, sink, |space| {
-                downlink.seal_rtx(slot, header, &[], &packet.payload, space)
+                downlink.seal_rtx(slot, header, head.bytes(), head.rest(&packet.payload), space)
             });
             n_resent += u64::from(sealed);
         }
@@ -375,7 +392,8 @@ impl Viewer {
         for (slot, state) in self.slots.iter().enumerate() {
             let Some(state) = state else { continue };
             let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };
-            let Some((ntp, source_timestamp)) = published.track.ntp_and_rtp() else { continue };
+            let Some(track) = published.layer(state.forwarder.layer()) else { continue };
+            let Some((ntp, source_timestamp)) = track.ntp_and_rtp() else { continue };
             let Some(timestamp) = state.forwarder.rtp_timestamp_at(source_timestamp) else {
                 continue;
             };

@@ -1,0 +1,121 @@
+//! What of each picture this viewer gets: sizes and the estimate in, the forwarders' targets out.
+//!
+//! Owns nothing beside what `bandwidth` decides; also sends the padding of its probes.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
+
+use slab::Slab;
+
+use super::{Viewer, ViewerKey};
+use crate::{
+    protocol::{MediaKind, TileSize},
+    sfu::{
+        bandwidth::{Budget, Tile},
+        worker::{
+            outbox::{Outbox, Sink},
+            published::Published,
+        },
+    },
+};
+
+/// Room for one packet of padding.
+const PADDING_ROOM: usize = 320;
+/// Packets of padding in one wake-up; what is missing comes with the next.
+const MAX_PADDING: usize = 64;
+
+impl Viewer {
+    /// How large the client shows what it watches. True if that is news.
+    pub(crate) fn set_tiles(&mut self, sizes: &Arc<[TileSize]>) -> bool {
+        let is_news = self.sizes != *sizes;
+        if is_news {
+            self.sizes = Arc::clone(sizes);
+        }
+        is_news
+    }
+
+    /// Chooses layers anew. Keyframes that are needed for that are pushed to `wanted`.
+    pub(crate) fn choose_layers(
+        &mut self,
+        now: Instant,
+        tracks: &Slab<Published>,
+        wanted: &mut Vec<(usize, u8)>,
+    ) {
+        let mut tiles = Vec::new();
+        let mut places = Vec::new();
+        let mut audio_bps = 0.0;
+        for (slot, state) in self.slots.iter().enumerate() {
+            let Some(state) = state else { continue };
+            let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };
+            if published.track.kind() == MediaKind::Audio {
+                audio_bps += f64::from(published.bps());
+                continue;
+            }
+            places.push(slot);
+            tiles.push(self.tile(now, published, state.forwarder.target()));
+        }
+        if tiles.is_empty() {
+            return;
+        }
+        let estimator = self.downlink.estimator().filter(|estimator| estimator.has_feedback());
+        let (bps, is_measured) = match &estimator {
+            Some(estimator) => (estimator.bps(), estimator.is_measured()),
+            None => (f64::INFINITY, false),
+        };
+        let budget = Budget { bps, is_measured, audio_bps };
+        let allocation = self.allocator.allocate(now, budget, &tiles);
+        if let Some(estimator) = self.downlink.estimator() {
+            estimator.want(allocation.wanted_bps);
+        }
+        for (slot, layer) in places.into_iter().zip(allocation.layers) {
+            let Some(Some(state)) = self.slots.get_mut(slot) else { continue };
+            if state.forwarder.target() == layer {
+                continue;
+            }
+            state.forwarder.set_target(layer);
+            if let (Some(track), Some(layer)) = (state.track, state.forwarder.wants_keyframe())
+                && !self.starts.contains(&track)
+            {
+                wanted.push((track, layer));
+            }
+        }
+    }
+
+    fn tile(&self, now: Instant, published: &Published, current: Option<u8>) -> Tile {
+        let id = published.track.id();
+        let named = |size: &&TileSize| {
+            size.member == id.member && size.track.as_ref().is_none_or(|track| track == id)
+        };
+        // What names the track itself counts before what names its member.
+        let of_track = self.sizes.iter().filter(|size| size.track.is_some()).find(named);
+        let size = of_track.or_else(|| self.sizes.iter().find(named));
+        Tile {
+            width: size.map_or(0, |size| size.width),
+            height: size.map_or(0, |size| size.height),
+            visible: size.is_none_or(|size| size.visible),
+            layers: published.layers(now),
+            current,
+        }
+    }
+
+    /// Seals the padding that a probe is due.
+    pub(super) fn pad(
+        &mut self,
+        key: ViewerKey,
+        to: (SocketAddr, Option<IpAddr>),
+        outbox: &mut Outbox,
+        sink: &mut impl Sink,
+    ) {
+        for _ in 0..MAX_PADDING {
+            let downlink = &mut self.downlink;
+            if !downlink.is_padding_due()
+                || !outbox.seal(key, to, PADDING_ROOM, sink, |space| downlink.seal_padding(space))
+            {
+                return;
+            }
+        }
+    }
+}
