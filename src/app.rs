@@ -2,17 +2,33 @@
 //!
 //! Knows everyone, known by nobody but `main`.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 use tracing::{error, info, warn};
 
 use crate::{
     cli::exit,
-    config::{Settings, Sources, data_folder::DataFolderError},
+    config::{RoomSettings, Settings, Sources, data_folder::DataFolderError},
+    http::{self, HttpServer, Readiness},
+    net,
+    ports::Addresses,
+    rooms::RoomsHandle,
+    sfu::{self, SfuHandle},
     telemetry::{
+        port_holder,
         shutdown::{Signal, Signals},
         systemd,
     },
+    trust::{self, TrustHandle},
 };
 
 /// Why the service ended, or never began; each kind has its exit code.
@@ -63,39 +79,224 @@ impl From<io::Error> for AppError {
     }
 }
 
+/// Longest drain after a stop signal: the contract's 5 s, less what ending the process takes.
+const DRAIN: Duration = Duration::from_millis(4_500);
+
 /// Runs until a stop signal. The data folder is there and may be written; logging is on.
 ///
 /// # Errors
 /// See [`AppError`].
 pub async fn run(settings: Arc<Settings>, sources: Sources) -> Result<(), AppError> {
-    let mut settings = settings;
     let mut signals = Signals::listen()?;
     let watchdog = tokio::spawn(systemd::watchdog());
-    info!(version = env!("CARGO_PKG_VERSION"), data = %settings.data_dir.display(), "started");
+    let mut house = House::start(settings).await?;
+    for line in house.open_lines() {
+        info!("{line}");
+    }
     systemd::ready("running");
     loop {
-        match signals.next().await {
-            Signal::Stop => break,
-            Signal::Reload => {
-                systemd::reloading();
-                match sources.load() {
-                    Ok(loaded) => {
-                        settings = Arc::new(loaded.settings);
-                        info!(data = %settings.data_dir.display(), "configuration loaded again");
-                    }
-                    Err(faults) => {
-                        for fault in &faults.0 {
-                            error!("{fault}");
-                        }
-                        warn!("the configuration has faults; the one in force stays");
-                    }
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Stop => break,
+                Signal::Reload => {
+                    systemd::reloading();
+                    house.reload(&sources).await;
+                    systemd::ready("running");
                 }
-                systemd::ready("running");
+            },
+            // A box that gets its address by DHCP after its start tells it when it is there.
+            Ok(()) = house.addresses.changed() => {
+                for line in house.open_lines() {
+                    info!("{line}");
+                }
             }
         }
     }
     info!("stopping");
     systemd::stopping();
+    if tokio::time::timeout(DRAIN, house.stop()).await.is_err() {
+        warn!("not everything ended within {DRAIN:?}; ending all the same");
+    }
     watchdog.abort();
     Ok(())
+}
+
+/// Everything that runs, in the order in which it was started.
+struct House {
+    settings: watch::Sender<Arc<Settings>>,
+    addresses: watch::Receiver<Arc<Addresses>>,
+    sfu: SfuHandle,
+    room_settings: watch::Sender<Arc<RoomSettings>>,
+    rooms: RoomsHandle,
+    trust: TrustHandle,
+    listening: Vec<SocketAddr>,
+    close_door: oneshot::Sender<()>,
+    door: JoinHandle<()>,
+    readiness: watch::Sender<Readiness>,
+    #[cfg(feature = "camera")]
+    cameras: crate::camera::CameraHandle,
+}
+
+impl House {
+    async fn start(settings: Arc<Settings>) -> Result<Self, AppError> {
+        let net = net::start(&settings.network).await.map_err(anyhow::Error::from)?;
+        let addresses = net.addresses;
+        let now = SystemTime::now();
+        let (keeper, trust) = trust::Keeper::open(&settings, &addresses.borrow().clone(), now)
+            .map_err(trust_error)?;
+        tokio::spawn(keeper.run(addresses.clone()));
+        let sfu = SfuHandle::start(&settings.media, addresses.clone()).map_err(media_error)?;
+        let (room_settings, receiver) = watch::channel(Arc::new(settings.rooms.clone()));
+        let rooms = RoomsHandle::start(receiver, sfu.clone());
+        let (settings_sender, settings_receiver) = watch::channel(settings.clone());
+        let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
+        let server = HttpServer::bind(http::Doors {
+            settings: settings_receiver,
+            rooms: rooms.clone(),
+            trust: trust.clone(),
+            addresses: addresses.clone(),
+            readiness: readiness_receiver,
+        })
+        .map_err(bind_error)?;
+        let listening = server.local_addrs();
+        let (close_door, closing) = oneshot::channel();
+        let door = tokio::spawn(server.run(async {
+            // Dropped or told: both mean to close.
+            let _ = closing.await;
+        }));
+        #[cfg(feature = "camera")]
+        let cameras = crate::camera::start(&settings, rooms.clone());
+        #[cfg(not(feature = "camera"))]
+        if settings.demo || settings.cameras.is_some() {
+            warn!("this parlor was built without cameras; none will be in any room");
+        }
+        Ok(Self {
+            settings: settings_sender,
+            addresses,
+            sfu,
+            room_settings,
+            rooms,
+            trust,
+            listening,
+            close_door,
+            door,
+            readiness,
+            #[cfg(feature = "camera")]
+            cameras,
+        })
+    }
+
+    /// What to open in a browser, best first.
+    fn open_lines(&mut self) -> Vec<String> {
+        let addresses = self.addresses.borrow_and_update().clone();
+        open_lines(&self.listening, &addresses)
+    }
+
+    /// Takes what can change while calls go on: rooms, limits, access, certificate.
+    async fn reload(&self, sources: &Sources) {
+        let settings = match sources.load() {
+            Ok(loaded) => Arc::new(loaded.settings),
+            Err(faults) => {
+                for fault in &faults.0 {
+                    error!("{fault}");
+                }
+                warn!("the configuration has faults; the one in force stays");
+                return;
+            }
+        };
+        if let Err(fault) = self.trust.reload(settings.http.certificate.clone()).await {
+            error!("{fault}; the certificate in force stays");
+        }
+        self.room_settings.send_replace(Arc::new(settings.rooms.clone()));
+        self.settings.send_replace(settings);
+        info!(
+            "loaded again; listening addresses, media ports and cameras change at the next start"
+        );
+    }
+
+    /// In reverse: first nobody new comes in, at last the packets stop.
+    async fn stop(self) {
+        self.readiness.send_replace(Readiness::NotReady("the box is stopping".into()));
+        self.rooms.stop().await;
+        // overflow: none, because it is a oneshot.
+        let _ = self.close_door.send(());
+        if let Err(fault) = self.door.await {
+            error!(%fault, "the door did not close by itself");
+        }
+        #[cfg(feature = "camera")]
+        self.cameras.stop().await;
+        self.sfu.stop().await;
+    }
+}
+
+/// One line a URL: each announced address where a socket listens on all, else the address itself.
+fn open_lines(listening: &[SocketAddr], addresses: &Addresses) -> Vec<String> {
+    let mut lines = Vec::new();
+    for socket in listening {
+        let port = socket.port();
+        if !socket.ip().is_unspecified() {
+            lines.push(format!("open https://{socket}"));
+            continue;
+        }
+        for ip in addresses.ips().filter(|ip| ip.is_ipv4() || socket.is_ipv6()) {
+            lines.push(format!("open https://{}", SocketAddr::new(ip, port)));
+        }
+        lines.push(format!("open https://localhost:{port} on this machine"));
+    }
+    lines
+}
+
+fn trust_error(error: trust::TrustError) -> AppError {
+    match error {
+        trust::TrustError::Given { .. } => AppError::Configuration(error.to_string()),
+        trust::TrustError::File { path, source } => {
+            AppError::DataFolder(DataFolderError::NotWritable { path, attempt: "used", source })
+        }
+        error => AppError::Internal(error.into()),
+    }
+}
+
+fn media_error(error: sfu::StartError) -> AppError {
+    match error {
+        sfu::StartError::PortInUse { port } => AppError::AddressInUse {
+            protocol: "udp",
+            address: (std::net::Ipv6Addr::UNSPECIFIED, port).into(),
+            key: "media.ports",
+            holder: port_holder("udp", port),
+        },
+        error => AppError::Internal(error.into()),
+    }
+}
+
+fn bind_error(error: http::BindError) -> AppError {
+    match error {
+        http::BindError::InUse { address, holder } => {
+            AppError::AddressInUse { protocol: "tcp", address, key: "http.listen", holder }
+        }
+        error @ http::BindError::Refused { .. } => {
+            AppError::Configuration(format!("http.listen: {error}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_that_answers_is_told_and_no_other() {
+        let loopback = Addresses::loopback();
+        let cases = [
+            ("127.0.0.1:1", vec!["open https://127.0.0.1:1"]),
+            ("[::1]:2", vec!["open https://[::1]:2"]),
+            (
+                "[::]:8172",
+                vec!["open https://127.0.0.1:8172", "open https://localhost:8172 on this machine"],
+            ),
+        ];
+        for (listen, expected) in cases {
+            let listen = listen.parse().expect("an address");
+            assert_eq!(open_lines(&[listen], &loopback), expected);
+        }
+    }
 }

@@ -1,5 +1,49 @@
 //! parlor: a private place to meet and to watch.
 //!
+//! One binary holds what people assemble by hand from a room server, a signaling server, an SFU, a
+//! TURN server, a proxy with certificates and a camera streamer. Decisions are made in pure code,
+//! performed by tasks at the rim, and packets never wait for a decision.
+//!
+//! # Bird's-eye view
+//!
+//! ```text
+//!  browser --wss--> http::session --> rooms (one task a room, a pure `room` inside)
+//!     ^                                  | desired state        ^ observed state
+//!     |                                  v                      |
+//!     +--SRTP-- sfu worker: socket -> demux -> uplink -> track -> forward -> downlink -> socket
+//!                                                ^
+//!  camera: GStreamer webrtcbin --loopback SRTP---+   (a member like any other)
+//!
+//!  net: netlink -> Addresses -> candidates, certificate names, printed URLs
+//! ```
+//!
+//! # Layers
+//!
+//! ```text
+//!  main -> app            knows everyone, known by nobody
+//!    http  rooms  sfu  camera  net  trust  telemetry                      shells
+//!    room  sfu::{demux,candidates,forward,payload}  net::{parse,policy}   pure
+//!    camera::{state,encoder}  http::{access,host,routes,demux}            pure
+//!    protocol  ids  config  ports                                         vocabulary
+//! ```
+//!
+//! Between shells only these edges exist: `http -> rooms, trust`; `rooms -> room, sfu`;
+//! `camera -> rooms`; every shell `-> telemetry`. All else goes through [`ports`] or is wired by
+//! [`app`].
+//!
+//! # Invariants
+//!
+//! `tests/tidy.rs` checks them.
+//!
+//! 1. Pure modules contain no `tokio`, `async fn`, sockets, clocks, `rand`.
+//! 2. `rtc` only in `sfu`; `gstreamer` only in `camera`; `hyper`, rustls listeners and WebSocket only
+//!    in `http`; `nix` only in `net` and `telemetry`.
+//! 3. The camera is a member like any other: `room`, `rooms` and `sfu` never import `camera`.
+//! 4. Packets never pass through a room task.
+//! 5. Every channel is bounded and every send says what happens when it is full. No lock across
+//!    `.await`.
+//! 6. No file over 400 lines, no function over 70; module docs everywhere.
+//!
 //! # Map
 //! ```text
 //! src/
@@ -9,8 +53,24 @@
 //!   cli.rs               the command line: arguments in, what is to be done out; exit codes
 //!   ids.rs               names of things: parsed once, then carried as types
 //!   protocol/            signaling messages both ways
-//!   ports.rs             plain values and traits by which parts meet without knowing each other
+//!   ports/               plain values and traits by which parts meet without knowing each other
+//!   camera/              the box's own cameras; the only place that names `gstreamer`
 //!   config/              what was written -> what it means
+//!   http/                the front door: the only place that names hyper and WebSocket
+//!     access.rs          PURE. who is a guest
+//!     host.rs            PURE. the host a request names, the origin it comes from
+//!     routes.rs          PURE. what a path means
+//!     demux.rs           PURE. TLS, HTTP or neither, by the first byte
+//!     limits.rs          connections and joins of one address
+//!     listener.rs        sockets that listen
+//!     connection.rs      one connection: TLS, HTTP/1.1 and 2, its time
+//!     handler.rs         one request
+//!     api.rs             what /api/v1 and /trust tell
+//!     assets.rs          the page: built in, or from a folder
+//!     reply.rs           answers, problems, the headers of all
+//!     session.rs         one client's signaling
+//!     transport.rs       how a session's messages travel
+//!     socket.rs          WebSocket, one such transport
 //!   net/                 LAN addresses
 //!     parse.rs           PURE. netlink: bytes in, values out
 //!     table.rs           PURE. what the kernel has told so far, and what to ask next
@@ -18,15 +78,33 @@
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room
-//!   sfu/                 the media plane
+//!   sfu/                 the media plane; the only place that names `rtc`
+//!     handle.rs          its doors: open, publish, watch, close
+//!     worker.rs          one thread, one UDP port, its rooms: the loop
+//!     socket.rs          batches in by GRO, messages out by GSO and `sendmmsg`
+//!     demux.rs           PURE. whose is a datagram
+//!     candidates.rs      PURE. announced addresses -> candidates
+//!     credentials.rs     ICE user fragments and passwords
+//!     flight.rs          keeps a DTLS handshake going over a path that loses datagrams
+//!     uplink/            a publisher's connection: answers any offer, decrypts, hands on
+//!     downlink/          a viewer's connection, ours: ICE-lite, DTLS, SRTP seal, RTCP
+//!     track.rs           a published track: recent packets for NACK, keyframe state
+//!     packet.rs          an RTP packet, decrypted once, shared by all viewers
+//!     payload.rs         PURE. does a payload begin a keyframe?
+//!     forward.rs         PURE. per viewer: which packet, under which header
+//!     transmit.rs        where connections write what is to be sent
 //!   telemetry/           logging, metrics, systemd
+//!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
 //! ```
+//!
+//! Dated decisions are in `docs/decisions/`, the signaling protocol in `docs/protocol.md`.
 
 pub mod app;
 #[cfg(feature = "camera")]
 pub mod camera;
 pub mod cli;
 pub mod config;
+pub mod http;
 pub mod ids;
 pub mod net;
 pub mod ports;
@@ -35,3 +113,4 @@ pub mod room;
 pub mod rooms;
 pub mod sfu;
 pub mod telemetry;
+pub mod trust;

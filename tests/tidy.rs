@@ -106,7 +106,7 @@ fn only_the_drawn_edges_exist_between_parts() {
 #[test]
 fn pure_modules_read_no_clock_and_touch_no_socket() {
     check_examples(
-        layers::purity,
+        |source| layers::purity(source, &layers::pure_modules(std::slice::from_ref(source))),
         &[
             ("src/room/mod.rs", "fn f() { let now = Instant::now(); }", true),
             ("src/room/mod.rs", "use std::time::{Duration, Instant}; fn f(now: Instant) {}", false),
@@ -122,9 +122,20 @@ fn pure_modules_read_no_clock_and_touch_no_socket() {
             ("src/config/shape.rs", "//! Shapes of pure values.\nuse std::fs;", false),
         ],
     );
-    check_sources(layers::purity);
-    let n_pure = sources(root()).iter().filter(|source| source.path.contains("net/p")).count();
-    assert_eq!(n_pure, 2, "the pure modules are where the list says");
+    let parent =
+        "//! Cameras.\n//!\n//! PURE: `state`,\n//! `offer`. The rest: `tasks`.\nasync fn f() {}";
+    let parent = Source::parse("src/camera/mod.rs", parent);
+    let pure = layers::pure_modules(std::slice::from_ref(&parent));
+    let child = |name: &str| Source::parse(&format!("src/camera/{name}.rs"), "async fn f() {}");
+    assert!(layers::purity(&parent, &pure).is_empty());
+    assert_eq!(layers::purity(&child("state"), &pure).len(), 1);
+    assert_eq!(layers::purity(&child("offer"), &pure).len(), 1);
+    assert!(layers::purity(&child("tasks"), &pure).is_empty());
+
+    let pure = layers::pure_modules(&sources(root()));
+    let there = |module: &String| root().join(format!("src/{module}.rs")).exists();
+    assert!(pure.iter().filter(|module| there(module)).count() >= 5, "{pure:?}");
+    check_sources(|source| layers::purity(source, &pure));
 }
 
 #[test]

@@ -8,6 +8,8 @@
 //!
 //! `cargo bench --bench forward` prints the table. The ratio says more than the microseconds.
 
+#![expect(clippy::disallowed_methods, reason = "pacing and pauses are what a load needs")]
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -37,30 +39,50 @@ mod floor;
 
 /// Set in the process that plays the clients: how many viewers.
 const CLIENTS: &str = "PARLOR_BENCH_CLIENTS";
+/// Set in a process that serves them: how many.
+const SERVER: &str = "PARLOR_BENCH_SERVER";
+const VIEWERS: [usize; 2] = [20, 50];
 const PUBLISHER: MemberId = MemberId(1);
 const RUNS: usize = 3;
 const RUN_FOR: Duration = Duration::from_secs(3);
 
 fn main() {
     if let Ok(n_viewers) = std::env::var(CLIENTS) {
-        clients::run(n_viewers.parse().expect("a number of viewers"));
-        return;
+        return clients::run(n_viewers.parse().expect("a number of viewers"));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
     let mut out = io::stdout();
-    let mut print = |line: String| {
+    let mut print = |line: &str| {
         let _ = writeln!(out, "{line}");
     };
-    print("| viewers | pattern | us a packet | floor us | x floor | KB a viewer | lost |".into());
-    print("|---|---|---|---|---|---|---|".into());
-    for n_viewers in [20, 50] {
-        for line in runtime.block_on(measure(n_viewers)) {
-            print(line);
+    if let Ok(n_viewers) = std::env::var(SERVER) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let measured = measure(n_viewers.parse().expect("a number of viewers"));
+        return runtime.block_on(measured).iter().for_each(|line| print(line));
+    }
+    print("| viewers | pattern | us a packet | floor us | x floor | lost |");
+    print("|---|---|---|---|---|---|");
+    let mut grown = Vec::new();
+    for n_viewers in VIEWERS {
+        // A process of its own: memory that others have freed would be used again.
+        let output = Command::new(std::env::current_exe().expect("this program"))
+            .env(SERVER, n_viewers.to_string())
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("this program starts again");
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            match line.strip_prefix("KB ").and_then(|kb| kb.parse::<f64>().ok()) {
+                Some(kb) => grown.push(kb),
+                None => print(line),
+            }
         }
+    }
+    if let [few, many] = grown[..] {
+        let slope = (many - few) / (VIEWERS[1] - VIEWERS[0]) as f64;
+        print(&format!("memory: {slope:.0} KB for each viewer more"));
     }
 }
 
@@ -101,6 +123,7 @@ struct Clients {
 impl Clients {
     fn start(n_viewers: usize) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .env_remove(SERVER)
             .env(CLIENTS, n_viewers.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -167,7 +190,7 @@ impl Signaling {
             }
             "watch" => {
                 let watch = BTreeSet::from([PUBLISHER]);
-                want.down = Some(DownWant { generation: 1, watch, answer: None });
+                want.down = Some(DownWant { generation: 1, watch, tiles: [].into(), answer: None });
             }
             "answer" => {
                 let down = want.down.as_mut().expect("a viewer");
@@ -209,9 +232,8 @@ async fn measure(n_viewers: usize) -> Vec<String> {
     let mut clients = Clients::start(n_viewers);
     let before = wait_for(&mut clients, &mut signaling, "published").await;
     wait_for(&mut clients, &mut signaling, "connected").await;
-    let kb = (resident_kb() - before) / n_viewers as f64;
+    let mut lines = vec![format!("KB {}", resident_kb() - before)];
     let floor = measure_floor();
-    let mut lines = Vec::new();
     for (pattern, per_burst) in [("frames of 33", 33), ("singly", 1)] {
         let mut costs = Vec::new();
         let mut lost = 0;
@@ -224,7 +246,7 @@ async fn measure(n_viewers: usize) -> Vec<String> {
         let Floor { gso_us, single_us } = floor;
         let floor_us = if per_burst > 1 { gso_us } else { single_us };
         lines.push(format!(
-            "| {n_viewers} | {pattern} | {cost:.2} | {floor_us:.2} | {:.2} | {kb:.0} | {lost} |",
+            "| {n_viewers} | {pattern} | {cost:.2} | {floor_us:.2} | {:.2} | {lost} |",
             cost / floor_us
         ));
     }

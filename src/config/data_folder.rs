@@ -25,7 +25,7 @@ pub enum DataFolderError {
     NotWritable {
         /// The folder.
         path: PathBuf,
-        /// `made`, `written`, `read`.
+        /// `made`, `written`, `read`, `used`.
         attempt: &'static str,
         /// What the system says.
         source: io::Error,

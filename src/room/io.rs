@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::{
     ids::{MemberId, Nickname},
+    ports::media::{Desired, Observed},
     protocol::{ClientMessage, MemberKind, Outgoing},
-    sfu::{Desired, Observed},
 };
 
 /// A moment, by both clocks that a room needs.

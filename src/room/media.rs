@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     ids::MemberId,
+    ports::media::{DownSeen, Observed, Path, SfuError, UpSeen},
     protocol::{Direction, ErrorCode, Outgoing, ServerMessage},
-    sfu::{DownSeen, Observed, Path, SfuError, UpSeen},
 };
 
 fn code(error: &SfuError) -> ErrorCode {

@@ -9,8 +9,8 @@ use std::{
 use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
     ids::{MemberId, Mid},
+    ports::media::{Desired, DownWant, Observed, Path, UpWant},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Shown, TileSize},
-    sfu::{Desired, DownWant, Observed, Path, UpWant},
 };
 
 /// Between two restarts of one connection that the room starts by itself.
@@ -84,7 +84,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new(member: MemberId, name: String, arrival: &Arrival) -> Self {
-        let down = arrival.receives.then(|| Down {
+        let down = arrival.receives.then_some(Down {
             generation: 1,
             watch: None,
             tiles: Arc::default(),

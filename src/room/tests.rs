@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::{
+    ports::media::{DownSeen, Observed, Path, SfuError, UpSeen},
     protocol::{
         ClientMessage, Direction, MediaKind, MemberState, PublishTrack, Shown, Track, TrackSource,
     },
-    sfu::{DownSeen, Observed, Path, SfuError, UpSeen},
 };
 
 struct Bench {

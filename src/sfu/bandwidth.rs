@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 
 pub use allocate::{Allocation, Allocator, Budget, Layer, MAX_LAYERS, Tile};
 pub use feedback::TransportFeedback;
+#[cfg(test)]
+pub(crate) use feedback::tests::write as write_feedback;
 
 use feedback::ReferenceClock;
 use history::History;

@@ -34,6 +34,8 @@ metrics! {
     slow_members: Counter, "slow_members", "Members disconnected because their outbox was full";
     http_requests: Counter, "http_requests", "Requests answered";
     http_refused: Counter, "http_refused", "Requests refused: not from the LAN, limits, origin";
+    connections_bad: Counter, "connections_bad", "Connections closed: neither TLS nor HTTP, or too slow";
+    sessions: Gauge<i64, AtomicI64>, "sessions", "Open signaling sessions";
     messages_bad: Counter, "messages_bad", "Signaling messages that were no request";
     datagrams_in: Counter, "datagrams_in", "Datagrams received on media ports";
     datagrams_out: Counter, "datagrams_out", "Datagrams sent from media ports";

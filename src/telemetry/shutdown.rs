@@ -1,17 +1,27 @@
 //! Signals of the operator as values: stop, or load the configuration again.
 //!
 //! ```text
-//!  SIGTERM, SIGINT  --> Stop     the second one ends the process at once
+//!  SIGTERM, SIGINT  --> Stop     another one, 1 s later or more, ends the process at once
 //!  SIGHUP           --> Reload
 //! ```
 
-use std::{io, process};
+use std::{
+    io, process,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
 use tracing::warn;
+
+/// `timeout` and shells signal the process and then its whole group: two signals, one wish.
+const ECHO: Duration = Duration::from_secs(1);
+
+fn is_echo(stopped_at: Option<Instant>, now: Instant, within: Duration) -> bool {
+    stopped_at.is_some_and(|at| now.duration_since(at) < within)
+}
 
 /// What the operator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +44,17 @@ impl Signals {
     /// # Errors
     /// The system refuses a handler.
     pub fn listen() -> io::Result<Self> {
+        Self::listen_with(ECHO)
+    }
+
+    fn listen_with(echo: Duration) -> io::Result<Self> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let (sender, received) = mpsc::channel(4);
         // A place that is kept for the one stop, so that reloads nobody takes cannot hold it up.
         let mut stop_place = sender.clone().try_reserve_owned().ok();
+        let mut stopped_at = None;
         tokio::spawn(async move {
             loop {
                 let (wanted, number) = tokio::select! {
@@ -49,8 +64,12 @@ impl Signals {
                     else => return,
                 };
                 match (wanted, stop_place.take()) {
-                    // overflow: cannot happen, the place is reserved.
-                    (Signal::Stop, Some(place)) => drop(place.send(wanted)),
+                    (Signal::Stop, Some(place)) => {
+                        stopped_at = Some(Instant::now());
+                        // overflow: none, because the place is reserved.
+                        drop(place.send(wanted));
+                    }
+                    (Signal::Stop, None) if is_echo(stopped_at, Instant::now(), echo) => {}
                     (Signal::Stop, None) => {
                         warn!("stopped a second time: ending at once");
                         // As a shell tells of a process that a signal has ended.
@@ -96,7 +115,7 @@ mod tests {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut signals = Signals::listen().unwrap();
+            let mut signals = Signals::listen_with(Duration::ZERO).unwrap();
             eprintln!("listening");
             loop {
                 eprintln!("{:?}", signals.next().await);

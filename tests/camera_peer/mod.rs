@@ -287,6 +287,10 @@ pub(crate) async fn keyframe(
         Codec::H264 => is_idr,
         Codec::Vp8 => is_vp8_keyframe,
     };
+    if known.is_none() {
+        // The keyframe that a connection begins with may be over before its keys are there.
+        send_pli(track).await;
+    }
     let mut timestamps = Vec::new();
     loop {
         let (timestamp, payload) = packet(track).await;

@@ -13,16 +13,9 @@ const MAX_FUNCTION_LINES: usize = 70;
 /// How many lines above a send its comment may stand.
 const COMMENT_REACH: usize = 8;
 
-/// Names of methods that put something into a channel.
-const SENDS: [&str; 7] = [
-    "send",
-    "try_send",
-    "blocking_send",
-    "send_replace",
-    "send_modify",
-    "send_if_modified",
-    "send_timeout",
-];
+/// Names of methods that put something into a channel. Those that only a watch channel has are not
+/// among them: it holds the newest value and is never full.
+const SENDS: [&str; 4] = ["send", "try_send", "blocking_send", "send_timeout"];
 
 /// Receivers that are no channel that could be full: a method of one's own, and the `reply` of a
 /// request, a oneshot, which always takes its one value.
@@ -121,7 +114,7 @@ fn is_unbounded(tokens: &[Token], at: usize) -> bool {
 pub(crate) fn machine_paths(path: &str, text: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        for folder in ["work", "root", "home"] {
+        for folder in ["work", "root"] {
             // Put together here, so that this file does not accuse itself.
             let needle = format!("/{folder}/");
             let starts = line.match_indices(&needle).any(|(at, _)| {

@@ -1,6 +1,8 @@
 //! Who may name whom: design invariants 1 (purity), 2 (one folder a big library), 3 (the camera is a
 //! member like any other), and the edges between the parts of the house.
 
+use std::collections::BTreeSet;
+
 use crate::{Fault, source::Source};
 
 /// Vocabulary: everybody may name it, and it names nothing but itself.
@@ -26,7 +28,7 @@ const EDGES: [(&str, &[&str]); 12] = [
 ];
 
 /// Libraries and the only parts that may name them; `rtc` stands for `rtc_dtls` and the like too.
-const LIBRARIES: [(&str, &[&str]); 13] = [
+const LIBRARIES: [(&str, &[&str]); 12] = [
     ("rtc", &["sfu", "turn"]),
     ("webrtc", &["probe"]),
     ("gstreamer", &["camera"]),
@@ -39,11 +41,9 @@ const LIBRARIES: [(&str, &[&str]); 13] = [
     ("tungstenite", &["http", "probe"]),
     ("nix", &["net", "telemetry"]),
     ("rusqlite", &["store"]),
-    ("rcgen", &["trust"]),
 ];
 
-/// The modules that decide and do nothing, with all below them. A module whose documentation has a
-/// line that begins with `PURE` is held to it as well.
+/// The modules that decide and do nothing; see [`pure_modules`] for how others join them.
 const PURE: [&str; 16] = [
     "room",
     "sfu/demux",
@@ -135,14 +135,36 @@ pub(crate) fn edges(source: &Source) -> Vec<Fault> {
     faults
 }
 
-/// Invariant 1.
-pub(crate) fn purity(source: &Source) -> Vec<Fault> {
+/// The modules held to purity: those of the list, those that say so of themselves (a line of their
+/// documentation begins with `PURE`, not indented as in a drawing), and those of which the module
+/// above says so: a line that begins with ``PURE: `name`, `name` ``.
+pub(crate) fn pure_modules(sources: &[Source]) -> BTreeSet<String> {
+    let mut pure: BTreeSet<String> = PURE.iter().map(|&module| module.to_owned()).collect();
+    for source in sources.iter().filter(|source| !part(source).is_empty()) {
+        let own = source.module().join("/");
+        let docs = source.module_docs();
+        let Some(at) = docs.iter().position(|line| line.starts_with(" PURE")) else { continue };
+        match docs[at].strip_prefix(" PURE: `") {
+            None => drop(pure.insert(own)),
+            Some(_) => {
+                let text = docs[at..].join(" ");
+                let sentence = text.split_once('.').map_or(text.as_str(), |(sentence, _)| sentence);
+                let names = sentence.split('`').skip(1).step_by(2);
+                pure.extend(names.map(|name| format!("{own}/{name}")));
+            }
+        }
+    }
+    pure
+}
+
+/// Invariant 1, for the modules of [`pure_modules`] and all below them.
+pub(crate) fn purity(source: &Source, pure: &BTreeSet<String>) -> Vec<Fault> {
     let module = source.module().join("/");
-    let listed = PURE.iter().any(|pure| {
-        module.strip_prefix(pure).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
-    let says_so = source.module_docs().iter().any(|line| line.trim_start().starts_with("PURE"));
-    if !listed && (!says_so || part(source).is_empty()) {
+    let below = |pure: &String| {
+        let rest = module.strip_prefix(pure.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if !pure.iter().any(below) {
         return Vec::new();
     }
     let mut faults = Vec::new();

@@ -152,7 +152,7 @@ impl ReferenceClock {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Writes feedback of two-bit symbols: arrivals in microseconds after the reference time.

@@ -2,6 +2,8 @@
 //! hour ahead of the wall clock, so that reading the wall clock fails loudly.
 
 mod client;
+mod layers;
+mod link;
 mod loopback;
 mod loss;
 mod peer;

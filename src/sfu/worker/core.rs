@@ -198,6 +198,7 @@ impl WorkerCore {
                 room.flush(now, &mut context, sink);
             }
         }
+        // overflow: DROPS the batch that the socket does not take; its viewers are told below.
         self.outbox.send(sink);
         for key in self.outbox.take_losses() {
             if let Some((room, _)) = self.room(key.room as usize) {

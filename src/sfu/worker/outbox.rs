@@ -161,6 +161,7 @@ impl Outbox {
             return;
         }
         self.dropped.clear();
+        // overflow: DROPS, listed in `dropped`.
         sink.send(&self.arena[..self.used], &self.messages, &mut self.dropped);
         for message in &self.messages {
             let n_segments = message.n_segments() as u64;

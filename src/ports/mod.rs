@@ -1,5 +1,7 @@
 //! Where shells meet without knowing each other: plain values and traits, wired by `app`.
 
+pub mod media;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 /// An address of this box that clients may reach it by.

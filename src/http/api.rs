@@ -1,0 +1,98 @@
+//! What `/api/v1` and `/trust` tell.
+
+use hyper::{
+    StatusCode,
+    header::{self, HeaderValue},
+};
+use serde::Serialize;
+
+use super::{
+    House,
+    reply::{self, Reply},
+};
+use crate::{
+    config::Settings,
+    ids::RoomName,
+    ports::AddressOrigin,
+    protocol::{ErrorCode, IceServer, Member},
+    rooms::RoomView,
+};
+
+/// A room as the API shows it.
+#[derive(Serialize)]
+struct Room<'a> {
+    name: &'a RoomName,
+    members: &'a [Member],
+}
+
+impl<'a> From<&'a RoomView> for Room<'a> {
+    fn from(view: &'a RoomView) -> Self {
+        Self { name: &view.name, members: &view.members }
+    }
+}
+
+/// `/api/v1/about`
+pub(super) fn about(settings: &Settings) -> Reply {
+    reply::json(&serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "default_room": settings.rooms.default,
+    }))
+}
+
+/// `/api/v1/rooms`: a list of rooms with somebody in them.
+pub(super) async fn rooms(house: &House) -> Reply {
+    let views = house.rooms.list().await;
+    reply::json(&views.iter().map(Room::from).collect::<Vec<_>>())
+}
+
+/// `/api/v1/rooms/ROOM`
+pub(super) async fn room(house: &House, name: &RoomName) -> Option<Reply> {
+    let views = house.rooms.list().await;
+    let view = views.iter().find(|view| view.name == *name)?;
+    Some(reply::json(&Room::from(view)))
+}
+
+/// `/api/v1/addresses`: by what the box can be reached, best first, and why.
+pub(super) fn addresses(house: &House) -> Reply {
+    let addresses = house.addresses.borrow().clone();
+    let announced = addresses.announced.iter().map(|own| {
+        let (origin, port) = match own.origin {
+            AddressOrigin::Interface => ("interface", None),
+            AddressOrigin::Vpn => ("vpn", None),
+            AddressOrigin::Configured(port) => ("configured", port),
+        };
+        serde_json::json!({
+            "ip": own.ip,
+            "prefix_len": own.prefix_len,
+            "interface": own.interface,
+            "origin": origin,
+            "port": port,
+        })
+    });
+    reply::json(&serde_json::json!({
+        "hostname": addresses.hostname,
+        "announced": announced.collect::<Vec<_>>(),
+    }))
+}
+
+/// `/api/v1/ice-servers`, as `RTCConfiguration.iceServers`. The box needs none on its LAN, and its
+/// own TURN comes later.
+pub(super) fn ice_servers() -> Reply {
+    reply::json(&Vec::<IceServer>::new())
+}
+
+/// `/trust/ca.crt`: the box's own authority (DER), as systems take it when it is opened.
+pub(super) fn authority(house: &House) -> Reply {
+    let authority = house.trust.identity().borrow().authority.clone();
+    let Some(der) = authority else {
+        return reply::problem(
+            StatusCode::NOT_FOUND,
+            ErrorCode::NotFound,
+            "this box shows a certificate it was given; there is no authority of its own to trust",
+        );
+    };
+    let mut reply = reply::body(StatusCode::OK, "application/x-x509-ca-cert", der.to_vec());
+    let name = HeaderValue::from_static("attachment; filename=\"parlor-ca.crt\"");
+    reply.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    reply
+}

@@ -1,0 +1,251 @@
+//! One connection: what it speaks, TLS, HTTP/1.1 or 2, and when it is to end.
+//!
+//! Each step has its time: the first byte and the handshake `http.slow_timeout`, so has the first
+//! request; between requests a connection may idle for `http.idle_timeout`. An answer of ours is
+//! short, so a client that does not take it within the same time is not reading.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::{
+    Request, StatusCode, body::Incoming, header::HeaderValue, server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use tokio::{
+    net::TcpStream,
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tracing::debug;
+
+use super::{
+    Visit,
+    demux::{Speech, by_first_byte},
+    handler,
+    reply::{self, Reply},
+};
+use crate::{config::HttpSettings, telemetry::metrics::metrics, trust::Identity};
+
+/// hyper reads at least this much at once.
+const MIN_BUFFER: usize = 8 * 1024;
+
+/// Requests of one HTTP/2 connection that are answered at once. A page has some forty files.
+const MAX_STREAMS: u32 = 64;
+
+/// The certificate in force at the time of the handshake.
+#[derive(Debug)]
+struct Current(watch::Receiver<Identity>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.borrow().certificate.clone())
+    }
+}
+
+/// TLS 1.2 and 1.3 with HTTP/2 and HTTP/1.1.
+pub(super) fn tls_config(identity: watch::Receiver<Identity>) -> ServerConfig {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Current(identity)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(stream: TcpStream, visit: Arc<Visit>) {
+    let http = visit.house.settings().http.clone();
+    // Signaling is small messages that somebody waits for.
+    let _ = stream.set_nodelay(true);
+    let mut first = [0];
+    let mut stopping = visit.house.stopping.clone();
+    let peeked = tokio::select! {
+        peeked = timeout(http.slow_timeout, stream.peek(&mut first)) => peeked,
+        _ = stopping.wait_for(|stopping| *stopping) => return,
+    };
+    let speech = match peeked {
+        Ok(Ok(1)) => by_first_byte(first[0]),
+        // It came and went, as port scanners and health checks do.
+        Ok(_) => return,
+        Err(_) => Speech::Unknown,
+    };
+    match speech {
+        Speech::Tls => {
+            let handshake = TlsAcceptor::from(visit.house.tls.clone()).accept(stream);
+            match timeout(http.slow_timeout, handshake).await {
+                Ok(Ok(stream)) => serve_https(stream, visit, &http).await,
+                // A browser that does not trust us yet ends the handshake by an alert.
+                Ok(Err(error)) => debug!(peer = %visit.peer, %error, "no TLS handshake"),
+                Err(_) => drop(metrics().connections_bad.inc()),
+            }
+        }
+        Speech::Http => serve_plain(stream, visit, &http).await,
+        Speech::Unknown => drop(metrics().connections_bad.inc()),
+    }
+}
+
+async fn serve_https(stream: TlsStream<TcpStream>, visit: Arc<Visit>, http: &HttpSettings) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // hyper's clock runs between requests, too.
+        .header_read_timeout(http.idle_timeout)
+        .max_buf_size(http.max_header.max(MIN_BUFFER));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(http.max_header).unwrap_or(u32::MAX));
+    let builder = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => builder.http2_only(),
+        _ => builder.http1_only(),
+    };
+    let activity = Arc::new(Activity::new());
+    let mut stopping = visit.house.stopping.clone();
+    let service = service_fn(|request: Request<Incoming>| {
+        let (visit, busy) = (visit.clone(), activity.begin());
+        async move {
+            let reply = Box::pin(handler::answer(&visit, request)).await;
+            drop(busy);
+            Ok::<_, Infallible>(reply)
+        }
+    });
+    let mut connection =
+        pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let overdue = async {
+        loop {
+            match activity.deadline(http) {
+                due if due <= Instant::now() => return,
+                due => sleep_until(due).await,
+            }
+        }
+    };
+    tokio::select! {
+        ended = connection.as_mut() => return log_end(&visit, ended),
+        () = overdue => {}
+        _ = stopping.wait_for(|stopping| *stopping) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    if let Ok(ended) = timeout(http.slow_timeout, connection).await {
+        log_end(&visit, ended);
+    }
+}
+
+fn log_end<E: std::fmt::Display>(visit: &Visit, ended: Result<(), E>) {
+    if let Err(error) = ended {
+        debug!(peer = %visit.peer, %error, "connection ended");
+    }
+}
+
+/// Plain HTTP: leads to https on the same port. The CA itself is given out, for without it https is
+/// what the browser warns of.
+async fn serve_plain(stream: TcpStream, visit: Arc<Visit>, http: &HttpSettings) {
+    let local = stream.local_addr().ok();
+    let service = service_fn(|request: Request<Incoming>| {
+        let visit = visit.clone();
+        async move {
+            let mut reply = match handler::answer_plain(&visit, &request) {
+                Some(reply) => reply,
+                None => redirect(&request, local),
+            };
+            let close = HeaderValue::from_static("close");
+            reply.headers_mut().insert(hyper::header::CONNECTION, close);
+            reply::secure(&mut reply, &http.frame_ancestors);
+            Ok::<_, Infallible>(reply)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(http.slow_timeout)
+        .max_buf_size(http.max_header.max(MIN_BUFFER))
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    within(http.slow_timeout.saturating_mul(2), connection).await;
+}
+
+async fn within<E: std::fmt::Display>(
+    limit: Duration,
+    connection: impl Future<Output = Result<(), E>>,
+) {
+    if timeout(limit, connection).await.is_err() {
+        metrics().connections_bad.inc();
+    }
+}
+
+fn redirect(request: &Request<Incoming>, local: Option<std::net::SocketAddr>) -> Reply {
+    metrics().http_requests.inc();
+    let named = handler::authority(request).map(|authority| authority.to_string());
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    match named.or_else(|| local.map(|local| local.to_string())) {
+        Some(authority) if path.starts_with('/') => {
+            reply::redirect(StatusCode::PERMANENT_REDIRECT, &format!("https://{authority}{path}"))
+        }
+        _ => reply::text(StatusCode::BAD_REQUEST, "this port speaks https"),
+    }
+}
+
+/// What a connection does, so that one that does nothing can be ended.
+#[derive(Debug)]
+struct Activity {
+    start: Instant,
+    n_busy: AtomicUsize,
+    /// When the last request began or ended, in milliseconds after `start`; 0 before the first.
+    last_ms: AtomicU64,
+}
+
+struct Busy(Arc<Activity>);
+
+impl Activity {
+    fn new() -> Self {
+        Self { start: Instant::now(), n_busy: AtomicUsize::new(0), last_ms: AtomicU64::new(0) }
+    }
+
+    fn begin(self: &Arc<Self>) -> Busy {
+        self.n_busy.fetch_add(1, Ordering::Relaxed);
+        self.touch();
+        Busy(self.clone())
+    }
+
+    fn touch(&self) {
+        let elapsed = self.start.elapsed().as_millis() as u64;
+        self.last_ms.store(elapsed.max(1), Ordering::Relaxed);
+    }
+
+    /// When it is to end if nothing happens until then.
+    fn deadline(&self, http: &HttpSettings) -> Instant {
+        match self.last_ms.load(Ordering::Relaxed) {
+            _ if self.n_busy.load(Ordering::Relaxed) > 0 => Instant::now() + http.idle_timeout,
+            0 => self.start + http.slow_timeout,
+            last_ms => self.start + Duration::from_millis(last_ms) + http.idle_timeout,
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.n_busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}

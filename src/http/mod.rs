@@ -1,0 +1,200 @@
+//! The house's front door: https, wss, the API, the page. The only place that names `hyper`.
+//!
+//! ```text
+//!  accept --> first byte --TLS--> HTTP/1.1 or 2 --> access --> routes --> page, API
+//!    |            '--plain HTTP--> redirect (and the CA)          '--> WebSocket --> session (task)
+//!    '--> connections of one address
+//! ```
+//!
+//! Owns sockets, limits, headers, one session task a browser. It does not decide who may do what in a
+//! room (`room`), nor keep certificates (`trust`). WHIP, WHEP, server-sent events and TURN over TLS
+//! come by the same door later. RFC 9110, 9112, 9113, 6455.
+
+mod access;
+mod api;
+mod assets;
+mod connection;
+mod demux;
+mod handler;
+mod host;
+mod limits;
+mod listener;
+mod reply;
+mod routes;
+mod session;
+mod socket;
+mod transport;
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tracing::{info, warn};
+
+pub use listener::BindError;
+
+use crate::{
+    config::Settings, ports::Addresses, rooms::RoomsHandle, telemetry::metrics::metrics,
+    trust::TrustHandle,
+};
+
+/// How long a stopping server waits for its clients to hear of it.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// After the system had no descriptor for a connection.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether the box can serve, as `/readyz` tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// It cannot yet or no more; the reason is for the operator and holds no secrets.
+    NotReady(String),
+}
+
+/// What the server needs of the others.
+#[derive(Debug)]
+pub struct Doors {
+    /// The settings in force. `http.listen` is read once.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// Where sessions join.
+    pub rooms: RoomsHandle,
+    /// Certificate and resume tokens.
+    pub trust: TrustHandle,
+    /// The box's own addresses, by which the LAN is known.
+    pub addresses: watch::Receiver<Arc<Addresses>>,
+    /// For `/readyz`.
+    pub readiness: watch::Receiver<Readiness>,
+}
+
+/// The https server: bound, then run.
+#[derive(Debug)]
+pub struct HttpServer {
+    listeners: Vec<TcpListener>,
+    house: Arc<House>,
+    stopping: watch::Sender<bool>,
+    running: Running,
+    ended: mpsc::Receiver<Infallible>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct House {
+    settings: watch::Receiver<Arc<Settings>>,
+    rooms: RoomsHandle,
+    trust: TrustHandle,
+    addresses: watch::Receiver<Arc<Addresses>>,
+    readiness: watch::Receiver<Readiness>,
+    tls: Arc<rustls::ServerConfig>,
+    connections: limits::Connections,
+    joins: limits::JoinRate,
+    stopping: watch::Receiver<bool>,
+}
+
+impl House {
+    /// The settings in force now.
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.borrow().clone()
+    }
+}
+
+/// Held by whatever the server waits for when it stops.
+type Running = mpsc::Sender<Infallible>;
+
+/// One connection, and the socket it may become: counted until both are gone.
+#[derive(Debug)]
+struct Visit {
+    house: Arc<House>,
+    /// The client's address; IPv4 is written as such.
+    peer: IpAddr,
+    _slot: limits::Slot,
+    _running: Running,
+}
+
+impl HttpServer {
+    /// Listens on `http.listen`; nothing is accepted before [`HttpServer::run`].
+    ///
+    /// # Errors
+    /// An address is in use (with its holder, where the system tells) or cannot be had.
+    pub fn bind(doors: Doors) -> Result<Self, BindError> {
+        let listeners = listener::bind_all(&doors.settings.borrow().http.listen)?;
+        let (stopping, stopping_receiver) = watch::channel(false);
+        let (running, ended) = mpsc::channel(1);
+        let tls = connection::tls_config(doors.trust.identity());
+        let house = Arc::new(House {
+            settings: doors.settings,
+            rooms: doors.rooms,
+            trust: doors.trust,
+            addresses: doors.addresses,
+            readiness: doors.readiness,
+            tls: Arc::new(tls),
+            connections: limits::Connections::default(),
+            joins: limits::JoinRate::default(),
+            stopping: stopping_receiver,
+        });
+        Ok(Self { listeners, house, stopping, running, ended })
+    }
+
+    /// Where it listens, in the order of `http.listen`; port 0 has become a real one.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Serves until `shutdown`, then tells every client and waits for them, 5 s at most.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+        let Self { listeners, house, stopping, running, mut ended } = self;
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(accept(listener, house.clone(), running.clone()));
+        }
+        drop(running);
+        shutdown.await;
+        accepting.shutdown().await;
+        // overflow: none, because the newest is all there is.
+        stopping.send_replace(true);
+        // Nothing is ever sent: it ends when the last connection has dropped its sender.
+        if tokio::time::timeout(DRAIN, ended.recv()).await.is_err() {
+            warn!("clients were still connected {} s after the stop", DRAIN.as_secs());
+        }
+        info!("the door is closed");
+    }
+}
+
+async fn accept(listener: TcpListener, house: Arc<House>, running: Running) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let ip = peer.ip().to_canonical();
+                let limit = house.settings().http.connections_per_address;
+                let Some(slot) = house.connections.enter(ip, limit) else {
+                    metrics().http_refused.inc();
+                    continue;
+                };
+                let visit = Arc::new(Visit {
+                    house: house.clone(),
+                    peer: ip,
+                    _slot: slot,
+                    _running: running.clone(),
+                });
+                tokio::spawn(connection::serve(stream, visit));
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                // Out of descriptors, as a rule; those of before have to end first.
+                warn!(%error, "no connection could be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}

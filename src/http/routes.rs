@@ -1,0 +1,250 @@
+//! PURE. What a path means, by which methods, and how names are written in paths.
+
+use crate::ids::RoomName;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    /// `/`, `/r/NAME`: the page finds out by itself where it is.
+    Page,
+    /// Elsewhere, by a path of this box.
+    Moved(String),
+    /// A file of the page.
+    Asset(String),
+    /// `/healthz`
+    Health,
+    /// `/readyz`
+    Ready,
+    /// `/metrics`
+    Metrics,
+    /// `/trust/ca.crt`
+    Authority,
+    /// `/api/v1/about`
+    About,
+    /// `/api/v1/rooms`
+    Rooms,
+    /// `/api/v1/rooms/ROOM`
+    Room(RoomName),
+    /// `/api/v1/addresses`
+    Addresses,
+    /// `/api/v1/ice-servers`
+    IceServers,
+    /// `/api/v1/leave`
+    Leave,
+    /// `/api/v1/signal`
+    Signal,
+}
+
+impl Route {
+    /// The methods it has, as `Allow` lists them.
+    pub(super) fn allow(&self) -> &'static str {
+        match self {
+            Self::Leave => "POST",
+            Self::Signal => "GET",
+            _ => "GET, HEAD",
+        }
+    }
+
+    /// True if it has this method.
+    pub(super) fn allows(&self, method: &str) -> bool {
+        self.allow().split(", ").any(|allowed| allowed == method)
+    }
+}
+
+/// Why a path means nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NoRoute {
+    /// There is no such thing.
+    NotFound,
+    /// The room's name is none; the sentence says why.
+    RoomName(String),
+}
+
+/// What a path and its query mean.
+pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute> {
+    Ok(match path {
+        "/" => match room_of_query(query) {
+            Some((room, rest)) => Route::Moved(room_path(&room, &rest)),
+            None => Route::Page,
+        },
+        "/r" | "/r/" => Route::Moved("/".into()),
+        "/healthz" => Route::Health,
+        "/readyz" => Route::Ready,
+        "/metrics" => Route::Metrics,
+        "/trust/ca.crt" => Route::Authority,
+        "/api/v1/about" => Route::About,
+        "/api/v1/rooms" => Route::Rooms,
+        "/api/v1/addresses" => Route::Addresses,
+        "/api/v1/ice-servers" => Route::IceServers,
+        "/api/v1/leave" => Route::Leave,
+        "/api/v1/signal" => Route::Signal,
+        _ => return resolve_named(path),
+    })
+}
+
+fn resolve_named(path: &str) -> Result<Route, NoRoute> {
+    if let Some(room) = path.strip_prefix("/api/v1/rooms/") {
+        if room.contains('/') {
+            return Err(NoRoute::NotFound);
+        }
+        let room = percent_decode(room, false).ok_or(NoRoute::NotFound)?;
+        let room = RoomName::parse(&room)
+            .map_err(|fault| NoRoute::RoomName(format!("the room name {room:?}: {fault}")))?;
+        return Ok(Route::Room(room));
+    }
+    if let Some(room) = path.strip_prefix("/r/") {
+        // Whether the name is one, the page says in the user's language.
+        return if room.contains('/') { Err(NoRoute::NotFound) } else { Ok(Route::Page) };
+    }
+    if path.starts_with("/api/") {
+        return Err(NoRoute::NotFound);
+    }
+    asset_path(path).map(Route::Asset).ok_or(NoRoute::NotFound)
+}
+
+/// The file that a path names, if it is one that may be shown: inside, not hidden, no development's.
+fn asset_path(path: &str) -> Option<String> {
+    let path = percent_decode(path.strip_prefix('/')?, false)?;
+    let ours = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && !part.contains(['\\', '\0'])
+            && part != "node_modules"
+    };
+    let development = path.starts_with("test/")
+        || ["package.json", "package-lock.json", "tsconfig.json"].contains(&path.as_str());
+    (path.split('/').all(ours) && !development).then_some(path)
+}
+
+/// The room of `?roomid=NAME`, and what else was there, ` & `-joined as it was.
+fn room_of_query(query: Option<&str>) -> Option<(RoomName, String)> {
+    let mut room = None;
+    let mut rest = Vec::new();
+    for pair in query?.split('&') {
+        match pair.split_once('=') {
+            Some(("roomid", name)) if room.is_none() => {
+                room = RoomName::parse(&percent_decode(name, true)?).ok();
+            }
+            _ => rest.push(pair),
+        }
+    }
+    Some((room?, rest.join("&")))
+}
+
+fn room_path(room: &RoomName, query: &str) -> String {
+    let path = format!("/r/{}", percent_encode(room.as_str()));
+    if query.is_empty() { path } else { format!("{path}?{query}") }
+}
+
+/// As `encodeURIComponent` does, but for `!'()*`.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for b in text.bytes() {
+        match b {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(char::from(b));
+            }
+            _ => encoded.push_str(&format!("%{b:02X}")),
+        }
+    }
+    // A name of points alone would be a folder's.
+    match text {
+        "." => "%2E".into(),
+        ".." => "%2E%2E".into(),
+        _ => encoded,
+    }
+}
+
+/// The text that was percent-encoded (RFC 3986, 2.1); in forms `+` is a space. `None` is garbage.
+fn percent_decode(text: &str, form: bool) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(b) = bytes.next() {
+        decoded.push(match b {
+            b'%' => {
+                let digit = |b: Option<u8>| char::from(b?).to_digit(16);
+                let value = digit(bytes.next())? * 16 + digit(bytes.next())?;
+                u8::try_from(value).ok()?
+            }
+            b'+' if form => b' ',
+            b => b,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_mean_what_the_contract_says() {
+        let room = |name: &str| Route::Room(RoomName::parse(name).expect("a name"));
+        let moved = |path: &str| Route::Moved(path.into());
+        let asset = |path: &str| Route::Asset(path.into());
+        let cases = [
+            ("/", None, Some(Route::Page)),
+            ("/", Some("name=Ada"), Some(Route::Page)),
+            ("/", Some("roomid=Kitchen"), Some(moved("/r/Kitchen"))),
+            (
+                "/",
+                Some("roomid=a+b%2B%C3%BC&name=Ada&join=1"),
+                Some(moved("/r/a%20b%2B%C3%BC?name=Ada&join=1")),
+            ),
+            ("/", Some("roomid=%2e%2e"), Some(moved("/r/%2E%2E"))),
+            ("/", Some("roomid="), Some(Route::Page)),
+            ("/", Some("roomid=a%2Fb"), Some(Route::Page)),
+            ("/", Some("roomid=%ff"), Some(Route::Page)),
+            ("/r/", None, Some(moved("/"))),
+            ("/r/Kitchen", None, Some(Route::Page)),
+            ("/r/%E5%8E%A8%E6%88%BF", None, Some(Route::Page)),
+            ("/r/a/b", None, None),
+            ("/app.js", None, Some(asset("app.js"))),
+            ("/i18n/zh.js", None, Some(asset("i18n/zh.js"))),
+            ("/api/v1/rooms", None, Some(Route::Rooms)),
+            ("/api/v1/rooms/k%C3%BCche", None, Some(room("Küche"))),
+            ("/api/v1/rooms/a/b", None, None),
+            ("/api/v1/rooms/%zz", None, None),
+            ("/api/v2/rooms", None, None),
+            ("/api/v1/signal", Some("x"), Some(Route::Signal)),
+            ("", None, None),
+            ("*", None, None),
+        ];
+        for (path, query, expected) in cases {
+            assert_eq!(resolve(path, query).ok(), expected, "{path} {query:?}");
+        }
+        assert!(matches!(resolve("/api/v1/rooms/%07", None), Err(NoRoute::RoomName(_))));
+    }
+
+    #[test]
+    fn no_path_leads_out_of_the_page_or_into_what_makes_it() {
+        for path in [
+            "/../Cargo.toml",
+            "/%2e%2e/Cargo.toml",
+            "/views/../../x",
+            "/views/..%2f..%2fx",
+            "//x",
+            "/.git/config",
+            "/views/.secret",
+            "/a\\..\\b",
+            "/%5c",
+            "/x%00.js",
+            "/test/state.test.js",
+            "/node_modules/x.js",
+            "/package.json",
+            "/package-lock.json",
+            "/tsconfig.json",
+            "/views/",
+        ] {
+            assert_eq!(resolve(path, None), Err(NoRoute::NotFound), "{path}");
+        }
+    }
+
+    #[test]
+    fn each_route_has_its_methods() {
+        assert!(Route::Page.allows("GET") && Route::Page.allows("HEAD"));
+        assert!(!Route::Page.allows("POST") && !Route::Page.allows("GET, HEAD"));
+        assert!(Route::Leave.allows("POST") && !Route::Leave.allows("GET"));
+        assert!(!Route::Signal.allows("HEAD"));
+    }
+}

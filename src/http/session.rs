@@ -1,0 +1,313 @@
+//! One client's signaling: hello, join, then everything to its room and from its room, in order.
+//!
+//! ```text
+//!  opened --hello--> greeted --join--> seated ---(bye from the room, leave)---> closed
+//!     '---- client gone, silent, too large a message, box stopping ---------------^
+//! ```
+//!
+//! Owns what is said before a seat is had, the sizes of messages, and the resume token in `joined`.
+//! Does not decide what a request does: that is the room's. Dropping the outbox's receiver is how the
+//! room hears of a lost socket, so it is dropped before any farewell.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::mpsc;
+
+use super::{
+    House,
+    transport::{CloseReason, Gone, Received, Transport},
+};
+use crate::{
+    config::Role,
+    ids::{Nickname, RoomName},
+    protocol::{
+        ByeReason, ClientMessage, ErrorCode, MemberKind, Outgoing, Request, ServerMessage, VERSION,
+    },
+    rooms::{JoinRequest, Liveness, OUTBOX_LEN, ResumeClaims, Seat},
+    telemetry::metrics::metrics,
+    trust::PlaceClaims,
+};
+
+/// A session: one client from its first message to its last.
+pub(super) struct Session<T> {
+    transport: T,
+    house: Arc<House>,
+    peer: IpAddr,
+    greeted: bool,
+    place: Option<Place>,
+}
+
+struct Place {
+    seat: Seat,
+    outbox: mpsc::Receiver<Outgoing>,
+    name: Nickname,
+}
+
+/// All that can happen to a session.
+enum Event {
+    Heard(Received),
+    /// From the room; `None` is the end of it.
+    Told(Option<Outgoing>),
+    /// Nobody said hello.
+    Unfriendly,
+    Stopping,
+}
+
+/// How a session ends.
+enum End {
+    /// There is nobody to tell.
+    Gone,
+    Close(CloseReason),
+    /// `bye` comes first.
+    Bye(ByeReason),
+}
+
+impl From<Gone> for End {
+    fn from(Gone: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl<T: Transport> Session<T> {
+    pub(super) fn new(transport: T, house: Arc<House>, peer: IpAddr) -> Self {
+        Self { transport, house, peer, greeted: false, place: None }
+    }
+
+    /// Runs until either side ends it.
+    pub(super) async fn run(mut self) {
+        let mut stopping = self.house.stopping.clone();
+        let greeting_due = tokio::time::Instant::now() + self.greeting_timeout();
+        let end = loop {
+            let event = tokio::select! {
+                // Its sender lives as long as the server: an error is the end of it, too.
+                _ = stopping.wait_for(|stopping| *stopping) => Event::Stopping,
+                received = self.transport.receive() => Event::Heard(received),
+                outgoing = next(&mut self.place) => Event::Told(outgoing),
+                () = tokio::time::sleep_until(greeting_due), if !self.greeted => Event::Unfriendly,
+            };
+            if let Err(end) = self.handle(event).await {
+                break end;
+            }
+        };
+        // Now the room knows, before the client has taken its time to hear the farewell.
+        self.place = None;
+        match end {
+            End::Gone => {}
+            End::Close(reason) => self.transport.close(reason).await,
+            End::Bye(reason) => {
+                let message = ServerMessage::Bye { reason };
+                if self.transport.deliver(&Outgoing { re: None, message }).await.is_ok() {
+                    self.transport.close(close_reason(reason)).await;
+                }
+            }
+        }
+    }
+
+    fn greeting_timeout(&self) -> Duration {
+        self.house.settings().http.slow_timeout
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<(), End> {
+        match event {
+            Event::Stopping => Err(End::Bye(ByeReason::ServerStopping)),
+            Event::Unfriendly => Err(End::Close(CloseReason::Policy)),
+            // The room has let go of an outbox that was full; a room that is no more is the same
+            // to the client: it comes again and resumes.
+            Event::Told(None) => Err(End::Bye(ByeReason::Slow)),
+            Event::Told(Some(outgoing)) => self.tell(outgoing).await,
+            Event::Heard(Received::Gone) => Err(End::Gone),
+            Event::Heard(Received::TooLarge) => {
+                metrics().messages_bad.inc();
+                let limit = "the message is larger than http.max_message and http.max_sdp allow";
+                self.refuse(None, ErrorCode::MessageTooLarge, limit).await?;
+                Err(End::Close(CloseReason::TooLarge))
+            }
+            Event::Heard(Received::Binary) => {
+                metrics().messages_bad.inc();
+                let message = "the message is binary; JSON text is expected";
+                Ok(self.refuse(None, ErrorCode::MessageMalformed, message).await?)
+            }
+            Event::Heard(Received::Text(text)) => self.hear(&text).await,
+        }
+    }
+
+    /// Something the room says: the token is put in, `bye` is the last.
+    async fn tell(&mut self, mut outgoing: Outgoing) -> Result<(), End> {
+        if let ServerMessage::Joined { room, you, token, members, .. } = &mut outgoing.message
+            && let Some(place) = &self.place
+        {
+            let own = members.iter().find(|member| member.id == *you);
+            let name = own.and_then(|member| Nickname::parse(&member.name).ok());
+            let claims = PlaceClaims {
+                room: room.clone(),
+                member: *you,
+                name: name.unwrap_or_else(|| place.name.clone()),
+                role: Role::Guest,
+            };
+            *token = self.house.trust.tokens().mint(&claims, SystemTime::now());
+        }
+        self.transport.deliver(&outgoing).await?;
+        match outgoing.message {
+            ServerMessage::Bye { reason } => Err(End::Close(close_reason(reason))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn hear(&mut self, text: &str) -> Result<(), End> {
+        let request = match Request::parse(text) {
+            Ok(request) => request,
+            Err(bad) => {
+                metrics().messages_bad.inc();
+                return Ok(self.refuse(bad.id, bad.code, &bad.message).await?);
+            }
+        };
+        if let Some((code, message)) = self.oversized(text.len(), &request.message) {
+            metrics().messages_bad.inc();
+            return Ok(self.refuse(Some(request.id), code, message).await?);
+        }
+        if let Some(place) = &self.place {
+            // A seat that has ended has left its reason in the outbox, which is read next.
+            let _ = place.seat.request(request).await;
+            return Ok(());
+        }
+        let Request { id, message } = request;
+        Ok(self.hear_newcomer(id, message).await?)
+    }
+
+    /// What is said before there is a seat.
+    async fn hear_newcomer(&mut self, id: u32, message: ClientMessage) -> Result<(), Gone> {
+        let (code, sentence) = match message {
+            ClientMessage::Hello { version: VERSION } => {
+                self.greeted = true;
+                let server = concat!("parlor/", env!("CARGO_PKG_VERSION")).to_owned();
+                let message = ServerMessage::Welcome { version: VERSION, server };
+                return self.transport.deliver(&Outgoing { re: Some(id), message }).await;
+            }
+            ClientMessage::Hello { version } => (
+                ErrorCode::VersionUnsupported,
+                format!("version {version} is not spoken here; version {VERSION} is"),
+            ),
+            _ if !self.greeted => {
+                (ErrorCode::HelloMissing, "`hello` has to be the first message".to_owned())
+            }
+            ClientMessage::Ping => {
+                let message = ServerMessage::Pong;
+                return self.transport.deliver(&Outgoing { re: Some(id), message }).await;
+            }
+            ClientMessage::Join { room, name, mic, cam, resume } => {
+                match self.join(id, Wanted { room, name, mic, cam, resume }).await {
+                    Ok(()) => return Ok(()),
+                    Err(refusal) => refusal,
+                }
+            }
+            _ => (ErrorCode::NotJoined, "`join` has to come before this".to_owned()),
+        };
+        self.refuse(Some(id), code, &sentence).await
+    }
+
+    async fn join(&mut self, id: u32, wanted: Wanted) -> Result<(), (ErrorCode, String)> {
+        let limit = self.house.settings().http.joins_per_minute;
+        if !self.house.joins.allow(self.peer, limit, Instant::now()) {
+            metrics().http_refused.inc();
+            let sentence = format!("{limit} joins a minute from one address are allowed; wait");
+            return Err((ErrorCode::RateLimited, sentence));
+        }
+        let room = RoomName::parse(&wanted.room).map_err(|fault| {
+            (ErrorCode::RoomNameInvalid, format!("the room name cannot be used: {fault}"))
+        })?;
+        let name = Nickname::parse(&wanted.name).map_err(|fault| {
+            (ErrorCode::NameInvalid, format!("the name cannot be used: {fault}"))
+        })?;
+        let resume = match wanted.resume {
+            Some(token) => Some(self.resume(&token, &room)?),
+            None => None,
+        };
+        let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
+        let request = JoinRequest {
+            room,
+            name: name.clone(),
+            kind: MemberKind::Person,
+            role: resume.as_ref().map_or(Role::Guest, |claims| claims.role),
+            mic: wanted.mic,
+            cam: wanted.cam,
+            receives: true,
+            resume,
+            re: Some(id),
+            outbox: sender,
+            liveness: Liveness::Watched,
+        };
+        let seat =
+            self.house.rooms.join(request).await.map_err(|error| (error.code, error.message))?;
+        tracing::debug!(room = %seat.room, member = %seat.member, peer = %self.peer, "seated");
+        self.place = Some(Place { seat, outbox, name });
+        Ok(())
+    }
+
+    fn resume(&self, token: &str, room: &RoomName) -> Result<ResumeClaims, (ErrorCode, String)> {
+        let invalid = |fault: &dyn std::fmt::Display| {
+            (ErrorCode::ResumeInvalid, format!("{fault}; join without `resume`"))
+        };
+        let claims = self.house.trust.tokens().verify(token, SystemTime::now());
+        let PlaceClaims { room: of, member, name, role } =
+            claims.map_err(|error| invalid(&error))?;
+        if of != *room {
+            return Err(invalid(&format_args!("the token is for the room {:?}", of.as_str())));
+        }
+        Ok(ResumeClaims { room: of, member, name, role })
+    }
+
+    /// What is too large in a message that came: its SDP, or the rest of it.
+    fn oversized(&self, len: usize, message: &ClientMessage) -> Option<(ErrorCode, &'static str)> {
+        let sdp_len = match message {
+            ClientMessage::Publish { sdp, .. } | ClientMessage::Answer { sdp, .. } => sdp.len(),
+            _ => 0,
+        };
+        let http = &self.house.settings().http;
+        if sdp_len > http.max_sdp {
+            return Some((ErrorCode::TooLarge, "the SDP is larger than http.max_sdp allows"));
+        }
+        (len.saturating_sub(sdp_len) > http.max_message).then_some((
+            ErrorCode::MessageTooLarge,
+            "the message without its SDP is larger than http.max_message allows",
+        ))
+    }
+
+    async fn refuse(
+        &mut self,
+        re: Option<u32>,
+        code: ErrorCode,
+        message: &str,
+    ) -> Result<(), Gone> {
+        let message = ServerMessage::Error { code, message: message.to_owned() };
+        self.transport.deliver(&Outgoing { re, message }).await
+    }
+}
+
+/// What a `join` asks for, as typed.
+struct Wanted {
+    room: String,
+    name: String,
+    mic: bool,
+    cam: bool,
+    resume: Option<String>,
+}
+
+/// The room's next word; never, where there is no seat.
+async fn next(place: &mut Option<Place>) -> Option<Outgoing> {
+    match place {
+        Some(place) => place.outbox.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn close_reason(reason: ByeReason) -> CloseReason {
+    match reason {
+        ByeReason::ServerStopping => CloseReason::Stopping,
+        ByeReason::Slow => CloseReason::TryAgain,
+        ByeReason::Replaced | ByeReason::Left => CloseReason::Done,
+    }
+}

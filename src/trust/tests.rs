@@ -1,0 +1,215 @@
+//! The keeper with real files; what it makes is judged as a browser would judge it.
+
+use std::{
+    net::IpAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use rustls::{
+    RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    crypto::aws_lc_rs::default_provider,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use tokio::sync::watch;
+
+use super::{Identity, Keeper, TrustError};
+use crate::{
+    config::{Settings, Sources},
+    ports::{AddressOrigin, Addresses, LocalAddress},
+};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An empty folder for one test.
+pub(super) fn folder(name: &str) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder =
+        std::env::temp_dir().join(format!("parlor-trust-{}-{name}-{count}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
+    folder
+}
+
+fn settings(data_dir: PathBuf) -> Settings {
+    let sources = Sources { data: Some(data_dir), ..Sources::default() };
+    sources.load().expect("defaults are right").settings
+}
+
+fn addresses(ips: &[&str]) -> Addresses {
+    let local = |ip: &&str| LocalAddress {
+        ip: ip.parse().expect("an address"),
+        prefix_len: 24,
+        interface: "eth0".into(),
+        origin: AddressOrigin::Interface,
+    };
+    Addresses {
+        announced: ips.iter().map(local).collect(),
+        bridges: Vec::new(),
+        hostname: "attic".into(),
+    }
+}
+
+/// True if a browser that trusts the authority accepts the leaf for this name at this time.
+fn accepted(identity: &Identity, name: &str, at: SystemTime) -> bool {
+    let mut roots = RootCertStore::empty();
+    let authority = identity.authority.as_ref().expect("the box's own authority");
+    roots.add(CertificateDer::from(authority.to_vec())).expect("a certificate");
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(roots.into(), default_provider().into())
+            .build()
+            .expect("a verifier");
+    let name = match name.parse::<IpAddr>() {
+        Ok(ip) => ServerName::from(ip),
+        Err(_) => ServerName::try_from(name.to_owned()).expect("a name"),
+    };
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    let leaf = &identity.certificate.cert[0];
+    let time = UnixTime::since_unix_epoch(since);
+    verifier.verify_server_cert(leaf, &[], &name, &[], time).is_ok()
+}
+
+#[test]
+fn a_first_start_makes_what_a_browser_accepts_and_the_next_start_keeps_it() {
+    let settings = settings(folder("first"));
+    let now = SystemTime::now();
+    let addresses = addresses(&["192.168.7.5", "fd00:7::5", "203.0.113.9"]);
+    let (_keeper, trust) = Keeper::open(&settings, &addresses, now).expect("made");
+    let identity = trust.identity().borrow().clone();
+    let names =
+        ["attic", "attic.local", "localhost", "127.0.0.1", "::1", "192.168.7.5", "fd00:7::5"];
+    for name in names {
+        assert!(accepted(&identity, name, now), "{name}");
+        assert!(accepted(&identity, name, now + 395 * DAY), "{name} in 395 days");
+        assert!(!accepted(&identity, name, now + 397 * DAY), "{name} in 397 days");
+    }
+    // The public address is outside: named by the leaf it would spoil all the others.
+    for name in ["203.0.113.9", "attic.example.com", "cellar.local", "192.168.7.6"] {
+        assert!(!accepted(&identity, name, now), "{name}");
+    }
+
+    let (_keeper, again) = Keeper::open(&settings, &addresses, now).expect("read");
+    assert_eq!(again.identity().borrow().certificate.cert, identity.certificate.cert);
+    let (_keeper, later) = Keeper::open(&settings, &addresses, now + 367 * DAY).expect("renewed");
+    let renewed = later.identity().borrow().clone();
+    assert_ne!(renewed.certificate.cert, identity.certificate.cert);
+    assert_eq!(renewed.authority, identity.authority, "what people trust stays");
+    assert!(accepted(&renewed, "attic.local", now + 700 * DAY));
+}
+
+#[test]
+fn the_authority_cannot_vouch_for_the_internet() {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+    let settings = settings(folder("constraints"));
+    let (_keeper, trust) =
+        Keeper::open(&settings, &addresses(&[]), SystemTime::now()).expect("made");
+    let authority = trust.identity().borrow().authority.clone().expect("its own");
+    let (_, certificate) = X509Certificate::from_der(&authority).expect("a certificate");
+    let constraints = certificate.name_constraints().expect("parsed").expect("there");
+    assert!(constraints.critical);
+    let permitted = constraints.value.permitted_subtrees.as_ref().expect("not empty");
+    // Three domains and nine ranges; no range reaches further than 100.64.0.0/10 and fc00::/7.
+    assert_eq!(permitted.len(), 12);
+    assert!(certificate.is_ca());
+    let public = std::fs::read_to_string(settings.data_dir.join("ca.crt")).expect("written");
+    assert!(public.starts_with("-----BEGIN CERTIFICATE-----\n") && !public.contains("KEY"));
+}
+
+#[test]
+fn a_start_with_a_clock_of_1970_still_makes_an_authority_that_lasts() {
+    let settings = settings(folder("clock"));
+    let addresses = addresses(&["10.0.0.1"]);
+    let (_keeper, early) =
+        Keeper::open(&settings, &addresses, SystemTime::UNIX_EPOCH + DAY).expect("made");
+    let early = early.identity().borrow().clone();
+    let now = SystemTime::now() + 3000 * DAY;
+    let (_keeper, right) = Keeper::open(&settings, &addresses, now).expect("renewed");
+    let right = right.identity().borrow().clone();
+    assert_eq!(right.authority, early.authority);
+    assert!(accepted(&right, "10.0.0.1", now));
+}
+
+#[test]
+fn a_spoiled_data_folder_is_made_good() {
+    let settings = settings(folder("spoiled"));
+    let addresses = addresses(&["10.0.0.1"]);
+    let now = SystemTime::now();
+    drop(Keeper::open(&settings, &addresses, now).expect("made"));
+    for spoiled in ["leaf.pem", "authority.pem"] {
+        std::fs::write(settings.data_dir.join(spoiled), "-----BEGIN").expect("writable");
+        let (_keeper, trust) = Keeper::open(&settings, &addresses, now).expect("made anew");
+        assert!(accepted(&trust.identity().borrow().clone(), "10.0.0.1", now), "{spoiled}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_address_is_in_the_certificate_at_once_and_one_that_is_gone_changes_nothing() {
+    let settings = settings(folder("renewal"));
+    let first = addresses(&["192.168.7.5"]);
+    let (keeper, trust) = Keeper::open(&settings, &first, SystemTime::now()).expect("made");
+    let (sender, receiver) = watch::channel(Arc::new(first));
+    let running = tokio::spawn(keeper.run(receiver));
+    let mut identity = trust.identity();
+    identity.mark_unchanged();
+    sender.send_replace(Arc::new(addresses(&[])));
+    sender.send_replace(Arc::new(addresses(&["192.168.7.5", "10.1.1.1"])));
+    identity.changed().await.expect("the keeper runs");
+    let renewed = identity.borrow_and_update().clone();
+    assert!(accepted(&renewed, "10.1.1.1", SystemTime::now()));
+
+    sender.send_replace(Arc::new(addresses(&["10.1.1.1"])));
+    // A reload passes the same loop, after the change of addresses or with it: the leaf stays.
+    trust.reload(None).await.expect("nothing is wrong");
+    assert_eq!(identity.borrow_and_update().certificate.cert, renewed.certificate.cert);
+    drop(trust);
+    running.await.expect("it ends with its last handle");
+}
+
+#[tokio::test]
+async fn a_given_certificate_is_shown_and_a_bad_one_says_what_is_wrong() {
+    let data = folder("given");
+    let certificate = rcgen::generate_simple_self_signed(vec!["parlor.example.com".to_owned()])
+        .expect("a certificate");
+    let other = rcgen::KeyPair::generate().expect("a key");
+    let path = |name: &str, text: &str| {
+        std::fs::write(data.join(name), text).expect("writable");
+        data.join(name)
+    };
+    let chain = path("chain.pem", &certificate.cert.pem());
+    let right = path("right.key", &certificate.signing_key.serialize_pem());
+    let wrong = path("wrong.key", &other.serialize_pem());
+    let empty = path("empty.pem", "");
+
+    let mut settings = settings(data.clone());
+    settings.http.certificate = Some((chain.clone(), right.clone()));
+    let addresses = addresses(&[]);
+    let (keeper, trust) = Keeper::open(&settings, &addresses, SystemTime::now()).expect("read");
+    let identity = trust.identity();
+    assert_eq!(identity.borrow().certificate.cert[0], *certificate.cert.der());
+    assert!(identity.borrow().authority.is_none());
+
+    let (_sender, receiver) = watch::channel(Arc::new(addresses));
+    let running = tokio::spawn(keeper.run(receiver));
+    let cases = [
+        (chain.clone(), wrong, "do not serve together"),
+        (empty.clone(), right.clone(), "holds no certificate"),
+        (chain.clone(), empty, "holds no PEM private key"),
+        (data.join("none"), right.clone(), "is not there"),
+    ];
+    for (chain, key, expected) in cases {
+        let fault = trust.reload(Some((chain, key))).await.expect_err(expected);
+        assert!(matches!(fault, TrustError::Given { .. }));
+        assert!(fault.to_string().contains(expected), "{fault}");
+        assert_eq!(identity.borrow().certificate.cert[0], *certificate.cert.der());
+    }
+    trust.reload(Some((chain, right))).await.expect("the files are right");
+    trust.reload(None).await.expect("the box has its own");
+    assert!(identity.borrow().authority.is_some());
+    drop(trust);
+    running.await.expect("it ends with its last handle");
+}

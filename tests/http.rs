@@ -1,0 +1,12 @@
+//! The front door over real TLS: what it serves, what it refuses, how it says so.
+
+#[path = "http/client.rs"]
+mod client;
+#[path = "http/house.rs"]
+mod house;
+#[path = "http/pages.rs"]
+mod pages;
+#[path = "http/refusals.rs"]
+mod refusals;
+#[path = "http/signaling.rs"]
+mod signaling;

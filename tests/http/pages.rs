@@ -1,0 +1,251 @@
+//! What is served: the page, the API, certificates, by HTTP/1.1 and 2.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use parlor::{
+    http::Readiness,
+    ports::{AddressOrigin, Addresses, LocalAddress},
+};
+
+use crate::house::{House, exchange, folder, read_all};
+
+const INDEX: &str = "<!doctype html><title>parlor</title>";
+
+/// A house whose page is in a folder.
+async fn house_with_page() -> House {
+    let web = folder("web");
+    let write = |path: &str, text: &str| {
+        let path = web.join(path);
+        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("writable");
+        std::fs::write(path, text).expect("writable");
+    };
+    write("index.html", INDEX);
+    write("app.js", "export {};");
+    write("test/app.test.js", "secret of the developers");
+    write(".env", "secret");
+    std::fs::write(web.with_extension("outside"), "outside").expect("writable");
+    std::os::unix::fs::symlink(web.with_extension("outside"), web.join("link.js")).expect("linked");
+    House::open(move |settings| settings.http.web_dir = Some(web)).await
+}
+
+#[tokio::test]
+async fn plain_http_is_led_to_https_and_gets_the_authority() {
+    let house = House::open(|_| {}).await;
+    let port = house.address.port();
+    for (target, host, location) in [
+        ("/", format!("localhost:{port}"), format!("https://localhost:{port}/")),
+        (
+            "/r/K%C3%BCche?join=1",
+            "attic.local".into(),
+            "https://attic.local/r/K%C3%BCche?join=1".into(),
+        ),
+        ("http://[::1]:9/x", "ignored".into(), "https://[::1]:9/x".into()),
+        ("/", "evil\t.example".into(), format!("https://127.0.0.1:{port}/")),
+    ] {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: {host}");
+        let answer = exchange(house.tcp().await, &head, "").await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (308, location.as_str()),
+            "{target}"
+        );
+    }
+    let head = format!("GET /trust/ca.crt HTTP/1.1\r\nHost: {}", house.host());
+    let plain = exchange(house.tcp().await, &head, "").await;
+    assert_eq!(plain.header("content-type"), "application/x-x509-ca-cert");
+    let secure = house.get("/trust/ca.crt").await;
+    assert_eq!(plain.body, secure.body);
+    assert_eq!(Some(plain.body.into()), house.trust.identity().borrow().authority);
+}
+
+#[tokio::test]
+async fn the_page_comes_by_http_1_and_2_with_its_headers() {
+    let house = house_with_page().await;
+    for path in ["/", "/r/Kitchen", "/r/%E5%8E%A8", "/index.html"] {
+        let answer = house.get(path).await;
+        assert_eq!((answer.status, answer.text()), (200, INDEX), "{path}");
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(answer.header("cache-control"), "no-cache");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "same-origin");
+        assert_eq!(answer.header("strict-transport-security"), "");
+        assert!(answer.header("permissions-policy").contains("camera=(self), microphone=(self)"));
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.starts_with("default-src 'self';") && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        assert!(policy.contains("frame-ancestors 'self'"), "{policy}");
+    }
+    let head = format!("HEAD / HTTP/1.1\r\nHost: {}", house.host());
+    let answer = house.send(&head, "").await;
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    assert_eq!(answer.header("content-length"), INDEX.len().to_string());
+
+    let io = TokioIo::new(house.tls("h2").await);
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("HTTP/2");
+    let running = tokio::spawn(connection);
+    for (method, expected) in [("GET", INDEX), ("HEAD", "")] {
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(format!("https://{}/r/Kitchen", house.host()))
+            .body(Empty::<Bytes>::new())
+            .expect("a request");
+        let response = sender.send_request(request).await.expect("an answer");
+        assert_eq!(response.version(), hyper::Version::HTTP_2);
+        assert!(response.headers().contains_key("content-security-policy"));
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        assert_eq!(body, expected);
+    }
+    drop(sender);
+    running.await.expect("no panic").expect("a clean end");
+}
+
+#[tokio::test]
+async fn a_browser_that_has_a_file_is_not_sent_it_again() {
+    for house in [house_with_page().await, House::open(|_| {}).await] {
+        let path =
+            if house.get("/app.js").await.status == 200 { "/app.js" } else { "/protocol.js" };
+        let first = house.get(path).await;
+        assert_eq!(first.header("content-type"), "text/javascript; charset=utf-8");
+        let etag = first.header("etag").to_owned();
+        // Strong: 32 bytes as base64url, in quotes.
+        assert_eq!((etag.len(), etag.starts_with('"')), (45, true), "{etag}");
+        let ask = |known: &str| {
+            format!("GET {path} HTTP/1.1\r\nHost: {}\r\nIf-None-Match: {known}", house.host())
+        };
+        let known = house.send(&ask(&etag), "").await;
+        assert_eq!((known.status, known.body.len(), known.header("etag")), (304, 0, etag.as_str()));
+        assert_eq!(house.send(&ask("\"older\""), "").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn no_path_leads_out_of_the_page() {
+    let house = house_with_page().await;
+    for path in [
+        "/../index.html",
+        "/%2e%2e/Cargo.toml",
+        "/..%2f..%2fetc/passwd",
+        "/.env",
+        "/link.js",
+        "/test/app.test.js",
+        "//etc/passwd",
+        "/i18n",
+        "/none.js",
+        "/api/v1/none",
+        "/r/a/b",
+    ] {
+        let answer = house.get(path).await;
+        assert_eq!((answer.status, answer.code().as_str()), (404, "not-found"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn old_links_lead_to_their_rooms() {
+    let house = House::open(|_| {}).await;
+    for (path, location) in [
+        ("/?roomid=Kitchen", "/r/Kitchen"),
+        ("/?roomid=K%C3%BCche+oben&name=Ada", "/r/K%C3%BCche%20oben?name=Ada"),
+        ("/?roomid=//evil.example", "/"),
+        ("/?roomid=%2e%2e", "/r/%2E%2E"),
+        ("/r/", "/"),
+    ] {
+        let answer = house.get(path).await;
+        let led = if answer.status == 302 { answer.header("location") } else { "/" };
+        assert_eq!(led, location, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn programs_are_told_about_the_box() {
+    let house = House::open(|_| {}).await;
+    let about = house.get("/api/v1/about").await.json();
+    assert_eq!(about["default_room"], "home");
+    assert_eq!(about["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(house.get("/api/v1/rooms").await.json(), serde_json::json!([]));
+    assert_eq!(house.get("/api/v1/rooms/none").await.code(), "not-found");
+    assert_eq!(house.get("/api/v1/rooms/%07").await.code(), "room-name-invalid");
+    assert_eq!(house.get("/api/v1/ice-servers").await.json(), serde_json::json!([]));
+    let addresses = house.get("/api/v1/addresses").await;
+    assert_eq!(addresses.json()["announced"][0]["ip"], "127.0.0.1");
+    assert_eq!(addresses.header("cache-control"), "no-store");
+    let metrics = house.get("/metrics").await;
+    assert!(metrics.text().contains("parlor_http_requests_total"));
+
+    assert_eq!((house.get("/healthz").await.status, house.get("/readyz").await.status), (200, 200));
+    house.readiness.send_replace(Readiness::NotReady("media ports are taken".into()));
+    let readiness = house.get("/readyz").await;
+    assert_eq!((readiness.status, readiness.text()), (503, "media ports are taken\n"));
+    assert_eq!(house.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_new_address_is_in_the_next_handshake() {
+    let house = House::open(|_| {}).await;
+    let shown = async || {
+        let stream = house.tls("http/1.1").await;
+        stream.get_ref().1.peer_certificates().expect("a chain")[0].clone()
+    };
+    let before = shown().await;
+    let mut identity = house.trust.identity();
+    identity.mark_unchanged();
+    let mut addresses = Addresses::loopback();
+    addresses.announced.push(LocalAddress {
+        ip: "10.7.7.7".parse().expect("an address"),
+        prefix_len: 24,
+        interface: "eth0".into(),
+        origin: AddressOrigin::Interface,
+    });
+    house.addresses.send_replace(Arc::new(addresses));
+    identity.changed().await.expect("the keeper runs");
+    assert_ne!(shown().await, before);
+}
+
+#[tokio::test]
+async fn a_given_certificate_is_shown_and_a_reload_swaps_it() {
+    let folder = folder("given");
+    let given = |name: &str| {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("made");
+        let (chain, key) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
+        std::fs::write(&chain, made.cert.pem()).expect("writable");
+        std::fs::write(&key, made.signing_key.serialize_pem()).expect("writable");
+        ((chain, key), made.cert.der().clone())
+    };
+    let ((first_files, first), (second_files, second)) = (given("first"), given("second"));
+    let house = House::open(|settings| settings.http.certificate = Some(first_files)).await;
+    let shown = async || {
+        let stream = house.tls("http/1.1").await;
+        stream.get_ref().1.peer_certificates().expect("a chain")[0].clone()
+    };
+    assert_eq!(shown().await, first);
+    assert_eq!(house.get("/trust/ca.crt").await.code(), "not-found");
+    let staying = house.tls("http/1.1").await;
+    house.trust.reload(Some(second_files)).await.expect("the files are right");
+    assert_eq!(shown().await, second);
+    // Connections of before go on.
+    let head = format!("GET /healthz HTTP/1.1\r\nHost: {}", house.host());
+    assert_eq!(exchange(staying, &head, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_neither_tls_nor_http_is_closed() {
+    let house = House::open(|_| {}).await;
+    for garbage in [&b"\0\x01\0\0"[..], b"\x80", b"hello\r\n\r\n"] {
+        let mut stream = house.tcp().await;
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, garbage).await;
+        assert!(read_all(stream).await.is_empty());
+    }
+    for broken in [&b"\x16\x03\x01\xff\xffgarbage"[..], b"GET / HTTP/9\r\n\r\n", b"XYZ\0\r\n\r\n"] {
+        let mut stream = house.tcp().await;
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, broken).await;
+        let _ = tokio::io::AsyncWriteExt::shutdown(&mut stream).await;
+        read_all(stream).await;
+    }
+    assert_eq!(house.get("/healthz").await.status, 200);
+    house.close().await;
+}
