@@ -133,17 +133,17 @@ impl Viewer {
     /// 10 ms.
     fn step(&mut self) {
         self.now_us += 10_000;
-        if self.now_us % 20_000 == 0 {
+        if self.now_us.is_multiple_of(20_000) {
             self.send(AUDIO_BPS as usize / 8 / 50 - BELOW);
         }
-        if self.now_us % 30_000 == 0 {
+        if self.now_us.is_multiple_of(30_000) {
             for n in 0..self.tiles.len() {
                 let tile = self.tiles[n];
                 let bps = tile.current.map_or(0, |layer| tile.layers[usize::from(layer)].bps);
                 // Frames differ in size, and every 100th is a keyframe.
                 let size = bps as usize * 30 / 8000;
                 let varied = size / 2 + self.path.below(size.max(1) as u64) as usize;
-                let is_key = self.now_us % 3_000_000 == 0;
+                let is_key = self.now_us.is_multiple_of(3_000_000);
                 self.send(if is_key { size * 5 } else { varied });
             }
         }
@@ -157,7 +157,7 @@ impl Viewer {
             let feedback = TransportFeedback::parse(&packet).expect("it is well formed");
             self.estimator.feedback(self.now(), &feedback);
         }
-        if self.now_us % 250_000 == 0 {
+        if self.now_us.is_multiple_of(250_000) {
             self.allocate();
         }
     }

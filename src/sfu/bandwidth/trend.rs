@@ -28,7 +28,7 @@ const RESET_US: i64 = 3_000_000;
 
 /// A queue stands if the least delay of so long is over the path's own by this much.
 const STANDING_SLOT_US: i64 = 50_000;
-const STANDING_SLOTS: usize = 6;
+const STANDING_SLOTS: usize = 3;
 const STANDING_US: i64 = 20_000;
 /// The path's own delay is the least of one to two times this.
 const BASE_US: i64 = 10_000_000;

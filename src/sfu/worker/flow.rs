@@ -209,6 +209,8 @@ impl Room {
         if viewer.slots_stale {
             viewer.sync_slots(now, &self.tracks);
             viewer.choose_layers(now, &self.tracks, &mut self.wanted);
+        } else if viewer.has_less() {
+            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
         }
         self.busy |= viewer.has_work();
         let key = TimerKey::Down(self.index, index);

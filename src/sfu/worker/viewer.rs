@@ -77,6 +77,8 @@ pub(crate) struct Viewer {
     stall: Duration,
     allocator: Allocator,
     sizes: Arc<[TileSize]>,
+    /// The estimate that layers were last chosen by.
+    chosen_bps: f64,
 }
 
 impl Viewer {
@@ -109,6 +111,7 @@ impl Viewer {
             stall: STALL.0,
             allocator: Allocator::default(),
             sizes: Arc::default(),
+            chosen_bps: f64::INFINITY,
         }
     }
 

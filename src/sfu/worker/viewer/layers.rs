@@ -26,6 +26,11 @@ use crate::{
 const PADDING_ROOM: usize = 320;
 /// Packets of padding in one wake-up; what is missing comes with the next.
 const MAX_PADDING: usize = 64;
+/// An estimate that has fallen to this share is acted on at once: what is sent beyond the path waits
+/// in a queue, and the lower layer behind it.
+const FALL: f64 = 0.85;
+/// A layer that costs so many times what the path carries is not sent until the lower one begins.
+const TOO_MUCH: f64 = 1.5;
 
 impl Viewer {
     /// How large the client shows what it watches. True if that is news.
@@ -35,6 +40,12 @@ impl Viewer {
             self.sizes = Arc::clone(sizes);
         }
         is_news
+    }
+
+    /// The estimate has fallen since layers were chosen.
+    pub(crate) fn has_less(&mut self) -> bool {
+        let estimator = self.downlink.estimator().filter(|estimator| estimator.is_measured());
+        estimator.map(|estimator| estimator.bps()).is_some_and(|bps| bps < self.chosen_bps * FALL)
     }
 
     /// Chooses layers anew. Keyframes that are needed for that are pushed to `wanted`.
@@ -65,15 +76,23 @@ impl Viewer {
             Some(estimator) => (estimator.bps(), estimator.is_measured()),
             None => (f64::INFINITY, false),
         };
+        self.chosen_bps = bps;
         let budget = Budget { bps, is_measured, audio_bps };
         let allocation = self.allocator.allocate(now, budget, &tiles);
         if let Some(estimator) = self.downlink.estimator() {
             estimator.want(allocation.wanted_bps);
         }
-        for (slot, layer) in places.into_iter().zip(allocation.layers) {
+        for ((slot, layer), tile) in places.into_iter().zip(allocation.layers).zip(&tiles) {
             let Some(Some(state)) = self.slots.get_mut(slot) else { continue };
             if state.forwarder.target() == layer {
                 continue;
+            }
+            let cost = |layer: Option<u8>| {
+                layer.and_then(|layer| tile.layers.get(usize::from(layer))).map_or(0, |l| l.bps)
+            };
+            let is_fall = layer < tile.current;
+            if is_measured && is_fall && f64::from(cost(tile.current)) > TOO_MUCH * bps {
+                state.forwarder.skip_to_keyframe();
             }
             state.forwarder.set_target(layer);
             if let (Some(track), Some(layer)) = (state.track, state.forwarder.wants_keyframe())
