@@ -233,36 +233,6 @@ impl Viewer {
         }
     }
 
-    /// Tracks that send but whose keyframe this viewer still waits for, unless it is stalled, are
-    /// pushed to `wanted`: it began with no keyframe in the cache, the source changed, or a stall is
-    /// over.
-    pub(crate) fn retry(
-        &mut self,
-        now: Instant,
-        tracks: &Slab<Published>,
-        wanted: &mut Vec<(usize, u8)>,
-    ) {
-        if let Some(until) = self.stalled_until {
-            if now < until {
-                return;
-            }
-            if now > until + STALL.1 {
-                // Nothing was refused for long: the next stall is a new one.
-                self.stalled_until = None;
-                self.stall = STALL.0;
-            }
-        }
-        for state in self.slots.iter().flatten() {
-            let Some(index) = state.track else { continue };
-            let Some(published) = tracks.get(index) else { continue };
-            let Some(layer) = state.forwarder.wants_keyframe() else { continue };
-            let is_video = published.track.kind() == MediaKind::Video;
-            if is_video && published.sends(now, layer) {
-                wanted.push((index, layer));
-            }
-        }
-    }
-
     /// Seals starts, packets asked for again, and reports. Tracks that need a keyframe first are
     /// pushed to `wanted`.
     pub(crate) fn flush_work(

@@ -1,4 +1,5 @@
-//! What of each picture this viewer gets: sizes and the estimate in, the forwarders' targets out.
+//! What of each picture this viewer gets: sizes and the estimate in, the forwarders' targets out, and
+//! which keyframes that lacks.
 //!
 //! Owns nothing beside what `bandwidth` decides; also sends the padding of its probes.
 
@@ -10,7 +11,7 @@ use std::{
 
 use slab::Slab;
 
-use super::{Viewer, ViewerKey};
+use super::{STALL, Viewer, ViewerKey};
 use crate::{
     protocol::{MediaKind, TileSize},
     sfu::{
@@ -99,6 +100,36 @@ impl Viewer {
                 && !self.starts.contains(&track)
             {
                 wanted.push((track, layer));
+            }
+        }
+    }
+
+    /// Tracks that send but whose keyframe this viewer still waits for, unless it is stalled, are
+    /// pushed to `wanted`: it began with no keyframe in the cache, the source changed, or a stall is
+    /// over.
+    pub(crate) fn retry(
+        &mut self,
+        now: Instant,
+        tracks: &Slab<Published>,
+        wanted: &mut Vec<(usize, u8)>,
+    ) {
+        if let Some(until) = self.stalled_until {
+            if now < until {
+                return;
+            }
+            if now > until + STALL.1 {
+                // Nothing was refused for long: the next stall is a new one.
+                self.stalled_until = None;
+                self.stall = STALL.0;
+            }
+        }
+        for state in self.slots.iter().flatten() {
+            let Some(index) = state.track else { continue };
+            let Some(published) = tracks.get(index) else { continue };
+            let Some(layer) = state.forwarder.wants_keyframe() else { continue };
+            let is_video = published.track.kind() == MediaKind::Video;
+            if is_video && published.sends(now, layer) {
+                wanted.push((index, layer));
             }
         }
     }
