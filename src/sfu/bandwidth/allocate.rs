@@ -15,7 +15,7 @@ const SPARE: f64 = 1.15;
 /// none.
 const LAST_SHARE: f64 = 0.6;
 /// A layer is high enough for a tile of so many times its height.
-const STRETCH: f64 = 1.4;
+const STRETCH: f64 = 1.2;
 /// Pauses after a fall before the next raise.
 const HOLD: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(8));
 /// A raise that lasted so long was right.
@@ -212,9 +212,9 @@ mod tests {
             (9000, true, &[(720, None)], &[Some(2)], "room for all"),
             (9000, true, &[(0, Some(2))], &[None], "hidden"),
             (9000, true, &[(180, None), (360, None)], &[Some(0), Some(1)], "by size"),
-            (9000, true, &[(240, None)], &[Some(0)], "180 lines do for 240"),
-            (9000, true, &[(240, Some(1))], &[Some(1)], "what has more keeps it for a bit"),
-            (9000, true, &[(200, Some(1))], &[Some(0)], "until the tile is clearly smaller"),
+            (9000, true, &[(210, None)], &[Some(0)], "180 lines do for 210"),
+            (9000, true, &[(210, Some(1))], &[Some(1)], "what has more keeps it for a bit"),
+            (9000, true, &[(170, Some(1))], &[Some(0)], "until the tile is clearly smaller"),
             (300, true, &[(720, Some(2))], &[Some(0)], "little room"),
             (300, true, &[(720, None), (180, None)], &[Some(0), None], "the largest first"),
             (300, true, &[(180, None), (720, None)], &[None, Some(0)], "in whatever order"),

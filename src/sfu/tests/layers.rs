@@ -187,7 +187,7 @@ fn layers_follow_the_tiles_and_a_hidden_tile_costs_nothing() {
         world.apply(viewer);
     };
     let viewer = viewers[0].member;
-    for (height, layer) in [(180, 0), (360, 1), (1080, 2), (200, 0), (720, 2)] {
+    for (height, layer) in [(160, 0), (360, 1), (1080, 2), (170, 0), (720, 2)] {
         show(&mut world, viewer, height, true);
         let took = play(&mut world, &mut source, &mut viewers, 5 * SECOND, |world, viewers| {
             viewers[0].layer(world) == Some(layer)

@@ -88,6 +88,10 @@ impl Viewer {
             if state.forwarder.target() == layer {
                 continue;
             }
+            tracing::debug!(
+                viewer = %self.member, slot, from = ?tile.current, to = ?layer, bps, is_measured,
+                height = tile.height, "layer",
+            );
             let cost = |layer: Option<u8>| {
                 layer.and_then(|layer| tile.layers.get(usize::from(layer))).map_or(0, |l| l.bps)
             };
