@@ -217,14 +217,19 @@ impl House {
     /// In reverse: first nobody new comes in, at last the packets stop.
     async fn stop(self) {
         self.readiness.send_replace(Readiness::NotReady("the box is stopping".into()));
-        self.rooms.stop().await;
-        // overflow: none, because it is a oneshot.
-        let _ = self.close_door.send(());
-        if let Err(fault) = self.door.await {
-            error!(%fault, "the door did not close by itself");
-        }
+        let door = async {
+            self.rooms.stop().await;
+            // overflow: none, because it is a oneshot.
+            let _ = self.close_door.send(());
+            if let Err(fault) = self.door.await {
+                error!(%fault, "the door did not close by itself");
+            }
+        };
+        // Beside the rooms, not after them: a camera whose room has ended would look for another.
         #[cfg(feature = "camera")]
-        self.cameras.stop().await;
+        tokio::join!(self.cameras.stop(), door);
+        #[cfg(not(feature = "camera"))]
+        door.await;
         self.sfu.stop().await;
     }
 }

@@ -86,7 +86,11 @@
 //!     candidates.rs      PURE. announced addresses -> candidates
 //!     credentials.rs     ICE user fragments and passwords
 //!     flight.rs          keeps a DTLS handshake going over a path that loses datagrams
-//!     uplink/            a publisher's connection: answers any offer, decrypts, hands on
+//!     ice.rs             ICE-lite: answers checks, knows where the client is
+//!     dtls.rs            the handshake, for its keys; certificate and configurations
+//!     srtp.rs            keys, seal and open: AES-GCM, AES-CM
+//!     rtp.rs             PURE. headers as they come from the network
+//!     uplink/            a publisher's connection, ours: answers any offer, opens, asks again
 //!     downlink/          a viewer's connection, ours: ICE-lite, DTLS, SRTP seal, RTCP
 //!     track.rs           a published track: recent packets for NACK, keyframe state
 //!     packet.rs          an RTP packet, decrypted once, shared by all viewers

@@ -48,8 +48,9 @@ use crate::{
     trust::TrustHandle,
 };
 
-/// How long a stopping server waits for its clients to hear of it.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long a stopping server waits for its clients to hear of it. A frozen browser never closes its
+/// connection, and cameras and media still have to end within the 5 s of the contract.
+const DRAIN: Duration = Duration::from_secs(3);
 
 /// After the system had no descriptor for a connection.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
@@ -151,7 +152,7 @@ impl HttpServer {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// Serves until `shutdown`, then tells every client and waits for them, 5 s at most.
+    /// Serves until `shutdown`, then tells every client and waits for them, 3 s at most.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         let Self { listeners, house, stopping, running, mut ended } = self;
         let mut accepting = JoinSet::new();

@@ -41,6 +41,11 @@ metrics! {
     datagrams_out: Counter, "datagrams_out", "Datagrams sent from media ports";
     datagrams_bad: Counter, "datagrams_bad", "Datagrams dropped: no STUN, DTLS, RTP of a known peer";
     packets_in: Counter, "rtp_packets_in", "RTP packets received from publishers";
+    packets_forged: Counter, "rtp_packets_forged", "RTP packets of publishers that failed authentication";
+    packets_replayed: Counter, "rtp_packets_replayed", "RTP packets of publishers that came before, or far too late";
+    packets_malformed: Counter, "rtp_packets_malformed", "RTP packets of publishers with a broken header or padding";
+    packets_stray: Counter, "rtp_packets_stray", "RTP packets of no published section, or of one SSRC too many";
+    packets_asked_for: Counter, "rtp_packets_asked_for", "RTP packets that publishers were asked to send again";
     packets_out: Counter, "rtp_packets_out", "RTP packets sent to viewers";
     packets_dropped: Counter, "rtp_packets_dropped", "RTP packets not sent: the socket was full";
     retransmissions: Counter, "rtp_retransmissions", "RTP packets sent again by RTX";

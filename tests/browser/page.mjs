@@ -8,25 +8,41 @@ const { chromium } = require('playwright-core');
 
 const EVERY_MS = 25;
 
-export async function launch() {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+/** A browser whose camera makes few frames: for scenes that are about something else. */
+export const LIGHT = { fps: 10 };
+
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+function settings({ executablePath = CHROMIUM, fps = 0 } = {}) {
+  return {
+    executablePath,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+      '--disable-component-update', '--disable-sync', '--use-fake-ui-for-media-stream',
+      `--use-fake-device-for-media-stream${fps === 0 ? '' : `=fps=${fps}`}`,
     ],
-  });
+  };
 }
 
-/** Runs in the page before all else: notes when `joined` came and when each tile first was live. */
+/** @param {{ executablePath?: string, fps?: number }} [options] */
+export const launch = (options) => chromium.launch(settings(options));
+
+/** A browser whose process is known, to be treated badly. */
+export async function launchWithProcess(options) {
+  const server = await chromium.launchServer(settings(options));
+  return { browser: await chromium.connect(server.wsEndpoint()), pid: server.process().pid, kill: () => server.kill() };
+}
+
+/** Runs in the page before all else: notes when `joined` came, when each tile first was live, and pongs. */
 function observe() {
-  const seen = { joinedAt: 0, live: {} };
+  const seen = { joinedAt: 0, live: {}, pongs: 0 };
   window.seen = seen;
   window.WebSocket = class extends WebSocket {
     constructor(...given) {
       super(...given);
       this.addEventListener('message', (event) => {
         if (String(event.data).includes('"type":"joined"')) seen.joinedAt = performance.now();
+        if (String(event.data).includes('"type":"pong"')) seen.pongs += 1;
       });
     }
   };
@@ -68,7 +84,7 @@ export const WORDS = {
 export async function join(page, name, words = WORDS.en) {
   await page.getByRole('textbox', { name: words.name }).fill(name);
   await page.getByRole('button', { name: words.join, exact: true }).click();
-  await page.getByRole('button', { name: words.leave }).waitFor({ timeout: 15_000 });
+  await page.getByRole('button', { name: words.leave }).waitFor({ timeout: 30_000 });
 }
 
 /**
@@ -116,6 +132,35 @@ export function tilesOf(page) {
   return page.evaluate(() => [...document.querySelectorAll('parlor-tile')].map((tile) => ({
     name: tile.getAttribute('aria-label'), state: tile.dataset.state, mic: tile.dataset.mic, own: tile.classList.contains('own'),
   })));
+}
+
+/** Frames of everybody else grow by at least five, from wherever they were. */
+export async function framesGrow(page, nOthers) {
+  const first = await until('the others are there', () => received(page), (seen) => Object.keys(seen).length === nOthers);
+  await until('frames grow', () => received(page), (seen) => Object.keys(first).every((name) => (seen[name]?.frames ?? 0) >= first[name].frames + 5));
+  await until('tiles are live', () => tilesOf(page), (tiles) => tiles.length === nOthers + 1 && tiles.every(({ state }) => state === 'live'));
+}
+
+/** The tiles of these become live, and their frames grow by at least five. */
+export async function pictureGrows(page, names) {
+  const live = (tiles) => names.every((name) => tiles.some((tile) => tile.name === name && tile.state === 'live'));
+  await until(`${names.join(', ')} live`, () => tilesOf(page), live);
+  const first = await received(page);
+  await until(`frames of ${names.join(', ')} grow`, () => received(page), (seen) => (
+    names.every((name) => (seen[name]?.frames ?? 0) >= (first[name]?.frames ?? 0) + 5)));
+}
+
+/** Everybody who says that their microphone is on is heard. */
+export async function soundGrows(page) {
+  const speaking = await page.evaluate(() => {
+    const { state } = window.parlor;
+    return state.members.filter(({ id, mic }) => id !== state.you && mic).map(({ name }) => name);
+  });
+  if (speaking.length === 0) throw new Error('nobody has a microphone on');
+  const first = await received(page);
+  const heard = await until('sound energy grows', () => received(page), (seen) => (
+    speaking.every((name) => (seen[name]?.energy ?? 0) > (first[name]?.energy ?? 0))));
+  return Object.fromEntries(speaking.map((name) => [name, heard[name].energy]));
 }
 
 /** The middle one. @param {number[]} values */

@@ -12,12 +12,13 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 
-import { WORDS, join, launch, median, openPage, received, tilesOf, until } from './page.mjs';
+import { checklist } from './checks.mjs';
+import { WORDS, framesGrow, join, launch, median, openPage, pictureGrows, soundGrows, tilesOf, until } from './page.mjs';
 
 const GONE_MS = 2000;
 
 const { url, options } = readArguments(process.argv.slice(2));
-const summary = { url, checks: [], picturesMs: [], goneMs: null };
+const { summary, check, finish } = checklist({ url, picturesMs: [], goneMs: null });
 /** @type {string[]} */
 const faults = [];
 
@@ -36,21 +37,6 @@ function readArguments(given) {
   return { url, options };
 }
 
-/** Runs one check; the others run all the same. */
-async function check(what, run) {
-  const started = performance.now();
-  try {
-    const detail = await run();
-    summary.checks.push({ what, ok: true, detail });
-    console.log(`ok    ${what}${detail === undefined ? '' : ` (${JSON.stringify(detail)})`} ${Math.round(performance.now() - started)} ms`);
-    return true;
-  } catch (error) {
-    summary.checks.push({ what, ok: false, detail: String(error.message) });
-    console.log(`FAIL  ${what}: ${error.message}`);
-    return false;
-  }
-}
-
 /** Lines of the picture of a member as a page decodes it. */
 const linesOf = (page, name) => page.evaluate(async (wanted) => {
   const { state, down } = window.parlor;
@@ -66,26 +52,6 @@ const others = (page) => page.evaluate(() => {
   const { state } = window.parlor;
   return state.members.filter(({ id }) => id !== state.you).map(({ name, kind }) => ({ name, kind }));
 });
-
-/** Frames of everybody else grow by at least five, from wherever they were. */
-async function framesGrow(page, nOthers) {
-  const first = await until('the others are there', () => received(page), (seen) => Object.keys(seen).length === nOthers);
-  await until('frames grow', () => received(page), (seen) => Object.keys(first).every((name) => (seen[name]?.frames ?? 0) >= first[name].frames + 5));
-  await until('tiles are live', () => tilesOf(page), (tiles) => tiles.length === nOthers + 1 && tiles.every(({ state }) => state === 'live'));
-}
-
-/** Everybody who says that their microphone is on is heard. */
-async function soundGrows(page) {
-  const speaking = await page.evaluate(() => {
-    const { state } = window.parlor;
-    return state.members.filter(({ id, mic }) => id !== state.you && mic).map(({ name }) => name);
-  });
-  if (speaking.length === 0) throw new Error('nobody has a microphone on');
-  const first = await received(page);
-  const heard = await until('sound energy grows', () => received(page), (seen) => (
-    speaking.every((name) => (seen[name]?.energy ?? 0) > (first[name]?.energy ?? 0))));
-  return Object.fromEntries(speaking.map((name) => [name, heard[name].energy]));
-}
 
 async function chatArrives(from, to, text) {
   const chat = from.getByRole('button', { name: 'Chat' });
@@ -104,6 +70,15 @@ async function toggleIsSeen(page, name, button, other, field, off, on) {
     const tile = other.getByRole('group', { name, exact: true });
     await until(`${field}=${wanted}`, () => tile.getAttribute(field), (value) => value === wanted, 10_000);
   }
+}
+
+/** Leaves by the button and joins again; the other page has kept the sections he was shown on. */
+async function comesBack(page, name, other) {
+  await page.getByRole('button', { name: WORDS.en.leave }).click();
+  await until(`${name} is gone`, () => tilesOf(other), (tiles) => !tiles.some((tile) => tile.name === name), GONE_MS);
+  await join(page, name);
+  await pictureGrows(other, [name]);
+  await soundGrows(other);
 }
 
 /** A third page joins; how long from `joined` to a picture of everybody, and of the first. */
@@ -179,14 +154,15 @@ async function main() {
     await check('chat arrives at Ana', () => chatArrives(ben, ana, `你好 Ana, ${Date.now()}`));
     await check('camera off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Camera', ben, 'data-state', 'muted', 'live'));
     await check('the picture that comes is as large as its tile', async () => {
-  const large = await until('Ben is large', () => linesOf(ana, 'Ben'), (lines) => lines >= 300, 30_000);
-  await ana.setViewportSize({ width: 360, height: 300 });
-  const small = await until('Ben is small', () => linesOf(ana, 'Ben'), (lines) => lines > 0 && lines <= large / 2);
-  await ana.setViewportSize({ width: 1280, height: 800 });
-  const again = await until('Ben is large again', () => linesOf(ana, 'Ben'), (lines) => lines >= 300);
-  return { large, small, again };
-});
-await check('microphone off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Microphone', ben, 'data-mic', 'off', 'on'));
+      const large = await until('Ben is large', () => linesOf(ana, 'Ben'), (lines) => lines >= 300, 30_000);
+      await ana.setViewportSize({ width: 360, height: 300 });
+      const small = await until('Ben is small', () => linesOf(ana, 'Ben'), (lines) => lines > 0 && lines <= large / 2);
+      await ana.setViewportSize({ width: 1280, height: 800 });
+      const again = await until('Ben is large again', () => linesOf(ana, 'Ben'), (lines) => lines >= 300);
+      return { large, small, again };
+    });
+    await check('microphone off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Microphone', ben, 'data-mic', 'off', 'on'));
+    await check('Ben leaves, comes back, and is seen and heard again', () => comesBack(ben, 'Ben', ana));
     await check('a third page joins late and goes, several times', () => late(browser, ana));
     await check(`late picture within ${options.budget} ms of joined (median)`, () => {
       const ms = median(summary.picturesMs.map(({ lastMs }) => lastMs));
@@ -208,5 +184,4 @@ await check('microphone off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Mic
 }
 
 await main();
-console.log(JSON.stringify(summary));
-process.exitCode = summary.checks.every(({ ok }) => ok) ? 0 : 1;
+finish();

@@ -1,106 +1,59 @@
-// Starts a parlor of its own, on free ports and an empty data folder, and runs room.mjs against it.
+// Runs the browser scenes one after the other, each with a parlor of its own.
 //
-// usage: node tests/browser/run.mjs BINARY [options of room.mjs]
-// Exit 0 if every check passed and parlor then ended on SIGTERM with exit code 0.
+// usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]
+//   --scene   only this one: room, lost or lan
+// Exit 0 if every check passed and each parlor ended on SIGTERM with exit code 0.
 
 import { spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import https from 'node:https';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const READY_MS = 30_000;
-const EVERY_MS = 50;
+import { Box, ended } from './box.mjs';
 
 const [binary, ...options] = process.argv.slice(2);
-if (!binary) throw new Error('usage: node tests/browser/run.mjs BINARY [options of room.mjs]');
+if (!binary) throw new Error('usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]');
+const at = options.indexOf('--scene');
+const only = at < 0 ? null : options.splice(at, 2)[1];
 
-/** A TCP port that nobody has at this moment. */
-function freeTcpPort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
+/** @type {import('node:child_process').ChildProcess | null} */
+let running = null;
+let brokenOff = false;
+// A scene cleans up after itself: it is told, and waited for.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    brokenOff = true;
+    running?.kill(signal);
   });
 }
 
-/** A UDP port that nobody has at this moment. */
-function freeUdpPort() {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4').once('error', reject);
-    socket.bind(0, () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
-    });
-  });
+/** Whether the script ends well. */
+async function script(name, ...words) {
+  running = spawn(process.execPath, [fileURLToPath(new URL(name, import.meta.url)), ...words], { stdio: 'inherit' });
+  const code = await ended(running);
+  running = null;
+  return code === 0;
 }
 
-/** The status of a GET, 0 if there was none. */
-function status(url) {
-  return new Promise((resolve) => {
-    // The box's certificate is its own.
-    const request = https.get(url, { rejectUnauthorized: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
-    });
-    request.on('error', () => resolve(0));
-  });
-}
-
-/** Resolves with the exit code, or the signal's name. */
-const ended = (child) => new Promise((resolve) => {
-  child.once('exit', (code, signal) => resolve(code ?? signal));
-});
-
-async function ready(url, child) {
-  const deadline = Date.now() + READY_MS;
-  while (child.exitCode === null && Date.now() < deadline) {
-    if ((await status(`${url}readyz`)) === 200) return;
-    await new Promise((resolve) => { setTimeout(resolve, EVERY_MS); });
+async function room() {
+  const box = new Box(binary);
+  try {
+    return await script('room.mjs', await box.startOnLoopback(), ...options);
+  } finally {
+    await box.remove();
   }
-  throw new Error(child.exitCode === null
-    ? `parlor was not ready after ${READY_MS / 1000} s`
-    : `parlor ended at once with exit code ${child.exitCode}`);
 }
 
-const folder = await mkdtemp(path.join(tmpdir(), 'parlor-browser-'));
-const media = await freeUdpPort();
-const url = `https://127.0.0.1:${await freeTcpPort()}/`;
-await writeFile(path.join(folder, 'parlor.toml'), `
-[http]
-listen = "${new URL(url).host}"
-[media]
-ports = "${media}-${media}"
-[[camera]]
-id = "demo"
-source = "test"
-audio = "test"
-`);
-const parlor = spawn(
-  binary,
-  ['serve', '--config', path.join(folder, 'parlor.toml'), '--data', path.join(folder, 'data')],
-  { stdio: ['ignore', 'inherit', 'inherit'] },
-);
-const parlorEnded = ended(parlor);
-try {
-  await ready(url, parlor);
-  const script = fileURLToPath(new URL('room.mjs', import.meta.url));
-  const test = spawn(process.execPath, [script, url, ...options], { stdio: 'inherit' });
-  process.exitCode = (await ended(test)) === 0 ? 0 : 1;
-} catch (error) {
-  console.error(error.message);
-  process.exitCode = 1;
-} finally {
-  parlor.kill('SIGTERM');
-  const code = await parlorEnded;
-  if (code !== 0) {
-    console.error(`parlor ended with ${code} on SIGTERM, not with 0`);
+const scenes = { room, lost: () => script('lost.mjs', binary), lan: () => script('lan.mjs', binary) };
+const wanted = Object.entries(scenes).filter(([name]) => only === null || name === only);
+if (wanted.length === 0) throw new Error(`no scene is called ${only}; there are ${Object.keys(scenes).join(', ')}`);
+for (const [name, run] of wanted) {
+  if (brokenOff) break;
+  console.log(`scene ${name}`);
+  const good = await run().catch((error) => {
+    console.error(error.message);
+    return false;
+  });
+  if (!good) {
+    console.log(`scene ${name} FAILED`);
     process.exitCode = 1;
   }
-  await rm(folder, { recursive: true, force: true });
 }

@@ -16,14 +16,11 @@
 //! the packet path out.
 
 mod answer;
-mod dtls;
-mod ice;
 mod negotiation;
 mod offer;
 mod receive;
 mod rtcp;
 mod seal;
-mod srtp;
 mod table;
 
 use std::{
@@ -33,16 +30,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use dtls::DownShared;
+/// Certificate and DTLS configuration of all viewers of this process.
+pub use super::dtls::DtlsShared as DownShared;
 pub use rtcp::Report;
 
-use dtls::{Dtls, Keys};
-use ice::Ice;
 use negotiation::{Local, Negotiation};
-use srtp::Srtp;
 
 use super::{
-    Path, QUIET_AFTER, SfuError, bandwidth::Estimator, credentials::IceCredentials, packet::Codec,
+    Path, QUIET_AFTER, SfuError,
+    bandwidth::Estimator,
+    credentials::IceCredentials,
+    dtls::{Dtls, Keys},
+    ice::Ice,
+    packet::Codec,
+    srtp::Srtp,
     transmit::Transmit,
 };
 use crate::{

@@ -96,15 +96,17 @@ fn write_line(
     rtx.map_or(Ok(()), |rtx| write!(sdp, " {rtx}"))?;
     sdp.push_str("\r\nc=IN IP4 0.0.0.0\r\n");
     write!(sdp, "a=mid:{mid}\r\n")?;
-    let shown = line.shown.as_ref().filter(|_| line.offered == Some(true) && !refused);
-    sdp.push_str(if shown.is_some() { "a=sendonly\r\n" } else { "a=inactive\r\n" });
+    let sends = line.offered == Some(true) && !refused;
+    sdp.push_str(if sends { "a=sendonly\r\n" } else { "a=inactive\r\n" });
     write!(sdp, "a=extmap:{TRANSPORT_CC_ID} {TRANSPORT_CC}\r\n")?;
     sdp.push_str("a=rtcp-mux\r\na=rtcp-rsize\r\n");
     write_codec(sdp, codec, payload_type, rtx)?;
-    if let Some(shown) = shown {
+    if sends {
         let (ssrc, rtx_ssrc) = (line.media.ssrc, line.rtx_ssrc);
-        // Sound and picture of one member are played in step: one stream.
-        write!(sdp, "a=msid:{} {}\r\n", shown.member, shown.track)?;
+        if let Some(shown) = &line.shown {
+            // Sound and picture of one member are played in step: one stream.
+            write!(sdp, "a=msid:{} {}\r\n", shown.member, shown.track)?;
+        }
         if rtx.is_some() {
             write!(sdp, "a=ssrc-group:FID {ssrc} {rtx_ssrc}\r\n")?;
         }

@@ -6,12 +6,12 @@ use std::{net::SocketAddr, time::Instant};
 
 use super::{
     DownEvent, Downlink, Phase,
-    dtls::Progress,
-    ice::Checked,
     rtcp::{self, Feedback},
-    srtp::Srtp,
 };
-use crate::{sfu::transmit::Transmit, telemetry::metrics::metrics};
+use crate::{
+    sfu::{dtls::Progress, ice::Checked, srtp::Srtp, transmit::Transmit},
+    telemetry::metrics::metrics,
+};
 
 /// Longest RTCP datagram that is opened.
 const MAX_RTCP: usize = 1500;

@@ -5,13 +5,13 @@
 use std::time::Instant;
 
 use super::{
-    Downlink, Phase, Report, Slot,
-    offer::TRANSPORT_CC_ID,
-    rtcp::SenderReport,
-    srtp::{MAX_OVERHEAD, RTP_HEADER},
-    table::Live,
+    Downlink, Phase, Report, Slot, offer::TRANSPORT_CC_ID, rtcp::SenderReport, table::Live,
 };
-use crate::sfu::{bandwidth::Estimator, forward::Forwarded};
+use crate::sfu::{
+    bandwidth::Estimator,
+    forward::Forwarded,
+    srtp::{MAX_OVERHEAD, RTP_HEADER},
+};
 
 /// The original sequence number before an RTX payload (RFC 4588 4).
 const OSN: usize = 2;

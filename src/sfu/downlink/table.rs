@@ -151,9 +151,12 @@ impl Line {
         }
     }
 
-    /// What the next offer should say: whether it sends.
+    /// What the next offer should say: whether it sends. A line that sent once goes on to say so
+    /// while it shows nothing: Chromium leaves the picture of a section dark that was inactive and
+    /// comes back with the SSRC it had.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.shown.is_some() && self.answered != Answered::Refused
+        let sends = self.shown.is_some() || self.offered == Some(true);
+        sends && self.answered != Answered::Refused
     }
 
     /// What was negotiated, while packets may be sent on it.
@@ -205,7 +208,7 @@ mod tests {
     use std::{collections::HashSet, time::Duration};
 
     use super::*;
-    use crate::sfu::downlink::dtls::tests::Random;
+    use crate::sfu::dtls::tests::Random;
 
     fn line(now: Instant) -> Line {
         let origin = Origin {

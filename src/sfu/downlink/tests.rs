@@ -7,8 +7,8 @@ use rtc::rtcp::{
     transport_feedbacks::transport_layer_nack::{NackPair, TransportLayerNack},
 };
 
-use super::{dtls::tests::Random, negotiation::tests::track, *};
-use crate::sfu::forward::Forwarded;
+use super::{negotiation::tests::track, *};
+use crate::sfu::{dtls::tests::Random, forward::Forwarded};
 use browser::Browser;
 
 mod arrivals;

@@ -44,6 +44,11 @@ pub(crate) struct ClientShared {
 
 impl ClientShared {
     pub(crate) fn new() -> Arc<Self> {
+        Self::with_profile(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)
+    }
+
+    /// For clients that know this SRTP profile alone.
+    pub(crate) fn with_profile(profile: SrtpProtectionProfile) -> Arc<Self> {
         let provider = default_provider().expect("a provider is compiled in");
         let names = vec!["client".to_owned()];
         let certificate =
@@ -54,7 +59,7 @@ impl ClientShared {
         let config = ConfigBuilder::default()
             .with_crypto_provider(provider.clone())
             .with_certificates(vec![certificate])
-            .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
+            .with_srtp_protection_profiles(vec![profile])
             .with_extended_master_secret(ExtendedMasterSecretType::Require)
             .with_insecure_skip_verify(true)
             .with_server_name("parlor".to_owned())
@@ -306,16 +311,19 @@ impl Client {
 
     fn derive_keys(&mut self) {
         let state = self.endpoint.get_connection_state(peer()).expect("the handshake is complete");
-        let exported = state.export_keying_material("EXTRACTOR-dtls_srtp", &[], 56);
+        let (profile, salt) = match state.srtp_protection_profile() {
+            SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => (ProtectionProfile::AeadAes128Gcm, 12),
+            _ => (ProtectionProfile::Aes128CmHmacSha1_80, 14),
+        };
+        let exported = state.export_keying_material("EXTRACTOR-dtls_srtp", &[], 32 + 2 * salt);
         let keying = exported.expect("keys can be exported").into_bytes();
         let context = |key: &[u8], salt: &[u8]| {
             let crypto = self.shared.provider.crypto();
-            let profile = ProtectionProfile::AeadAes128Gcm;
             Context::new(key, salt, profile, None, None, crypto).expect("keys of the right length")
         };
         self.keys = Some(Keys {
-            send: context(&keying[..16], &keying[32..44]),
-            receive: context(&keying[16..32], &keying[44..56]),
+            send: context(&keying[..16], &keying[32..32 + salt]),
+            receive: context(&keying[16..32], &keying[32 + salt..]),
         });
     }
 

@@ -1,7 +1,7 @@
 //! The media plane as a whole: rooms' wishes in, packets through, in memory and in virtual time an
 //! hour ahead of the wall clock, so that reading the wall clock fails loudly.
 
-mod client;
+pub(crate) mod client;
 mod layers;
 mod link;
 mod loopback;

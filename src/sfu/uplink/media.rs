@@ -1,93 +1,89 @@
-//! A publisher's decrypted packets: whose they are, what they are, and the RTCP that answers them.
+//! A publisher's opened packets: whose they are, what they are, and the RTCP that answers them.
 //!
-//! Owns the sorting of packets to m-sections (RFC 9143 section 9.2: by declared SSRC, by mid, by
-//! payload type), the unwrapping of retransmissions (RFC 4588), and the library's generators of
-//! NACK, receiver reports and transport-cc. Retransmissions are unwrapped *before* NACK sees them:
-//! the library's own order asks again for what has just come.
+//! Owns the sorting of packets to m-sections (`published`), the unwrapping of retransmissions
+//! (RFC 4588), and when NACK, receiver reports and transport-cc feedback are due; what they say is
+//! `nack`'s, `reception`'s and `arrivals`'. It opens and seals nothing.
+//!
+//! ```text
+//!  opened packet -> stream -> arrivals, reception -> RTX unwrapped -> missing -> UpEvent::Rtp
+//! ```
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
-use rtc::{
-    interceptor::{
-        AttributedPacket, Interceptor, NackGeneratorBuilder, NackGeneratorInterceptor,
-        Packet as LibraryPacket, RTCPFeedback, RTPHeaderExtension, ReceiverReportBuilder,
-        ReceiverReportInterceptor, StreamInfo, TaggedPacket, TwccReceiverBuilder,
-        TwccReceiverInterceptor,
-    },
-    rtcp,
-    rtcp::{
-        payload_feedbacks::{
-            full_intra_request::{FirEntry, FullIntraRequest},
-            picture_loss_indication::PictureLossIndication,
-        },
-        sender_report::SenderReport,
-    },
-    rtp,
-    sansio::Protocol as _,
-    shared::TransportContext,
-};
+use bytes::Bytes;
 
 use super::{
     UpEvent,
+    arrivals::Arrivals,
+    nack::ASK_AFTER,
     offer::{Extension, Offer},
-    published::{self, Published},
+    published::Published,
+    rtcp,
+    streams::{Place, Streams},
 };
 use crate::{
     ids::Mid,
     protocol::MediaKind,
-    sfu::{bandwidth::MAX_LAYERS, packet::Packet, payload},
+    sfu::{
+        bandwidth::MAX_LAYERS,
+        packet::{Codec, Packet},
+        payload,
+        rtp::Header,
+    },
+    telemetry::metrics::metrics,
 };
 
-/// A missing packet is asked for this often, this many times: over a path of 100 ms, twice before
-/// its retransmission can be there.
-const NACK_INTERVAL: Duration = Duration::from_millis(50);
-const NACK_TIMES: u16 = 10;
-/// SSRCs of one connection; a client that makes more has its new ones dropped.
-const MAX_STREAMS: usize = 256;
+/// A small share of the bandwidth, and often enough for lip sync (RFC 3550 6.2).
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Events that wait for the worker, which takes them after every datagram.
 const MAX_EVENTS: usize = 4096;
-/// SSRC of what we say ourselves: a receiver has no stream, any number will do (RFC 3550 8).
-const OWN_SSRC: u32 = 1;
-
-/// An SSRC and what it carries.
-#[derive(Debug, Clone, Copy)]
-struct Stream {
-    section: usize,
-    layer: u8,
-    /// This one carries retransmissions, of this primary where that was declared.
-    repairs: Option<Option<u32>>,
-}
 
 /// The media of one connection.
 pub(super) struct Media {
     sections: Vec<Published>,
-    streams: HashMap<u32, Stream>,
-    nack: NackGeneratorInterceptor,
-    report: ReceiverReportInterceptor,
-    transport_cc: TwccReceiverInterceptor,
-    writes: VecDeque<TaggedPacket>,
+    streams: Streams,
+    arrivals: Arrivals,
+    /// What feedback names as its source: the newest that carried a number.
+    numbered_ssrc: u32,
+    /// RTCP to seal and send.
+    writes: VecDeque<Vec<u8>>,
     events: VecDeque<UpEvent>,
     /// Keyframes asked for before the SSRC was known.
     wanted: HashSet<(Mid, u8)>,
+    /// All sections take RTCP that is no whole compound (RFC 5506).
+    is_reduced: bool,
+    cname: Box<str>,
+    origin: Instant,
+    nack_due: Option<Instant>,
+    report_due: Option<Instant>,
+}
+
+/// What a packet's extensions say.
+#[derive(Debug, Default, Clone, Copy)]
+struct Said {
+    number: Option<u16>,
+    level: Option<u8>,
 }
 
 impl Media {
-    pub(super) fn new() -> Self {
+    /// `cname` names us in what we report.
+    pub(super) fn new(cname: &str, now: Instant) -> Self {
         Self {
             sections: Vec::new(),
-            streams: HashMap::new(),
-            nack: NackGeneratorBuilder::new()
-                .with_interval(NACK_INTERVAL)
-                .with_max_nacks_per_packet(NACK_TIMES)
-                .build(),
-            report: ReceiverReportBuilder::new().build(),
-            transport_cc: TwccReceiverBuilder::new().build(),
+            streams: Streams::default(),
+            arrivals: Arrivals::new(now),
+            numbered_ssrc: 0,
             writes: VecDeque::new(),
             events: VecDeque::new(),
             wanted: HashSet::new(),
+            is_reduced: false,
+            cname: cname.into(),
+            origin: now,
+            nack_due: None,
+            report_due: None,
         }
     }
 
@@ -116,10 +112,8 @@ impl Media {
                 accepted,
             });
         }
-        // Every stream is sorted anew by its next packet: mids and payload types may have moved.
-        for (ssrc, _) in std::mem::take(&mut self.streams) {
-            self.unbind(ssrc);
-        }
+        self.is_reduced = self.sections.iter().all(|section| section.accepted.reduced_size);
+        self.streams.unplace();
         self.wanted.retain(|(mid, _)| self.sections.iter().any(|section| section.mid == *mid));
     }
 
@@ -128,40 +122,51 @@ impl Media {
         self.sections.iter().map(|s| (s.mid.clone(), s.accepted.kind)).collect()
     }
 
+    #[inline]
     pub(super) fn poll_event(&mut self) -> Option<UpEvent> {
         self.events.pop_front()
     }
 
-    /// What the generators and [`Self::request_keyframe`] have to send.
-    pub(super) fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.writes
-            .pop_front()
-            .or_else(|| self.nack.poll_write())
-            .or_else(|| self.report.poll_write())
-            .or_else(|| self.transport_cc.poll_write())
+    /// [`Self::poll_write`] has something.
+    #[inline]
+    pub(super) fn has_writes(&self) -> bool {
+        !self.writes.is_empty()
     }
 
-    pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
-        let timeouts = [
-            self.nack.poll_timeout(),
-            self.report.poll_timeout(),
-            self.transport_cc.poll_timeout(),
-        ];
+    /// RTCP to seal and send.
+    pub(super) fn poll_write(&mut self) -> Option<Vec<u8>> {
+        self.writes.pop_front()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let timeouts = [self.nack_due, self.report_due, self.arrivals.poll_timeout()];
         timeouts.into_iter().flatten().min()
     }
 
-    /// Lets the generators say what is due; [`Self::poll_write`] has it.
+    /// Writes what is due; [`Self::poll_write`] has it.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        // None of the three can fail here.
-        let _ = self.nack.handle_timeout(now);
-        let _ = self.report.handle_timeout(now);
-        let _ = self.transport_cc.handle_timeout(now);
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        if is_due(self.nack_due) {
+            self.ask(now);
+        }
+        if is_due(self.report_due) {
+            self.report(now);
+        }
+        if is_due(self.arrivals.poll_timeout()) {
+            let mut told = Vec::new();
+            self.arrivals.tell(rtcp::OWN_SSRC, self.numbered_ssrc, |packet| {
+                told.push(packet.to_vec());
+            });
+            for packet in told {
+                self.write(|out| out.extend(packet));
+            }
+        }
     }
 
     /// Asks the publisher for a keyframe: PLI (RFC 4585 section 6.3.1), or FIR (RFC 5104 section
     /// 4.3.1) where only that was offered. Before the first packet of an undeclared SSRC it waits
     /// for that.
-    pub(super) fn request_keyframe(&mut self, now: Instant, mid: &Mid, layer: u8) {
+    pub(super) fn request_keyframe(&mut self, mid: &Mid, layer: u8) {
         let Some(section) = self.sections.iter_mut().find(|section| section.mid == *mid) else {
             return;
         };
@@ -169,97 +174,130 @@ impl Media {
             return;
         }
         let Some(primary) = section.primary.get(usize::from(layer)) else { return };
-        let Some(media_ssrc) = *primary else {
+        let Some(ssrc) = *primary else {
             self.wanted.insert((mid.clone(), layer));
             return;
         };
         let codecs = &section.accepted.codecs;
         let wants_fir = codecs.iter().any(|c| c.fir) && !codecs.iter().any(|c| c.pli);
-        let request: Box<dyn rtcp::Packet> = if wants_fir {
+        if wants_fir {
             section.fir_sequence = section.fir_sequence.wrapping_add(1);
-            let entry = FirEntry { ssrc: media_ssrc, sequence_number: section.fir_sequence };
-            Box::new(FullIntraRequest { sender_ssrc: OWN_SSRC, media_ssrc, fir: vec![entry] })
+            let number = section.fir_sequence;
+            self.write(|out| rtcp::write_fir(out, ssrc, number));
         } else {
-            Box::new(PictureLossIndication { sender_ssrc: OWN_SSRC, media_ssrc })
-        };
-        self.writes.push_back(tagged(now, LibraryPacket::Rtcp(vec![request])));
-    }
-
-    /// Takes a decrypted packet from the library.
-    pub(super) fn take(&mut self, packet: TaggedPacket) {
-        let now = packet.now;
-        match packet.message.packet {
-            LibraryPacket::Rtp(packet) => self.take_rtp(now, packet),
-            LibraryPacket::Rtcp(packets) => self.take_rtcp(now, packets),
-            _ => {}
+            self.write(|out| rtcp::write_pli(out, ssrc));
         }
     }
 
-    fn take_rtp(&mut self, now: Instant, packet: rtp::Packet) {
-        let Some(stream) = self.stream_of(&packet.header) else { return };
-        let Some(packet) = through(&mut self.transport_cc, now, packet) else { return };
-        let Some(mut packet) = through(&mut self.report, now, packet) else { return };
-        if let Some(declared) = stream.repairs {
-            let section = &self.sections[stream.section];
-            let primary = declared.or(section.primary[usize::from(stream.layer)]);
-            if section.unwrap_retransmission(primary, &mut packet).is_none() {
-                return;
-            }
-        }
-        let Some(packet) = through(&mut self.nack, now, packet) else { return };
-        let section = &mut self.sections[stream.section];
-        let Some(codec) = section.codec(packet.header.payload_type).map(|codec| codec.codec) else {
+    /// Takes an opened packet: its header, SRTP's index, and what follows the header.
+    pub(super) fn take_rtp(&mut self, now: Instant, header: &Header<'_>, index: u64, body: Bytes) {
+        let Some(length) = header.without_padding(&body) else {
+            metrics().packets_malformed.inc();
             return;
+        };
+        let mut body = body;
+        body.truncate(length);
+        let Some(at) = self.streams.find(&self.sections, header, index) else {
+            metrics().packets_stray.inc();
+            return;
+        };
+        let (stream, place) = self.streams.at(at);
+        let said = said(header, place);
+        if let Some(number) = said.number {
+            self.arrivals.received(now, number);
+            self.numbered_ssrc = header.ssrc;
+        }
+        stream.reception.received(self.origin, now, index, header.timestamp);
+        self.report_due = self.report_due.or(Some(now + REPORT_EVERY));
+        let section = &mut self.sections[place.section];
+        let (ssrc, sequence, codec) = if place.repairs {
+            // RFC 4588 section 4: the original sequence number comes first.
+            let Some(original) = body.first_chunk::<2>().copied() else { return };
+            let Some(ssrc) = place.primary.or(section.primary[usize::from(place.layer)]) else {
+                return;
+            };
+            let Some(codec) = section.repaired_codec(header.payload_type) else { return };
+            let codec = codec.codec;
+            let sequence = u16::from_be_bytes(original);
+            body = body.slice(2..);
+            if let Some(primary) = self.streams.known(ssrc) {
+                primary.missing.received(now, sequence);
+            }
+            (ssrc, sequence, codec)
+        } else {
+            let Some(codec) = section.codec(header.payload_type) else { return };
+            if codec.nack && stream.missing.received(now, header.sequence) {
+                let due = now + ASK_AFTER;
+                self.nack_due = Some(self.nack_due.map_or(due, |earlier| earlier.min(due)));
+            }
+            (header.ssrc, header.sequence, codec.codec)
         };
         // Padding alone, as browsers send to probe the path.
-        if packet.payload.is_empty() {
+        if body.is_empty() {
             return;
         }
-        if stream.repairs.is_none() {
-            section.primary[usize::from(stream.layer)] = Some(packet.header.ssrc);
+        if !place.repairs {
+            section.primary[usize::from(place.layer)] = Some(ssrc);
         }
-        let audio_level = section
-            .extension(Extension::AudioLevel)
-            .and_then(|id| packet.header.get_extension(id))
-            .and_then(|level| level.first().map(|level| level & 0x7f));
-        let mid = section.mid.clone();
-        let layer = stream.layer;
-        let wants_keyframe = !self.wanted.is_empty() && self.wanted.remove(&(mid.clone(), layer));
-        let packet = Packet {
-            ssrc: packet.header.ssrc,
-            layer,
-            sequence: packet.header.sequence_number,
-            timestamp: packet.header.timestamp,
-            marker: packet.header.marker,
+        self.emit(
+            now,
+            header,
+            (place.section, place.layer),
+            ssrc,
+            sequence,
             codec,
-            keyframe: payload::begins_keyframe(codec, &packet.payload),
+            said.level,
+            body,
+        );
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a packet is")]
+    fn emit(
+        &mut self,
+        now: Instant,
+        header: &Header<'_>,
+        (section, layer): (usize, u8),
+        ssrc: u32,
+        sequence: u16,
+        codec: Codec,
+        audio_level: Option<u8>,
+        payload: Bytes,
+    ) {
+        let keyframe = payload::begins_keyframe(codec, &payload);
+        let mid = self.sections[section].mid.clone();
+        let waited = !self.wanted.is_empty() && self.wanted.remove(&(mid.clone(), layer));
+        if waited && !keyframe {
+            self.request_keyframe(&mid, layer);
+        }
+        let packet = Packet {
+            ssrc,
+            layer,
+            sequence,
+            timestamp: header.timestamp,
+            marker: header.marker,
+            codec,
+            keyframe,
             audio_level,
             arrived: now,
-            payload: packet.payload,
+            payload,
         };
-        if wants_keyframe && !packet.keyframe {
-            self.request_keyframe(now, &mid, layer);
-        }
         self.tell(UpEvent::Rtp { mid, packet });
     }
 
-    fn take_rtcp(&mut self, now: Instant, packets: Vec<Box<dyn rtcp::Packet>>) {
-        let mut reports = Vec::new();
-        for packet in &packets {
-            if let Some(report) = packet.as_any().downcast_ref::<SenderReport>()
-                && let Some(stream) = self.streams.get(&report.ssrc)
-                && stream.repairs.is_none()
-            {
-                let mid = self.sections[stream.section].mid.clone();
-                let (ntp, rtp_timestamp) = (report.ntp_time, report.rtp_time);
-                let layer = stream.layer;
-                reports.push(UpEvent::SenderReport { mid, layer, ntp, rtp_timestamp });
+    /// Takes an opened compound packet.
+    pub(super) fn take_rtcp(&mut self, now: Instant, compound: &[u8]) {
+        let Self { streams, sections, events, .. } = self;
+        rtcp::sender_reports(compound, |clocks| {
+            let Some((stream, place)) = streams.placed(clocks.ssrc) else { return };
+            stream.reception.sender_report(now, clocks.ntp);
+            // overflow: DROPS the newest; only a worker that has stopped taking events gets here.
+            if !place.repairs && events.len() < MAX_EVENTS {
+                let mid = sections[place.section].mid.clone();
+                let rtcp::Clocks { ntp, rtp_timestamp, .. } = clocks;
+                let layer = place.layer;
+                events.push_back(UpEvent::SenderReport { mid, layer, ntp, rtp_timestamp });
             }
-        }
-        let packets = tagged(now, LibraryPacket::Rtcp(packets));
-        let _ = self.report.handle_read(packets);
-        while self.report.poll_read().is_some() {}
-        reports.into_iter().for_each(|report| self.tell(report));
+        });
     }
 
     fn tell(&mut self, event: UpEvent) {
@@ -269,81 +307,68 @@ impl Media {
         }
     }
 
-    /// The stream of a packet; a new SSRC is sorted and bound to the generators.
-    fn stream_of(&mut self, header: &rtp::Header) -> Option<Stream> {
-        if let Some(stream) = self.streams.get(&header.ssrc) {
-            let section = &self.sections[stream.section];
-            return section.knows(header.payload_type).then_some(*stream);
+    /// Queues feedback, as a whole compound where the client wants that (RFC 4585 section 3.1).
+    fn write(&mut self, feedback: impl FnOnce(&mut Vec<u8>)) {
+        let mut out = Vec::with_capacity(128);
+        if !self.is_reduced {
+            rtcp::write_report(&mut out, &[]);
+            rtcp::write_description(&mut out, &self.cname);
         }
-        if self.streams.len() >= MAX_STREAMS {
-            return None;
-        }
-        let index = published::section_of(&self.sections, header)?;
-        let section = &self.sections[index];
-        let declared = section.accepted.sources.iter();
-        let repaired = section.repaired_codec(header.payload_type).map(|_| {
-            declared.clone().find(|(_, rtx)| *rtx == Some(header.ssrc)).map(|(primary, _)| *primary)
-        });
-        let layer = section.layer(header)?;
-        let stream = Stream { section: index, layer, repairs: repaired };
-        self.streams.insert(header.ssrc, stream);
-        self.bind(header.ssrc, header.payload_type, index);
-        Some(stream)
+        feedback(&mut out);
+        self.writes.push_back(out);
     }
 
-    fn bind(&mut self, ssrc: u32, payload_type: u8, index: usize) {
-        let section = &self.sections[index];
-        let codec = section.codec(payload_type);
-        let Some(any) = codec.or_else(|| section.repaired_codec(payload_type)) else { return };
-        let feedback = |typ: &str| RTCPFeedback { typ: typ.to_owned(), parameter: String::new() };
-        let mut info = StreamInfo {
-            ssrc,
-            payload_type,
-            clock_rate: any.codec.clock_rate(),
-            mime_type: any.codec.name().to_owned(),
-            ..StreamInfo::default()
-        };
-        if codec.is_some_and(|codec| codec.nack) {
-            info.rtcp_feedback.push(feedback("nack"));
+    fn ask(&mut self, now: Instant) {
+        let mut asked: Vec<(u32, Vec<u16>)> = Vec::new();
+        self.nack_due = None;
+        for stream in self.streams.iter_mut() {
+            let mut sequences = Vec::new();
+            let due = stream.missing.ask(now, |sequence| sequences.push(sequence));
+            self.nack_due = [self.nack_due, due].into_iter().flatten().min();
+            if !sequences.is_empty() {
+                asked.push((stream.ssrc, sequences));
+            }
         }
-        if any.transport_cc {
-            info.rtcp_feedback.push(feedback("transport-cc"));
-            let id = section.extension(Extension::TransportCc);
-            info.rtp_header_extensions.extend(id.map(|id| RTPHeaderExtension {
-                uri: Extension::TransportCc.uri().to_owned(),
-                id: u16::from(id),
-            }));
+        for (ssrc, sequences) in asked {
+            metrics().packets_asked_for.inc_by(sequences.len() as u64);
+            self.write(|out| rtcp::write_nack(out, ssrc, &sequences));
         }
-        self.nack.bind_remote_stream(&info);
-        self.report.bind_remote_stream(&info);
-        self.transport_cc.bind_remote_stream(&info);
     }
 
-    fn unbind(&mut self, ssrc: u32) {
-        let info = StreamInfo { ssrc, ..StreamInfo::default() };
-        self.nack.unbind_remote_stream(&info);
-        self.report.unbind_remote_stream(&info);
-        self.transport_cc.unbind_remote_stream(&info);
+    fn report(&mut self, now: Instant) {
+        let blocks: Vec<_> = self
+            .streams
+            .iter_mut()
+            .filter_map(|stream| Some((stream.ssrc, stream.reception.block(now)?)))
+            .collect();
+        // Silence ends it; the next packet begins it again.
+        self.report_due = (!blocks.is_empty()).then_some(now + REPORT_EVERY);
+        for blocks in blocks.chunks(rtcp::MAX_BLOCKS) {
+            let mut out = Vec::with_capacity(8 + 24 * blocks.len() + 24);
+            rtcp::write_report(&mut out, blocks);
+            rtcp::write_description(&mut out, &self.cname);
+            self.writes.push_back(out);
+        }
     }
 }
 
-fn tagged(now: Instant, packet: LibraryPacket) -> TaggedPacket {
-    TaggedPacket {
-        now,
-        transport: TransportContext::default(),
-        message: AttributedPacket::new(packet),
+/// One walk over the extensions.
+fn said(header: &Header<'_>, place: Place) -> Said {
+    let mut said = Said::default();
+    for (id, value) in header.extensions() {
+        if Some(id) == place.number_id {
+            said.number = value.first_chunk().map(|number| u16::from_be_bytes(*number));
+        } else if Some(id) == place.level_id {
+            said.level = value.first().map(|level| level & 0x7f);
+        }
     }
+    said
 }
 
-/// Shows a packet to one of the library's generators, which gives it back.
-fn through(
-    generator: &mut impl Interceptor,
-    now: Instant,
-    packet: rtp::Packet,
-) -> Option<rtp::Packet> {
-    generator.handle_read(tagged(now, LibraryPacket::Rtp(packet))).ok()?;
-    match generator.poll_read()?.message.packet {
-        LibraryPacket::Rtp(packet) => Some(packet),
-        _ => None,
-    }
+/// Identifiers of a section's extensions, for [`Place`].
+pub(super) fn extension_ids(section: &Published, payload_type: u8) -> (Option<u8>, Option<u8>) {
+    let codec = section.codec(payload_type).or_else(|| section.repaired_codec(payload_type));
+    let numbers = codec.is_some_and(|codec| codec.transport_cc);
+    let number_id = section.extension(Extension::TransportCc).filter(|_| numbers);
+    (number_id, section.extension(Extension::AudioLevel))
 }

@@ -1,59 +1,75 @@
 //! A publisher's connection: answers any offer, takes SRTP in, hands packets on.
 //!
-//! Owns the connection's ICE-lite end, its path, and the order in which the parts below see a
-//! datagram. It opens no socket and reads no clock: datagrams, time and addresses are arguments.
-//! What is published, and to whom it goes, is not its affair.
+//! Owns the connection's life and the order in which the parts below see a datagram. It opens no
+//! socket and reads no clock: datagrams, time and addresses are arguments. What is published, and to
+//! whom it goes, is not its affair. ICE-lite, DTLS and keys are those of the viewer's side.
 //!
 //! ```text
 //!            offer -> parse -> answer
-//!  STUN ---- ice (answered here; whoever holds the password is heard, the nominated is sent to)
-//!  DTLS ---- hello (which SRTP profiles?) -> library -> flight (the remedy against lost flights)
-//!  SRTP ---- library (decrypts) -> tap -> media (whose packet? RTX, NACK, reports) -> UpEvent
+//!  STUN ---- ice (whoever holds the password is heard, the nominated is sent to)
+//!  DTLS ---- dtls -> keys, if the certificate is the offer's
+//!  SRTP ---- rtp (header) -> srtp (open) -> media (whose packet? RTX, NACK, reports) -> UpEvent
 //!
 //!  New -- ICE and DTLS up --> Connected <-- silence, 4 s --> Quiet -- 30 s, or closed --> Closed
 //! ```
-//! Today DTLS and SRTP are those of the library's `RTCPeerConnection`; nothing of it shows in the
-//! interface, so that an own up side can take its place.
+//! The library's connection behind the same interface is kept as `reference`, for tests and the
+//! benchmark.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{
-    Path, QUIET_AFTER, SfuError, credentials::IceCredentials, flight, flight::Flight,
+    Path, QUIET_AFTER, SfuError,
+    credentials::IceCredentials,
+    dtls::Dtls,
+    ice::Ice,
+    srtp::{Inbound, Srtp},
     transmit::Transmit,
 };
 use crate::{ids::Mid, protocol::MediaKind};
 
 mod answer;
+mod arrivals;
 mod event;
-mod hello;
-mod ice;
-mod library;
 mod media;
+mod nack;
 mod offer;
 mod published;
 mod reach;
+mod receive;
+mod reception;
+#[cfg(any(test, feature = "reference"))]
+pub mod reference;
+mod rtcp;
 mod shared;
-mod tap;
+mod streams;
 #[cfg(test)]
 mod tests;
 
 pub use event::UpEvent;
 pub use shared::UpShared;
 
-use hello::HelloGate;
-use library::Library;
 use media::Media;
 use offer::{Offer, Transport};
 use reach::{CLOSED_AFTER, Reach};
-use tap::Tap;
-
-/// Bytes of DTLS that are taken before completion, and again after it. A handshake has about 4 KB;
-/// this leaves room for eight repetitions, and bounds what the library keeps of what comes too early.
-const DTLS_BUDGET: usize = 32 * 1024;
 
 /// How far the connection is.
+enum Phase {
+    New,
+    Connected(Box<Keyed>),
+    Closed,
+}
+
+/// What the keys are for.
+struct Keyed {
+    /// RTCP both ways.
+    srtp: Srtp,
+    /// RTP, which only comes.
+    inbound: Inbound,
+}
+
+/// What the worker was told last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Told {
     New,
     Connected,
     Closed,
@@ -62,24 +78,16 @@ enum State {
 /// A publisher's connection.
 pub struct Uplink {
     shared: Arc<UpShared>,
-    local: IceCredentials,
-    /// Those before an ICE restart: the client keeps its old path alive by them until the new one
-    /// stands (RFC 8445 section 2.4).
-    former: Option<IceCredentials>,
+    ice: Ice,
+    dtls: Dtls,
+    phase: Phase,
+    told: Told,
+    media: Media,
     candidates: Arc<[String]>,
     /// The client's end, of its newest offer.
     transport: Option<Transport>,
     answers: u32,
-    tap: Tap,
-    gate: HelloGate,
-    library: Option<Library>,
-    flight: Flight,
-    state: State,
-    told: State,
     reach: Reach,
-    /// Bytes of DTLS that the library may still be shown.
-    dtls_budget: usize,
-    media_timeout: Option<Instant>,
 }
 
 impl Uplink {
@@ -95,27 +103,22 @@ impl Uplink {
     ) -> Result<Self, SfuError> {
         Ok(Self {
             shared: shared.clone(),
-            local,
-            former: None,
+            media: Media::new(&local.ufrag, now),
+            ice: Ice::new(local),
+            dtls: Dtls::new(shared.dtls.clone()),
+            phase: Phase::New,
+            told: Told::New,
             candidates,
             transport: None,
             answers: 0,
-            tap: Tap::new(Media::new()),
-            gate: HelloGate::default(),
-            library: None,
-            flight: Flight::new(),
-            state: State::New,
-            told: State::New,
             reach: Reach::new(now),
-            dtls_budget: DTLS_BUDGET,
-            media_timeout: None,
         })
     }
 
     /// The first half of USERNAME in the client's checks. It changes when an offer restarts ICE
     /// ([`Self::handle_offer`]); the former one stays valid.
     pub fn local_ufrag(&self) -> &str {
-        &self.local.ufrag
+        &self.ice.local().ufrag
     }
 
     /// Other candidates for answers to come.
@@ -135,7 +138,7 @@ impl Uplink {
             }
             (Some(former), Some(offered)) if former != offered => {
                 let next = self.next_credentials(offered);
-                self.former = Some(std::mem::replace(&mut self.local, next));
+                self.ice.restart(next);
             }
             (None, None) => {
                 let message = "no section of it can be taken: parlor forwards opus, VP8 and H264 \
@@ -149,216 +152,112 @@ impl Uplink {
             self.transport.clone_from(&offer.transport);
         }
         self.answers += 1;
-        let ufrag = self.local.ufrag.bytes();
+        let local = self.ice.local();
+        let ufrag = local.ufrag.bytes();
         let answer = answer::write(
             &offer,
             &answer::Local {
-                credentials: &self.local,
+                credentials: local,
                 fingerprint: &self.shared.fingerprint,
                 candidates: &self.candidates,
                 session: ufrag.fold(1, |sum, byte| sum << 7 | u64::from(byte)) >> 1,
                 version: self.answers,
             },
         );
-        self.tap.media().apply(&offer);
+        self.media.apply(&offer);
         self.reach.hear(now);
         Ok(answer.into())
     }
 
     /// The m-sections that publish, in their order.
     pub fn mids(&self) -> Vec<(Mid, MediaKind)> {
-        self.tap.media().mids()
-    }
-
-    /// Takes a datagram in, whatever it is; what is not this connection's is dropped.
-    pub fn handle_datagram(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        data: &[u8],
-        out: &mut dyn Transmit,
-    ) {
-        if self.state == State::Closed || self.transport.is_none() {
-            return;
-        }
-        match data.first() {
-            Some(0..=3) => self.take_check(now, from, data, out),
-            Some(20..=63) if self.reach.is_believed(from) => {
-                self.reach.hear(now);
-                self.take_dtls(now, data, out);
-            }
-            Some(128..=191) if self.reach.is_believed(from) => {
-                self.reach.hear(now);
-                if let Some(library) = &mut self.library {
-                    library.read(now, data);
-                    self.media_timeout = self.tap.media().poll_timeout();
-                }
-            }
-            _ => {}
-        }
+        self.media.mids()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut dyn Transmit) {
         if self.reach.handle_timeout(now) {
-            self.state = State::Closed;
+            self.phase = Phase::Closed;
         }
-        if self.state == State::Closed {
+        if matches!(self.phase, Phase::Closed) {
             return;
         }
-        if let Some(remote) = self.reach.remote() {
-            self.flight.handle_timeout(now, |datagram| out.transmit(remote, datagram));
+        if let Some(remote) = self.ice.remote() {
+            self.dtls.handle_timeout(now, |datagram| out.transmit(remote, datagram));
         }
-        if self.media_timeout.is_some_and(|at| at <= now) {
-            self.tap.media().handle_timeout(now);
-        }
-        self.flush(now, out);
+        self.media.handle_timeout(now);
+        self.flush(out);
     }
 
     /// When to call [`Self::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.state == State::Closed {
+        if matches!(self.phase, Phase::Closed) {
             return None;
         }
-        let timeouts = [self.media_timeout, self.flight.poll_timeout()];
+        let timeouts = [self.media.poll_timeout(), self.dtls.poll_timeout()];
         timeouts.into_iter().flatten().chain([self.reach.poll_timeout()]).min()
     }
 
     /// What has happened, oldest first.
     pub fn poll_event(&mut self) -> Option<UpEvent> {
-        if self.told == State::New && self.state == State::Connected {
-            self.told = State::Connected;
+        if self.told == Told::New && matches!(self.phase, Phase::Connected(_)) {
+            self.told = Told::Connected;
             return Some(UpEvent::Connected);
         }
-        if let Some(event) = self.tap.media().poll_event() {
+        if let Some(event) = self.media.poll_event() {
             return Some(event);
         }
-        let is_news = self.state == State::Closed && self.told != State::Closed;
+        let is_news = matches!(self.phase, Phase::Closed) && self.told != Told::Closed;
         is_news.then(|| {
-            self.told = State::Closed;
+            self.told = Told::Closed;
             UpEvent::Closed
         })
     }
 
-    /// Asks the publisher for a keyframe of a layer of `mid` (RFC 4585 section 6.3.1). Coalescing
-    /// is the track's affair.
-    pub fn request_keyframe(&mut self, now: Instant, mid: &Mid, layer: u8, out: &mut dyn Transmit) {
-        self.tap.media().request_keyframe(now, mid, layer);
-        self.flush(now, out);
+    /// Asks the publisher for a keyframe of a layer of `mid` (RFC 4585 section 6.3.1). Coalescing, and asking
+    /// again where nothing came of it, is the track's affair.
+    pub fn request_keyframe(
+        &mut self,
+        _now: Instant,
+        mid: &Mid,
+        layer: u8,
+        out: &mut dyn Transmit,
+    ) {
+        if matches!(self.phase, Phase::Connected(_)) {
+            self.media.request_keyframe(mid, layer);
+            self.flush(out);
+        }
     }
 
     /// Whether packets can come.
     pub fn path(&self, now: Instant) -> Path {
         let silence = self.reach.silence(now);
-        match self.state {
-            State::Closed => Path::Closed,
+        match self.phase {
+            Phase::Closed => Path::Closed,
             _ if silence >= CLOSED_AFTER => Path::Closed,
-            State::New => Path::New,
-            State::Connected if silence >= QUIET_AFTER => Path::Quiet,
-            State::Connected => Path::Connected,
+            Phase::New => Path::New,
+            Phase::Connected(_) if silence >= QUIET_AFTER => Path::Quiet,
+            Phase::Connected(_) => Path::Connected,
         }
     }
 
     /// Tells the client that this is over (DTLS close_notify).
     pub fn close(&mut self, now: Instant, out: &mut dyn Transmit) {
-        if let Some(library) = &mut self.library {
-            library.close();
+        if let Some(remote) = self.ice.remote()
+            && !matches!(self.phase, Phase::Closed)
+        {
+            self.dtls.close(now, |datagram| out.transmit(remote, datagram));
         }
-        self.flush(now, out);
-        self.state = State::Closed;
-        self.told = State::Closed;
-    }
-
-    fn take_check(&mut self, now: Instant, from: SocketAddr, data: &[u8], out: &mut dyn Transmit) {
-        let crypto = &self.shared.crypto;
-        let credentials = [Some(&self.local), self.former.as_ref()];
-        let checked =
-            credentials.into_iter().flatten().find_map(|c| ice::check(crypto, c, from, data));
-        let Some(checked) = checked else { return };
-        out.transmit(from, &checked.response);
-        if !checked.is_valid {
-            return;
-        }
-        self.reach.checked(now, from, checked.nominates);
-    }
-
-    fn take_dtls(&mut self, now: Instant, data: &[u8], out: &mut dyn Transmit) {
-        let Some(rest) = self.dtls_budget.checked_sub(data.len()) else { return };
-        self.dtls_budget = rest;
-        if self.library.is_none() {
-            if let Some(opened) = self.gate.take(data) {
-                self.open_library(now, &opened.profiles);
-                for datagram in &opened.held {
-                    self.read_dtls(now, datagram, out);
-                }
-            }
-            return;
-        }
-        self.read_dtls(now, data, out);
-    }
-
-    fn read_dtls(&mut self, now: Instant, data: &[u8], out: &mut dyn Transmit) {
-        let Some(library) = &mut self.library else { return };
-        self.flight.received(data);
-        library.read(now, data);
-        library.settle();
-        let is_up = library.is_connected();
-        self.flush(now, out);
-        if let Some(remote) = self.reach.remote() {
-            self.flight.after_read(now, |datagram| out.transmit(remote, datagram));
-        }
-        if is_up && self.state == State::New {
-            self.state = State::Connected;
-            self.dtls_budget = DTLS_BUDGET;
-            self.flight.finish();
-        }
-    }
-
-    fn open_library(&mut self, now: Instant, offered: &[u16]) {
-        let Some(transport) = &self.transport else { return };
-        let library = Library::new(
-            library::Parts {
-                crypto: &self.shared.crypto,
-                certificate: &self.shared.certificate,
-                fingerprint: &transport.fingerprint,
-                profiles: shared::profiles(offered),
-                tap: self.tap.clone(),
-            },
-            now,
-        );
-        match library {
-            Ok(library) => self.library = Some(library),
-            Err(error) => {
-                tracing::error!(%error, "a publisher's connection could not be made");
-                self.state = State::Closed;
-            }
-        }
-    }
-
-    /// Sends what the library has to send.
-    fn flush(&mut self, now: Instant, out: &mut dyn Transmit) {
-        let Some(library) = &mut self.library else { return };
-        while let Some(mut datagram) = library.poll_write() {
-            if flight::is_dtls(&datagram) {
-                self.flight.sent(now, &mut datagram);
-                // The library answers a client's close_notify with its own, and a fault with
-                // another alert: either way that was the end.
-                if self.state == State::Connected && datagram.first() == Some(&flight::ALERT) {
-                    self.state = State::Closed;
-                }
-            }
-            if let Some(remote) = self.reach.remote() {
-                out.transmit(remote, &datagram);
-            }
-        }
-        self.media_timeout = self.tap.media().poll_timeout();
+        self.phase = Phase::Closed;
+        self.told = Told::Closed;
     }
 
     /// Credentials for an ICE restart, which must be new (RFC 8445 section 9.1.1.1): a hash of the
     /// secret ones and of what the client brings, since randomness is not at hand here.
     fn next_credentials(&self, offered: &Transport) -> IceCredentials {
         let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        for part in [&*self.local.ufrag, &*self.local.pwd, &offered.ufrag, &offered.pwd] {
+        let IceCredentials { ufrag, pwd } = self.ice.local();
+        for part in [&**ufrag, &**pwd, &offered.ufrag, &offered.pwd] {
             context.update(part.as_bytes());
             context.update(b"\n");
         }
@@ -371,9 +270,9 @@ impl Uplink {
 impl std::fmt::Debug for Uplink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Uplink")
-            .field("ufrag", &self.local.ufrag)
-            .field("state", &self.state)
-            .field("remote", &self.reach.remote())
+            .field("ufrag", &self.local_ufrag())
+            .field("told", &self.told)
+            .field("remote", &self.ice.remote())
             .finish_non_exhaustive()
     }
 }

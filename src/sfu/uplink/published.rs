@@ -1,95 +1,91 @@
 //! PURE. An m-section that publishes, and which packets are its.
 
-use rtc::rtp;
-
 use super::offer::{Accepted, Extension, OfferedCodec};
-use crate::{ids::Mid, sfu::bandwidth::MAX_LAYERS};
+use crate::{
+    ids::Mid,
+    sfu::{bandwidth::MAX_LAYERS, rtp::Header},
+};
 
 /// An m-section that publishes.
 #[derive(Debug)]
 pub(super) struct Published {
     pub(super) mid: Mid,
     pub(super) accepted: Accepted,
-    /// The SSRC that packets of each layer came from last, else the first that was declared.
+    /// The SSRC that packets of each layer came from last, else the one that was declared.
     pub(super) primary: [Option<u32>; MAX_LAYERS],
     pub(super) fir_sequence: u8,
 }
 
 impl Published {
+    /// The codec that is sent under this payload type.
     pub(super) fn codec(&self, payload_type: u8) -> Option<&OfferedCodec> {
         self.accepted.codecs.iter().find(|codec| codec.payload_type == payload_type)
     }
 
+    /// The codec whose retransmissions are sent under this payload type.
     pub(super) fn repaired_codec(&self, payload_type: u8) -> Option<&OfferedCodec> {
         self.accepted.codecs.iter().find(|codec| codec.rtx == Some(payload_type))
     }
 
-    pub(super) fn knows(&self, payload_type: u8) -> bool {
+    fn knows(&self, payload_type: u8) -> bool {
         self.codec(payload_type).or_else(|| self.repaired_codec(payload_type)).is_some()
     }
 
+    /// The identifier of an extension here.
     pub(super) fn extension(&self, wanted: Extension) -> Option<u8> {
         self.accepted.extensions.iter().find(|(_, known)| *known == wanted).map(|(id, _)| *id)
     }
 
+    /// The primary source that `rtx` repeats, as declared.
+    pub(super) fn repaired_source(&self, rtx: u32) -> Option<u32> {
+        let mut sources = self.accepted.sources.iter();
+        sources.find(|(_, known)| *known == Some(rtx)).map(|(primary, _)| *primary)
+    }
+
+    fn declares(&self, ssrc: u32) -> bool {
+        let mut sources = self.accepted.sources.iter();
+        sources.any(|(primary, rtx)| *primary == ssrc || *rtx == Some(ssrc))
+    }
+
     /// The layer that a packet says it is of (RFC 8852): by its name, else by the order of the
     /// declared SSRCs, which is that of the layers. 0 where there is one encoding; `None` for a
-    /// name that was not offered.
-    pub(super) fn layer(&self, header: &rtp::Header) -> Option<u8> {
+    /// packet that does not say, and a name that was not offered.
+    pub(super) fn layer(&self, header: &Header<'_>) -> Option<u8> {
         let rids = &self.accepted.rids;
         if rids.is_empty() {
             return Some(0);
         }
-        let said = [Extension::Rid, Extension::RepairedRid].into_iter().find_map(|extension| {
-            self.extension(extension).and_then(|id| header.get_extension(id))
-        });
-        let place = match said {
-            Some(said) => rids.iter().position(|rid| *rid.as_bytes() == said[..]),
-            None => self
-                .accepted
-                .sources
-                .iter()
-                .position(|(ssrc, rtx)| *ssrc == header.ssrc || *rtx == Some(header.ssrc)),
-        };
+        let said = [Extension::Rid, Extension::RepairedRid]
+            .into_iter()
+            .find_map(|extension| header.extension(self.extension(extension)?));
+        let place =
+            match said {
+                Some(said) => rids.iter().position(|rid| rid.as_bytes() == said),
+                None => self.accepted.sources.iter().position(|(primary, rtx)| {
+                    *primary == header.ssrc || *rtx == Some(header.ssrc)
+                }),
+            };
         place.filter(|place| *place < rids.len()).and_then(|place| u8::try_from(place).ok())
     }
 
-    /// Makes a retransmission what it repeats (RFC 4588 section 4). `None` if it repeats nothing,
-    /// or nobody knows what.
-    pub(super) fn unwrap_retransmission(
-        &self,
-        primary: Option<u32>,
-        packet: &mut rtp::Packet,
-    ) -> Option<()> {
-        let codec = self.repaired_codec(packet.header.payload_type)?;
-        let original = packet.payload.first_chunk::<2>().copied()?;
-        packet.header.ssrc = primary?;
-        packet.header.payload_type = codec.payload_type;
-        packet.header.sequence_number = u16::from_be_bytes(original);
-        packet.payload = packet.payload.slice(2..);
-        Some(())
+    fn is_named_by(&self, header: &Header<'_>) -> bool {
+        let said = self.extension(Extension::Mid).and_then(|id| header.extension(id));
+        said.is_some_and(|said| said == self.mid.as_str().as_bytes())
     }
 }
 
 /// The section that a packet of an unknown SSRC belongs to (RFC 9143 section 9.2): by its mid, by
 /// declared SSRC, else by a payload type that only one section has.
-pub(super) fn section_of(sections: &[Published], header: &rtp::Header) -> Option<usize> {
-    let knows = |section: &&Published| section.knows(header.payload_type);
-    let declares = |section: &Published| {
-        let mut sources = section.accepted.sources.iter();
-        sources.any(|(ssrc, rtx)| *ssrc == header.ssrc || *rtx == Some(header.ssrc))
-    };
-    let says_mid = |section: &Published| {
-        let id = section.extension(Extension::Mid);
-        let said = id.and_then(|id| header.get_extension(id));
-        said.is_some_and(|said| said[..] == *section.mid.as_str().as_bytes())
-    };
+pub(super) fn section_of(sections: &[Published], header: &Header<'_>) -> Option<usize> {
+    let knows = |section: &Published| section.knows(header.payload_type);
     let find = |wanted: &dyn Fn(&Published) -> bool| {
-        sections.iter().position(|section| wanted(section) && knows(&section))
+        sections.iter().position(|section| wanted(section) && knows(section))
     };
-    find(&says_mid).or_else(|| find(&declares)).or_else(|| {
-        let mut candidates = sections.iter().enumerate().filter(|(_, s)| knows(s));
-        let only = candidates.next()?.0;
-        candidates.next().is_none().then_some(only)
-    })
+    find(&|section| section.is_named_by(header))
+        .or_else(|| find(&|section| section.declares(header.ssrc)))
+        .or_else(|| {
+            let mut candidates = (0..sections.len()).filter(|index| knows(&sections[*index]));
+            let only = candidates.next()?;
+            candidates.next().is_none().then_some(only)
+        })
 }

@@ -1,26 +1,17 @@
-//! PURE. Where a client is, and how long it has been silent.
+//! PURE. How long a client has been silent.
 //!
-//! An address is believed once a valid check came from it: only who holds the connection's password
-//! can make one. What comes from elsewhere is not even shown to the DTLS and SRTP parts.
+//! Only what is authentic is a sign of life: a valid check, DTLS of the association, an opened packet.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::sfu::QUIET_AFTER;
 
 /// Silence after which a connection is over (RFC 7675 section 5.1).
 pub(super) const CLOSED_AFTER: Duration = Duration::from_secs(30);
-/// Addresses that are believed at a time: IPv4, IPv6, VPN, and each anew after a move.
-const MAX_BELIEVED: usize = 8;
 
-/// The client's addresses and its newest sign of life.
+/// The client's newest sign of life.
 #[derive(Debug)]
 pub(super) struct Reach {
-    remote: Option<SocketAddr>,
-    /// The newest last.
-    believed: Vec<SocketAddr>,
     heard_at: Instant,
     is_quiet: bool,
 }
@@ -28,37 +19,13 @@ pub(super) struct Reach {
 impl Reach {
     /// Nothing was heard; the silence counts from `now`.
     pub(super) fn new(now: Instant) -> Self {
-        Self { remote: None, believed: Vec::new(), heard_at: now, is_quiet: false }
+        Self { heard_at: now, is_quiet: false }
     }
 
-    /// Where answers go: the newest nominated address, else the first that checked.
-    pub(super) fn remote(&self) -> Option<SocketAddr> {
-        self.remote
-    }
-
-    pub(super) fn is_believed(&self, from: SocketAddr) -> bool {
-        self.believed.contains(&from)
-    }
-
-    /// A sign of life that is not a check.
+    /// A sign of life.
     pub(super) fn hear(&mut self, now: Instant) {
         self.heard_at = self.heard_at.max(now);
         self.is_quiet = false;
-    }
-
-    /// A valid check.
-    pub(super) fn checked(&mut self, now: Instant, from: SocketAddr, nominates: bool) {
-        self.hear(now);
-        if self.believed.last() != Some(&from) {
-            self.believed.retain(|known| *known != from);
-            if self.believed.len() == MAX_BELIEVED {
-                self.believed.remove(0);
-            }
-            self.believed.push(from);
-        }
-        if nominates || self.remote.is_none() {
-            self.remote = Some(from);
-        }
     }
 
     pub(super) fn silence(&self, now: Instant) -> Duration {

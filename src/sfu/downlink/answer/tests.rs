@@ -1,7 +1,7 @@
 //! Answers as browsers write them, and what is wrong with others.
 
 use super::*;
-use crate::sfu::downlink::dtls::tests::Random;
+use crate::sfu::dtls::tests::Random;
 
 const FINGERPRINT: &str = "AA:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:\
                            10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:FF";

@@ -13,6 +13,7 @@ use crate::{
     protocol::MediaKind,
     sfu::{
         Path, SfuError,
+        srtp::Profile,
         uplink::{UpEvent, UpShared},
     },
 };
@@ -93,9 +94,9 @@ fn the_cipher_is_gcm_where_both_have_it() {
     use SrtpProtectionProfile::{Srtp_Aead_Aes_128_Gcm, Srtp_Aes128_Cm_Hmac_Sha1_80};
     let shared = UpShared::new().expect("a certificate");
     let both = vec![Srtp_Aes128_Cm_Hmac_Sha1_80, Srtp_Aead_Aes_128_Gcm];
-    let preferred = match super::super::shared::profiles(&[1, 7])[0] {
-        Srtp_Aead_Aes_128_Gcm => "SRTP_AEAD_AES_128_GCM",
-        _ => "SRTP_AES128_CM_HMAC_SHA1_80",
+    let preferred = match Profile::preferred() {
+        Profile::Gcm => "SRTP_AEAD_AES_128_GCM",
+        Profile::Cm => "SRTP_AES128_CM_HMAC_SHA1_80",
     };
     let cases = [
         (both, preferred),

@@ -45,6 +45,8 @@ pub(crate) enum Checked {
 #[derive(Debug)]
 pub(crate) struct Ice {
     local: IceCredentials,
+    /// Those before an ICE restart.
+    former: Option<IceCredentials>,
     /// The newest is last.
     valid: Vec<SocketAddr>,
     remote: Option<SocketAddr>,
@@ -52,7 +54,13 @@ pub(crate) struct Ice {
 
 impl Ice {
     pub(crate) fn new(local: IceCredentials) -> Self {
-        Self { local, valid: Vec::new(), remote: None }
+        Self { local, former: None, valid: Vec::new(), remote: None }
+    }
+
+    /// New credentials for an ICE restart. The former stay good: the client keeps its old path
+    /// alive by them until the new one stands (RFC 8445 2.4).
+    pub(crate) fn restart(&mut self, local: IceCredentials) {
+        self.former = Some(std::mem::replace(&mut self.local, local));
     }
 
     pub(crate) fn local(&self) -> &IceCredentials {
@@ -84,24 +92,30 @@ impl Ice {
         crypto: &dyn RTCCrypto,
         out: &mut dyn Transmit,
     ) -> Checked {
-        let Some(request) = self.authentic(data, crypto) else { return Checked::Ignored };
+        let Some((request, password)) = self.authentic(data, crypto) else {
+            return Checked::Ignored;
+        };
         let (reply, checked) = if request.contains(ATTR_ICE_CONTROLLED) {
             // A lite agent is always the controlled one (RFC 8445 6.1.1): the client must change.
-            (self.error(&request, CODE_ROLE_CONFLICT, &[], crypto), Checked::Refused)
+            (error(&request, CODE_ROLE_CONFLICT, &[]), Checked::Refused)
         } else if let unknown @ [_, ..] = &*unknown_attributes(&request) {
-            (self.error(&request, CODE_UNKNOWN_ATTRIBUTE, unknown, crypto), Checked::Refused)
+            (error(&request, CODE_UNKNOWN_ATTRIBUTE, unknown), Checked::Refused)
         } else {
-            self.learn(from, request.contains(ATTR_USE_CANDIDATE));
-            (self.success(&request, from, crypto), Checked::Valid)
+            (success(&request, from), Checked::Valid)
         };
+        let reply = reply.and_then(|reply| sign(reply, password, crypto));
+        if checked == Checked::Valid {
+            self.learn(from, request.contains(ATTR_USE_CANDIDATE));
+        }
         if let Some(reply) = reply {
             out.transmit(from, &reply.raw);
         }
         checked
     }
 
-    /// Parses a binding request whose fingerprint, user name and integrity are right.
-    fn authentic(&self, data: &[u8], crypto: &dyn RTCCrypto) -> Option<Message> {
+    /// Parses a binding request whose fingerprint, user name and integrity are right; with the
+    /// password that it was made with.
+    fn authentic(&self, data: &[u8], crypto: &dyn RTCCrypto) -> Option<(Message, &str)> {
         if data.len() > MAX_REQUEST {
             return None;
         }
@@ -116,12 +130,11 @@ impl Ice {
         FINGERPRINT.check(&request).ok()?;
         let username = request.get(ATTR_USERNAME).ok()?;
         let ours = username.split(|byte| *byte == b':').next()?;
-        if ours != self.local.ufrag.as_bytes() {
-            return None;
-        }
+        let mut known = [Some(&self.local), self.former.as_ref()].into_iter().flatten();
+        let password = &known.find(|known| known.ufrag.as_bytes() == ours)?.pwd;
         // Compares in constant time.
-        MessageIntegrity::check(&mut request, self.local.pwd.as_bytes(), crypto).ok()?;
-        Some(request)
+        MessageIntegrity::check(&mut request, password.as_bytes(), crypto).ok()?;
+        Some((request, password))
     }
 
     fn learn(&mut self, from: SocketAddr, nominated: bool) {
@@ -134,47 +147,35 @@ impl Ice {
             self.remote = Some(from);
         }
     }
+}
 
-    fn success(
-        &self,
-        request: &Message,
-        from: SocketAddr,
-        crypto: &dyn RTCCrypto,
-    ) -> Option<Message> {
-        let mapped = XorMappedAddress { ip: from.ip().to_canonical(), port: from.port() };
-        let mut reply = Message::new();
-        reply
-            .build(&[Box::new(BINDING_SUCCESS), Box::new(request.transaction_id), Box::new(mapped)])
-            .ok()?;
-        self.sign(reply, crypto)
-    }
+fn success(request: &Message, from: SocketAddr) -> Option<Message> {
+    let mapped = XorMappedAddress { ip: from.ip().to_canonical(), port: from.port() };
+    let mut reply = Message::new();
+    reply
+        .build(&[Box::new(BINDING_SUCCESS), Box::new(request.transaction_id), Box::new(mapped)])
+        .ok()?;
+    Some(reply)
+}
 
-    fn error(
-        &self,
-        request: &Message,
-        code: ErrorCode,
-        unknown: &[AttrType],
-        crypto: &dyn RTCCrypto,
-    ) -> Option<Message> {
-        let mut reply = Message::new();
-        reply.build(&[Box::new(BINDING_ERROR), Box::new(request.transaction_id)]).ok()?;
-        // Class and number; the reason phrase may be empty (RFC 8489 14.8).
-        reply.add(ATTR_ERROR_CODE, &[0, 0, (code.0 / 100) as u8, (code.0 % 100) as u8]);
-        if !unknown.is_empty() {
-            let types: Vec<u8> = unknown.iter().flat_map(|typ| typ.0.to_be_bytes()).collect();
-            reply.add(ATTR_UNKNOWN_ATTRIBUTES, &types);
-        }
-        self.sign(reply, crypto)
+fn error(request: &Message, code: ErrorCode, unknown: &[AttrType]) -> Option<Message> {
+    let mut reply = Message::new();
+    reply.build(&[Box::new(BINDING_ERROR), Box::new(request.transaction_id)]).ok()?;
+    // Class and number; the reason phrase may be empty (RFC 8489 14.8).
+    reply.add(ATTR_ERROR_CODE, &[0, 0, (code.0 / 100) as u8, (code.0 % 100) as u8]);
+    if !unknown.is_empty() {
+        let types: Vec<u8> = unknown.iter().flat_map(|typ| typ.0.to_be_bytes()).collect();
+        reply.add(ATTR_UNKNOWN_ATTRIBUTES, &types);
     }
+    Some(reply)
+}
 
-    fn sign(&self, mut reply: Message, crypto: &dyn RTCCrypto) -> Option<Message> {
-        let password = self.local.pwd.as_bytes();
-        MessageIntegrity::new_raw_integrity_with_provider(password, crypto)
-            .add_to(&mut reply)
-            .ok()?;
-        FINGERPRINT.add_to(&mut reply).ok()?;
-        Some(reply)
-    }
+fn sign(mut reply: Message, password: &str, crypto: &dyn RTCCrypto) -> Option<Message> {
+    MessageIntegrity::new_raw_integrity_with_provider(password.as_bytes(), crypto)
+        .add_to(&mut reply)
+        .ok()?;
+    FINGERPRINT.add_to(&mut reply).ok()?;
+    Some(reply)
 }
 
 /// Attributes that must be understood (below 0x8000) and are not.
@@ -295,6 +296,27 @@ mod tests {
         }
         assert_eq!(fixture.ice.remote(), None);
         assert_eq!(fixture.handle(1, &good).0, Checked::Valid);
+    }
+
+    #[test]
+    fn after_a_restart_both_credentials_are_good_each_with_its_own_password() {
+        let mut fixture = Fixture::new();
+        fixture.ice.restart(IceCredentials { ufrag: "newufrag".into(), pwd: "newpassword".into() });
+        let checks = [
+            ("ourufrag:theirs", "ourpassword", Checked::Valid),
+            ("newufrag:theirs", "newpassword", Checked::Valid),
+            ("newufrag:theirs", "ourpassword", Checked::Ignored),
+        ];
+        for (user, password, expected) in checks {
+            let check = fixture.request(user, password, &[]);
+            let (checked, out) = fixture.handle(1, &check);
+            assert_eq!(checked, expected, "{user} {password}");
+            let Some((_, reply)) = out.first() else { continue };
+            let mut parsed = Message::new();
+            parsed.unmarshal_binary(reply).unwrap();
+            let crypto = fixture.provider.crypto();
+            MessageIntegrity::check(&mut parsed, password.as_bytes(), crypto).unwrap();
+        }
     }
 
     #[test]

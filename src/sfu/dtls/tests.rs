@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use super::*;
-use crate::sfu::{downlink::srtp::Profile, flight::RESEND_AFTER};
+use crate::sfu::{flight::RESEND_AFTER, srtp::Profile};
 
 /// A seeded generator (xorshift64*): the same run every time.
 pub(crate) struct Random(u64);
@@ -156,7 +156,7 @@ struct Outcome {
 
 /// Runs one handshake. `lossy` says of each datagram whether it is lost; each takes 5 ms.
 fn run(
-    shared: &Arc<DownShared>,
+    shared: &Arc<DtlsShared>,
     config: &Arc<HandshakeConfig>,
     repeats: Repeats,
     mut lossy: impl FnMut() -> bool,
@@ -224,7 +224,7 @@ fn run(
 
 #[test]
 fn a_hundred_handshakes_complete_though_every_third_datagram_is_lost() {
-    let shared = DownShared::new().unwrap();
+    let shared = DtlsShared::new().unwrap();
     let config = client_config(&[GCM]);
     let mut random = Random::new(7);
     let mut longest = Duration::ZERO;
@@ -240,7 +240,7 @@ fn a_hundred_handshakes_complete_though_every_third_datagram_is_lost() {
 /// Our own probe is such a client: it gives up after seven tries and may disarm its own timer.
 #[test]
 fn a_client_with_the_librarys_defect_connects_over_a_bad_path() {
-    let shared = DownShared::new().unwrap();
+    let shared = DtlsShared::new().unwrap();
     let config = client_config(&[GCM]);
     let mut random = Random::new(11);
     for n in 0..100 {
@@ -251,7 +251,7 @@ fn a_client_with_the_librarys_defect_connects_over_a_bad_path() {
 
 #[test]
 fn without_loss_it_takes_three_round_trips() {
-    let shared = DownShared::new().unwrap();
+    let shared = DtlsShared::new().unwrap();
     let outcome = run(&shared, &client_config(&[GCM]), Repeats::Library, || false);
     assert!(outcome.keys_agree);
     assert!(outcome.took <= 6 * Duration::from_millis(5), "{:?}", outcome.took);
@@ -260,7 +260,7 @@ fn without_loss_it_takes_three_round_trips() {
 
 #[test]
 fn the_profile_is_the_preferred_one_whatever_the_clients_order() {
-    let shared = DownShared::new().unwrap();
+    let shared = DtlsShared::new().unwrap();
     let cases: [(&[_], _); 4] = [
         (&[CM, GCM], shared.preferred),
         (&[GCM, CM], shared.preferred),
@@ -288,7 +288,7 @@ fn the_profile_is_the_preferred_one_whatever_the_clients_order() {
 
 #[test]
 fn a_client_without_our_profiles_is_told_so_and_the_operator_too() {
-    let shared = DownShared::new().unwrap();
+    let shared = DtlsShared::new().unwrap();
     let config = client_config(&[SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm]);
     let outcome = run(&shared, &config, Repeats::Flight, || false);
     let Progress::Failed(reason) = outcome.progress else { panic!("{:?}", outcome.progress) };
@@ -326,7 +326,7 @@ fn what_is_no_dtls_of_ours_never_reaches_the_library() {
 /// bounded.
 #[test]
 fn noise_is_survived() {
-    let shared = DownShared::new().unwrap();
+    let shared = DtlsShared::new().unwrap();
     let config = client_config(&[GCM]);
     let mut random = Random::new(3);
     let now = Instant::now();
@@ -370,7 +370,7 @@ fn noise_is_survived() {
 /// A message in thousands of fragments would make the library recurse as deep.
 #[test]
 fn a_flood_of_fragments_is_cut_off() {
-    let mut server = Dtls::new(DownShared::new().unwrap());
+    let mut server = Dtls::new(DtlsShared::new().unwrap());
     let now = Instant::now();
     let mut n_taken = 0;
     for n in (1..30_000u32).rev().chain([0]) {

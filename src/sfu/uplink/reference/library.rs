@@ -146,11 +146,6 @@ impl Library {
         }
     }
 
-    /// Queues the close_notify.
-    pub(super) fn close(&mut self) {
-        let _ = self.connection.close();
-    }
-
     /// Plays the client's part of ICE: a nominating check, the answer to the agent's own check, and
     /// the nominating check again.
     fn select_pair(&mut self, crypto: &Arc<dyn RTCCryptoProvider>, now: Instant) -> Result<()> {

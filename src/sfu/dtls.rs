@@ -1,8 +1,8 @@
-//! DTLS 1.2 of one viewer (RFC 6347), for its keys only (RFC 5764): the browser is the client.
+//! DTLS 1.2 of one connection (RFC 6347), for its keys only (RFC 5764): the browser is the client.
 //!
-//! The one place of the viewer's side that knows `rtc::dtls`. Owns certificate and configurations
-//! (one set a process) and, a viewer, the endpoint with the remedy of [`Flight`]. It does not judge
-//! the client's certificate: `Downlink` compares its fingerprint with the answer's.
+//! The one place that knows `rtc::dtls`. Owns certificate and configurations (one set shared by many
+//! connections) and, a connection, the endpoint with the remedy of [`Flight`]. It does not judge the
+//! client's certificate: `Downlink` and `Uplink` compare its fingerprint with the SDP's.
 //!
 //! The library's own retransmission timer is never driven: it counts to 7 and gives up, and is
 //! disarmed by accident ([`Flight`]). What reaches the library is bounded here: it keeps whatever
@@ -26,10 +26,10 @@ use rtc::{
     shared::{TransportProtocol, error::Error},
 };
 
-use super::srtp::Profile;
 use crate::sfu::{
     SfuError,
     flight::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, Flight, HANDSHAKE, records},
+    srtp::Profile,
 };
 
 /// Bytes of DTLS taken before completion. A browser's handshake has about 4 KB; this leaves room
@@ -40,13 +40,13 @@ const FAREWELL_BUDGET: usize = 16 * 1024;
 /// The exporter's label (RFC 5764 4.2).
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 
-/// The library tells associations apart by address; a viewer has one, whatever path it takes.
+/// The library tells associations apart by address; a connection has one, whatever path it takes.
 fn peer() -> SocketAddr {
     ([192, 0, 2, 1], 1).into()
 }
 
-/// What all viewers of this process share: certificate and DTLS configuration.
-pub struct DownShared {
+/// What many connections share: certificate and DTLS configuration.
+pub struct DtlsShared {
     provider: Arc<dyn RTCCryptoProvider>,
     gcm: Arc<HandshakeConfig>,
     cm: Arc<HandshakeConfig>,
@@ -54,7 +54,7 @@ pub struct DownShared {
     fingerprint: [u8; 32],
 }
 
-impl DownShared {
+impl DtlsShared {
     /// Makes a certificate for the life of this process.
     pub fn new() -> Result<Arc<Self>, SfuError> {
         let internal = |error: &dyn std::fmt::Display| SfuError::Internal(error.to_string());
@@ -104,9 +104,9 @@ impl DownShared {
     }
 }
 
-impl std::fmt::Debug for DownShared {
+impl std::fmt::Debug for DtlsShared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DownShared").field("preferred", &self.preferred).finish_non_exhaustive()
+        f.debug_struct("DtlsShared").field("preferred", &self.preferred).finish_non_exhaustive()
     }
 }
 
@@ -142,7 +142,7 @@ pub(crate) struct Keys {
 
 /// One association.
 pub(crate) struct Dtls {
-    shared: Arc<DownShared>,
+    shared: Arc<DtlsShared>,
     endpoint: Endpoint,
     flight: Flight,
     /// What came before our first flight, for a second begin with the other profile.
@@ -154,7 +154,7 @@ pub(crate) struct Dtls {
 }
 
 impl Dtls {
-    pub(crate) fn new(shared: Arc<DownShared>) -> Self {
+    pub(crate) fn new(shared: Arc<DtlsShared>) -> Self {
         let fallback = match shared.preferred {
             Profile::Gcm => Profile::Cm,
             Profile::Cm => Profile::Gcm,

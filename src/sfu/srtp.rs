@@ -4,8 +4,12 @@
 //! clients without GCM and for processors without AES). A packet is sealed straight from the shared
 //! payload into the caller's buffer: nothing is allocated and, with GCM, nothing is copied first.
 //!
-//! It does not choose packet numbers: whoever calls must never seal two packets under one index
-//! and SSRC (`table::Stream` sees to that).
+//! A publisher's RTP is opened in `inbound`. It does not choose packet numbers: whoever calls must
+//! never seal two packets under one index and SSRC (`table::Stream` sees to that).
+
+mod inbound;
+
+pub(crate) use inbound::{Inbound, MAX_SOURCES, Refusal};
 
 use aws_lc_rs::{
     aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -73,7 +77,7 @@ enum Cipher {
         key: LessSafeKey,
         salt: [u8; 12],
     },
-    /// Boxed: 1.7 KB that most viewers do not need.
+    /// Boxed: 1.7 KB that most connections do not need.
     Cm(Box<CmKeys>),
 }
 

@@ -1,0 +1,143 @@
+// A parlor of a scene's own: free ports, an empty data folder, a test picture with sound as camera.
+
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+
+const READY_MS = 30_000;
+/** One that has not ended by then is killed; the contract's 5 s are the scenes' to check. */
+const END_MS = 15_000;
+
+const CAMERA = `
+[[camera]]
+id = "demo"
+source = "test"
+audio = "test"
+`;
+/** Keys that make the camera cheap: for scenes that are about something else. */
+export const LIGHT_CAMERA = 'size = "320x240"\nfps = 10\n';
+
+/** A TCP port of loopback that nobody has at this moment. */
+function freeTcpPort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** A UDP port that nobody has at this moment. */
+function freeUdpPort() {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4').once('error', reject);
+    socket.bind(0, () => {
+      const { port } = socket.address();
+      socket.close(() => resolve(port));
+    });
+  });
+}
+
+/** Resolves with the exit code, or the signal's name. */
+export const ended = (child) => new Promise((resolve) => {
+  child.once('error', (error) => resolve(error.message));
+  child.once('exit', (code, signal) => resolve(code ?? signal));
+});
+
+/** What a parlor is started with, so that it can be started again as the same one. */
+export class Box {
+  #binary;
+  /** Words before the binary, such as `ip netns exec NAME`. @type {string[]} */
+  #prefix;
+  #folder = '';
+  /** @type {import('node:child_process').ChildProcess | null} */
+  #child = null;
+  /** @type {Promise<number | string>} */
+  #ended = Promise.resolve(0);
+  /** Addresses of the `open https://...` lines, as they came. @type {string[]} */
+  opened = [];
+
+  /** @param {string} binary @param {string[]} [prefix] */
+  constructor(binary, prefix = []) {
+    this.#binary = binary;
+    this.#prefix = prefix;
+    // Nothing is left where a scene is broken off.
+    process.on('exit', () => {
+      this.#child?.kill('SIGKILL');
+      if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
+    });
+  }
+
+  /** Makes the folder with the configuration: ports, and more keys of the camera. */
+  async #prepare(ports, camera) {
+    this.#folder = await mkdtemp(path.join(tmpdir(), 'parlor-browser-'));
+    await writeFile(path.join(this.#folder, 'parlor.toml'), `${ports}${CAMERA}${camera}`);
+  }
+
+  /** Starts with nothing configured but the camera. Resolves when it is ready. */
+  async startWithDefaults(camera = '') {
+    await this.#prepare('', camera);
+    await this.start();
+  }
+
+  /** Starts on free ports of loopback. Resolves with its URL when it is ready. */
+  async startOnLoopback(camera = '') {
+    const media = await freeUdpPort();
+    const host = `127.0.0.1:${await freeTcpPort()}`;
+    await this.#prepare(`[http]\nlisten = "${host}"\n[media]\nports = "${media}-${media}"\n`, camera);
+    await this.start();
+    return `https://${host}/`;
+  }
+
+  /** Starts, or starts again with the same ports and data. Resolves when it has said where to open it. */
+  async start() {
+    const [command, ...words] = [
+      ...this.#prefix, this.#binary, 'serve',
+      '--config', path.join(this.#folder, 'parlor.toml'), '--data', path.join(this.#folder, 'data'),
+    ];
+    // What the developer's shell sets must not count, other than how much is logged.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PARLOR_') || name === 'PARLOR_LOG'));
+    const child = spawn(command, words, { stdio: ['ignore', 'inherit', 'pipe'], env });
+    this.#child = child;
+    this.#ended = ended(child);
+    this.opened = [];
+    const ready = new Promise((resolve) => {
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        process.stderr.write(`${line}\n`);
+        const found = /\bopen https:\/\/(\S+)/.exec(line);
+        if (!found) return;
+        this.opened.push(found[1]);
+        resolve(true);
+      });
+    });
+    const late = new Promise((resolve) => { setTimeout(resolve, READY_MS, false).unref(); });
+    const code = this.#ended.then((how) => { throw new Error(`parlor ended at once with ${how}`); });
+    code.catch(() => {}); // it ends some day
+    if (!(await Promise.race([ready, late, code]))) throw new Error(`parlor was not ready after ${READY_MS / 1000} s`);
+  }
+
+  /** Sends SIGTERM. Resolves with what it ended with, and how long that took. */
+  async stop() {
+    const started = performance.now();
+    this.#child?.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child?.kill('SIGKILL'), END_MS);
+    const code = await this.#ended;
+    clearTimeout(timer);
+    this.#child = null;
+    return { code, ms: Math.round(performance.now() - started) };
+  }
+
+  /** Ends it if it runs, and removes the folder; an end other than a clean one is an error. */
+  async remove() {
+    const running = this.#child !== null;
+    const { code } = await this.stop();
+    if (this.#folder) await rm(this.#folder, { recursive: true, force: true });
+    if (running && code !== 0) throw new Error(`parlor ended with ${code}, not with 0`);
+  }
+}
