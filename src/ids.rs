@@ -211,6 +211,9 @@ impl FromStr for CameraId {
     }
 }
 
+/// By which a member can be found from outside, wherever it is; a camera's is its id.
+pub type Label = CameraId;
+
 impl fmt::Display for RoomName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)

@@ -7,6 +7,7 @@
 //! # Bird's-eye view
 //!
 //! ```text
+//!  others --WHIP, WHEP--> http::streams --v
 //!  browser --wss--> http::session --> rooms (one task a room, a pure `room` inside)
 //!     ^                                  | desired state        ^ observed state
 //!     |                                  v                      |
@@ -23,7 +24,7 @@
 //!  main -> app            knows everyone, known by nobody
 //!    http  rooms  sfu  camera  net  trust  telemetry                      shells
 //!    room  sfu::{demux,candidates,forward,payload}  net::{parse,policy}   pure
-//!    camera::{state,encoder}  http::{access,host,routes,demux}            pure
+//!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  pure
 //!    protocol  ids  config  ports                                         vocabulary
 //! ```
 //!
@@ -71,6 +72,11 @@
 //!     session.rs         one client's signaling
 //!     transport.rs       how a session's messages travel
 //!     socket.rs          WebSocket, one such transport
+//!     ingest.rs          what WHIP and WHEP have in common: forms of requests, sessions, CORS
+//!     whip.rs            publishing by an HTTP client's offer (RFC 9725)
+//!     whep.rs            watching by an HTTP client's offer
+//!     streams.rs         sessions of WHIP and WHEP, a task each
+//!     sdp_fragment.rs    PURE. trickled candidates and ICE restarts, as SDP fragments
 //!   net/                 LAN addresses
 //!     parse.rs           PURE. netlink: bytes in, values out
 //!     table.rs           PURE. what the kernel has told so far, and what to ask next

@@ -168,12 +168,15 @@ fn rooms(s: &mut Section<'_>) -> RoomSettings {
         &[("guest", Role::Guest), ("user", Role::User), ("owner", Role::Owner)];
     let max_participants =
         s.key("max_participants", 0, shape::integer(0..=100_000, "participants, 0 for no limit"));
+    let max_viewers =
+        s.key("max_viewers", 200, shape::integer(0..=100_000, "viewers, 0 for no limit"));
     let create = s.key("create", "guest", shape::choice(ROLES));
     if create != Role::Guest {
         // In force, but there are no accounts to be one with.
         s.warn("create", "accounts come in a later release; until then nobody can make a room");
     }
-    RoomSettings { max_participants, create, default: s.key("default", "home", forms::room) }
+    let default = s.key("default", "home", forms::room);
+    RoomSettings { max_participants, max_viewers, create, default }
 }
 
 /// What could be made of one `[[camera]]`.

@@ -167,6 +167,8 @@ impl fmt::Debug for Secret {
 pub struct RoomSettings {
     /// Participants (cameras and streams not counted); 0 is no limit.
     pub max_participants: usize,
+    /// WHEP viewers of one room, who are no participants; 0 is no limit.
+    pub max_viewers: usize,
     /// Who may make a room.
     pub create: Role,
     /// The room the join page proposes.

@@ -19,12 +19,14 @@ use tracing::debug;
 use super::{
     House, Readiness, Visit, access, api, assets,
     host::{Authority, origin_allowed},
+    ingest::{self, Ask},
     reply::{self, Reply},
     routes::{NoRoute, Route, resolve},
     session::Session,
     socket::{PACE, Socket},
+    whep, whip,
 };
-use crate::{config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
+use crate::{config::Settings, protocol::ErrorCode, rooms::Watch, telemetry::metrics::metrics};
 
 /// Answers a request that came by https.
 pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Reply {
@@ -120,8 +122,40 @@ async fn respond(visit: &Arc<Visit>, settings: &Settings, request: Request<Incom
         Route::IceServers => api::ice_servers(),
         Route::Leave => leave(visit, settings, host.as_ref(), request).await,
         Route::Signal => signal(visit, settings, host.as_ref(), request),
+        Route::Whip(_)
+        | Route::WhepRoom(_)
+        | Route::WhepMember(..)
+        | Route::WhepCamera(_)
+        | Route::Stream(_) => {
+            let ask = Ask { visit, settings, host: host.as_ref(), request };
+            stream(ask, route).await
+        }
         Route::Page | Route::Asset(_) => not_found(),
     }
+}
+
+/// WHIP and WHEP. A page of another origin that is allowed may read what comes back.
+async fn stream(ask: Ask<'_>, route: Route) -> Reply {
+    let origin = ask.headers().get(header::ORIGIN).cloned();
+    let shared = foreign(ask.settings, ask.host, ask.headers()).is_none();
+    let mut reply = match route {
+        _ if ask.request.method() == Method::OPTIONS && !shared => {
+            forbidden(ErrorCode::OriginForbidden, "http.origins lists who may use this box")
+        }
+        _ if ask.request.method() == Method::OPTIONS => {
+            ingest::options(route.allow(), !matches!(route, Route::Stream(_)))
+        }
+        Route::Whip(room) => whip::post(ask, room).await,
+        Route::WhepRoom(room) => whep::post(ask, Watch::Room(room)).await,
+        Route::WhepMember(room, member) => whep::post(ask, Watch::Member(room, member)).await,
+        Route::WhepCamera(id) => whep::post(ask, Watch::Label(id)).await,
+        Route::Stream(id) => ingest::session(ask, &id).await,
+        _ => not_found(),
+    };
+    if shared {
+        ingest::share(&mut reply, origin.as_ref());
+    }
+    reply
 }
 
 /// The answer to whoever is no guest.
@@ -138,7 +172,7 @@ fn refusal(
     Some(reply::refused(&refusal, headers))
 }
 
-fn not_found() -> Reply {
+pub(super) fn not_found() -> Reply {
     reply::problem(StatusCode::NOT_FOUND, ErrorCode::NotFound, "there is no such thing here")
 }
 
@@ -159,7 +193,11 @@ fn ready(house: &House) -> Reply {
 }
 
 /// The answer to a page that comes from elsewhere.
-fn foreign(settings: &Settings, host: Option<&Authority>, headers: &HeaderMap) -> Option<Reply> {
+pub(super) fn foreign(
+    settings: &Settings,
+    host: Option<&Authority>,
+    headers: &HeaderMap,
+) -> Option<Reply> {
     // One that is not even text is no origin of ours.
     let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("null"));
     if origin_allowed(origin, host, &settings.http.origins) {
@@ -185,7 +223,8 @@ async fn leave(
     if let Some(refused) = foreign(settings, host, request.headers()) {
         return refused;
     }
-    let body = match read_body(settings, request.into_body()).await {
+    let limit = (settings.http.max_body, "http.max_body");
+    let body = match read_body(settings, limit, request.into_body()).await {
         Ok(body) => body,
         Err(refused) => return refused,
     };
@@ -205,13 +244,18 @@ async fn leave(
     }
 }
 
-async fn read_body(settings: &Settings, body: Incoming) -> Result<Bytes, Reply> {
-    let http = &settings.http;
-    let collected = timeout(http.slow_timeout, Limited::new(body, http.max_body).collect()).await;
+/// A body of at most so many bytes, which a key says.
+pub(super) async fn read_body(
+    settings: &Settings,
+    (max_len, key): (usize, &str),
+    body: Incoming,
+) -> Result<Bytes, Reply> {
+    let within = settings.http.slow_timeout;
+    let collected = timeout(within, Limited::new(body, max_len).collect()).await;
     match collected {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("the body has more than {} bytes (http.max_body)", http.max_body);
+            let detail = format!("the body has more than {max_len} bytes ({key})");
             Err(reply::problem(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, &detail))
         }
         Ok(Err(error)) => {

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!  accept --> first byte --TLS--> HTTP/1.1 or 2 --> access --> routes --> page, API
-//!    |            '--plain HTTP--> redirect (and the CA)          '--> WebSocket --> session (task)
+//!    |            '--plain HTTP--> redirect (and the CA)          |--> WebSocket --> session (task)
+//!    |                                                           '--> WHIP, WHEP --> stream (task)
 //!    '--> connections of one address
 //! ```
 //!
-//! Owns sockets, limits, headers, one session task a browser. It does not decide who may do what in a
-//! room (`room`), nor keep certificates (`trust`). WHIP, WHEP, server-sent events and TURN over TLS
-//! come by the same door later. RFC 9110, 9112, 9113, 6455.
+//! Owns sockets, limits, headers, one session task a browser, one stream task a WHIP or WHEP client. It does not decide who may do what in a
+//! room (`room`), nor keep certificates (`trust`). Server-sent events and TURN over TLS come by
+//! the same door later. RFC 9110, 9112, 9113, 6455, 9725.
 
 mod access;
 mod api;
@@ -17,13 +18,18 @@ mod connection;
 mod demux;
 mod handler;
 mod host;
+mod ingest;
 mod limits;
 mod listener;
 mod reply;
 mod routes;
+mod sdp_fragment;
 mod session;
 mod socket;
+mod streams;
 mod transport;
+mod whep;
+mod whip;
 
 use std::{
     convert::Infallible,
@@ -100,6 +106,7 @@ struct House {
     tls: Arc<rustls::ServerConfig>,
     connections: limits::Connections,
     joins: limits::JoinRate,
+    streams: streams::Streams,
     stopping: watch::Receiver<bool>,
 }
 
@@ -142,6 +149,7 @@ impl HttpServer {
             tls: Arc::new(tls),
             connections: limits::Connections::default(),
             joins: limits::JoinRate::default(),
+            streams: streams::Streams::default(),
             stopping: stopping_receiver,
         });
         Ok(Self { listeners, house, stopping, running, ended })

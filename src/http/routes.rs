@@ -1,6 +1,6 @@
 //! PURE. What a path means, by which methods, and how names are written in paths.
 
-use crate::ids::RoomName;
+use crate::ids::{CameraId, MemberId, RoomName};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,16 @@ pub(super) enum Route {
     Leave,
     /// `/api/v1/signal`
     Signal,
+    /// `/whip/ROOM`
+    Whip(RoomName),
+    /// `/whep/ROOM`
+    WhepRoom(RoomName),
+    /// `/whep/ROOM/MEMBER`
+    WhepMember(RoomName, MemberId),
+    /// `/c/ID/whep`
+    WhepCamera(CameraId),
+    /// `/api/v1/stream/ID`: one session of WHIP or WHEP.
+    Stream(String),
 }
 
 impl Route {
@@ -40,6 +50,10 @@ impl Route {
     pub(super) fn allow(&self) -> &'static str {
         match self {
             Self::Leave => "POST",
+            Self::Whip(_) | Self::WhepRoom(_) | Self::WhepMember(..) | Self::WhepCamera(_) => {
+                "POST, OPTIONS"
+            }
+            Self::Stream(_) => "PATCH, DELETE, OPTIONS",
             Self::Signal => "GET",
             _ => "GET, HEAD",
         }
@@ -87,10 +101,10 @@ fn resolve_named(path: &str) -> Result<Route, NoRoute> {
         if room.contains('/') {
             return Err(NoRoute::NotFound);
         }
-        let room = percent_decode(room, false).ok_or(NoRoute::NotFound)?;
-        let room = RoomName::parse(&room)
-            .map_err(|fault| NoRoute::RoomName(format!("the room name {room:?}: {fault}")))?;
-        return Ok(Route::Room(room));
+        return Ok(Route::Room(room_of_path(room)?));
+    }
+    if let Some(route) = resolve_stream(path) {
+        return route;
     }
     if let Some(room) = path.strip_prefix("/r/") {
         // Whether the name is one, the page says in the user's language.
@@ -100,6 +114,37 @@ fn resolve_named(path: &str) -> Result<Route, NoRoute> {
         return Err(NoRoute::NotFound);
     }
     asset_path(path).map(Route::Asset).ok_or(NoRoute::NotFound)
+}
+
+/// Paths of WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep).
+fn resolve_stream(path: &str) -> Option<Result<Route, NoRoute>> {
+    let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    let route = match parts[..] {
+        ["whip", room] => room_of_path(room).map(Route::Whip),
+        ["whep", room] => room_of_path(room).map(Route::WhepRoom),
+        ["whep", room, member] => room_of_path(room).and_then(|room| {
+            let member = member.parse().map_err(|_| NoRoute::NotFound)?;
+            Ok(Route::WhepMember(room, member))
+        }),
+        ["c", id, "whep"] => id.parse().map(Route::WhepCamera).map_err(|_| NoRoute::NotFound),
+        ["api", "v1", "stream", id] if !id.is_empty() => Ok(Route::Stream(id.to_owned())),
+        ["whip" | "whep", ..] => Err(NoRoute::NotFound),
+        _ => return None,
+    };
+    Some(route)
+}
+
+fn room_of_path(part: &str) -> Result<RoomName, NoRoute> {
+    let room = percent_decode(part, false).ok_or(NoRoute::NotFound)?;
+    RoomName::parse(&room)
+        .map_err(|fault| NoRoute::RoomName(format!("the room name {room:?}: {fault}")))
+}
+
+/// The first value of a key in a query, decoded; garbage is `Err`.
+pub(super) fn query_value(query: Option<&str>, key: &str) -> Option<Result<String, ()>> {
+    let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(name, _)| *name == key)?;
+    Some(percent_decode(value, true).ok_or(()))
 }
 
 /// The file that a path names, if it is one that may be shown: inside, not hidden, no development's.
@@ -179,7 +224,8 @@ mod tests {
 
     #[test]
     fn paths_mean_what_the_contract_says() {
-        let room = |name: &str| Route::Room(RoomName::parse(name).expect("a name"));
+        let name = |name: &str| RoomName::parse(name).expect("a name");
+        let room = |text: &str| Route::Room(name(text));
         let moved = |path: &str| Route::Moved(path.into());
         let asset = |path: &str| Route::Asset(path.into());
         let cases = [
@@ -207,6 +253,21 @@ mod tests {
             ("/api/v1/rooms/%zz", None, None),
             ("/api/v2/rooms", None, None),
             ("/api/v1/signal", Some("x"), Some(Route::Signal)),
+            ("/whip/k%C3%BCche", Some("name=x"), Some(Route::Whip(name("Küche")))),
+            ("/whep/a", None, Some(Route::WhepRoom(name("a")))),
+            (
+                "/whep/a/00000000000000ff",
+                None,
+                Some(Route::WhepMember(name("a"), crate::ids::MemberId(255))),
+            ),
+            ("/whep/a/ff", None, None),
+            ("/whep/a/00000000000000ff/x", None, None),
+            ("/whip", None, None),
+            ("/whip/", None, None),
+            ("/c/door/whep", None, Some(Route::WhepCamera("door".parse().expect("an id")))),
+            ("/c/a%20b/whep", None, None),
+            ("/api/v1/stream/abc", None, Some(Route::Stream("abc".into()))),
+            ("/api/v1/stream/", None, None),
             ("", None, None),
             ("*", None, None),
         ];

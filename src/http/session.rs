@@ -239,6 +239,7 @@ impl<T: Transport> Session<T> {
             re: Some(id),
             outbox: sender,
             liveness: Liveness::Watched,
+            label: None,
         };
         let seat =
             self.house.rooms.join(request).await.map_err(|error| (error.code, error.message))?;

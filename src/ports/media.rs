@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     ids::{MemberId, Mid},
-    protocol::{PublishTrack, Shown, TileSize, Track},
+    protocol::{ErrorCode, PublishTrack, Shown, TileSize, Track},
 };
 
 /// What a room wants of one member's media. The newest replaces all before it.
@@ -42,6 +42,9 @@ pub struct DownWant {
     pub tiles: Arc<[TileSize]>,
     /// The client's newest answer, and the offer's revision that it answers.
     pub answer: Option<(u32, Arc<str>)>,
+    /// Where the client offers (WHEP): its newest offer and that one's revision. Nothing is offered to
+    /// it then. A later offer restarts ICE.
+    pub offer: Option<(u32, Arc<str>)>,
 }
 
 /// What the worker has made of it.
@@ -83,6 +86,8 @@ pub struct DownSeen {
     pub path: Path,
     /// Why the newest answer was refused.
     pub fault: Option<SfuError>,
+    /// Our answer to the client's newest offer, or why there is none, with that offer's revision.
+    pub answer: Option<(u32, Result<Arc<str>, SfuError>)>,
 }
 
 /// How a connection's path is.
@@ -117,4 +122,16 @@ pub enum SfuError {
     /// A fault of ours.
     #[error("internal: {0}")]
     Internal(String),
+}
+
+impl SfuError {
+    /// The stable code that clients get.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::SdpInvalid(_) => ErrorCode::SdpInvalid,
+            Self::SdpUnacceptable(_) => ErrorCode::SdpUnacceptable,
+            Self::OfferUnknown(_) => ErrorCode::OfferUnknown,
+            Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
 }

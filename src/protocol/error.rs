@@ -40,6 +40,18 @@ pub enum ErrorCode {
     ChatInvalid,
     /// Nobody of that id is in the room.
     MemberUnknown,
+    /// Nobody publishes what is to be watched.
+    NothingPublished,
+    /// `rooms.max_viewers` are watching.
+    ViewersFull,
+    /// The body is of another type than this resource takes.
+    MediaTypeUnsupported,
+    /// The request accepts no answer of the type there is.
+    NotAcceptable,
+    /// `If-Match` names another state than the present one.
+    PreconditionFailed,
+    /// `If-Match` is missing.
+    PreconditionRequired,
     /// Too many requests, joins or connections from this address.
     RateLimited,
     /// Not from the LAN, or no right to do this.

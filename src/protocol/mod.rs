@@ -82,6 +82,13 @@ pub enum MemberKind {
     Stream,
 }
 
+impl MemberKind {
+    /// Whoever watches a room sees one of these first: they show the place itself.
+    pub fn shows_a_place(self) -> bool {
+        self == Self::Camera
+    }
+}
+
 /// What the others see of a member's media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

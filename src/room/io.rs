@@ -1,9 +1,10 @@
 //! What goes into a room and what comes out of it.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
+use super::ViewerNews;
 use crate::{
-    ids::{MemberId, Nickname},
+    ids::{Label, MemberId, Nickname},
     ports::media::{Desired, Observed},
     protocol::{ClientMessage, MemberKind, Outgoing},
 };
@@ -45,6 +46,10 @@ pub struct Arrival {
     pub receives: bool,
     /// Whether silence makes it lost.
     pub watched: bool,
+    /// Its media path is all there is of it: it goes when that ends.
+    pub by_path: bool,
+    /// By which id it is known outside, as a camera is.
+    pub label: Option<Label>,
     /// The request that `joined` answers.
     pub re: Option<u32>,
 }
@@ -87,6 +92,18 @@ pub enum Input {
         /// The whole newest state.
         observed: Observed,
     },
+    /// A viewer brings its next offer, which restarts ICE.
+    ViewerOffer {
+        /// Who.
+        viewer: MemberId,
+        /// The offer.
+        offer: Arc<str>,
+    },
+    /// A viewer's owner is gone.
+    ViewerGone {
+        /// Who.
+        viewer: MemberId,
+    },
     /// [`super::Room::next_deadline`] has come.
     Tick,
     /// The box stops.
@@ -114,6 +131,13 @@ pub enum Action {
     Remove {
         /// Whose.
         member: MemberId,
+    },
+    /// Tell a viewer's owner.
+    Tell {
+        /// Whose.
+        viewer: MemberId,
+        /// What.
+        news: ViewerNews,
     },
     /// Forget the seat's outbox; its socket is closed by that.
     Close {

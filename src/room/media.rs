@@ -9,17 +9,8 @@ use super::{
 use crate::{
     ids::MemberId,
     ports::media::{DownSeen, Observed, Path, SfuError, UpSeen},
-    protocol::{Direction, ErrorCode, Outgoing, ServerMessage},
+    protocol::{Direction, LeaveReason, Outgoing, ServerMessage},
 };
-
-fn code(error: &SfuError) -> ErrorCode {
-    match error {
-        SfuError::SdpInvalid(_) => ErrorCode::SdpInvalid,
-        SfuError::SdpUnacceptable(_) => ErrorCode::SdpUnacceptable,
-        SfuError::OfferUnknown(_) => ErrorCode::OfferUnknown,
-        SfuError::Internal(_) => ErrorCode::Internal,
-    }
-}
 
 impl Room {
     /// Tells the media plane what is wanted of one member, if that has changed.
@@ -77,12 +68,15 @@ impl Room {
                     ServerMessage::Published { generation: up.generation, sdp: sdp.to_string() }
                 }
                 Err(error) => {
-                    ServerMessage::Error { code: code(error), message: error.to_string() }
+                    ServerMessage::Error { code: error.code(), message: error.to_string() }
                 }
             };
             self.answer(pending.seat, pending.id, message);
         }
         let Some(place) = self.places.get_mut(&member) else { return };
+        if up.path == Path::Closed && place.by_path {
+            return self.end(member, LeaveReason::Lost);
+        }
         if up.path == Path::Closed && place.up_restart_told != Some(up.generation) {
             place.up_restart_told = Some(up.generation);
             if place.is_connected() {
@@ -119,7 +113,7 @@ impl Room {
     }
 
     fn report_fault(&mut self, seat: SeatId, fault: &SfuError) {
-        let message = ServerMessage::Error { code: code(fault), message: fault.to_string() };
+        let message = ServerMessage::Error { code: fault.code(), message: fault.to_string() };
         self.actions.push(Action::Send { seat, message: Outgoing { re: None, message } });
     }
 

@@ -29,9 +29,12 @@ mod place;
 mod requests;
 #[cfg(test)]
 mod tests;
+mod viewers;
 
 pub use io::{Action, Arrival, Input, Now, RoomFull, SeatId};
 use place::Place;
+use viewers::Viewer;
+pub use viewers::{Looker, NoView, Target, ViewerNews};
 
 /// How long a lost member's place is kept (product contract, section 6).
 pub const PLACE_KEPT: Duration = Duration::from_secs(30);
@@ -48,6 +51,7 @@ pub struct Room {
     places: BTreeMap<MemberId, Place>,
     /// In order of arrival.
     order: Vec<MemberId>,
+    viewers: BTreeMap<MemberId, Viewer>,
     chat: VecDeque<ChatLine>,
     next_chat_seq: u64,
     actions: Vec<Action>,
@@ -61,6 +65,7 @@ impl Room {
             max_participants,
             places: BTreeMap::new(),
             order: Vec::new(),
+            viewers: BTreeMap::new(),
             chat: VecDeque::new(),
             next_chat_seq: 1,
             actions: Vec::new(),
@@ -72,9 +77,9 @@ impl Room {
         &self.name
     }
 
-    /// Nobody is here, and no place is kept.
+    /// Nobody is here, no place is kept, and nobody waits to see somebody.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.is_empty() && self.viewers.is_empty()
     }
 
     /// Everybody, in order of arrival.
@@ -117,6 +122,7 @@ impl Room {
             self.tell_others(member, ServerMessage::MemberJoined { member: view });
         }
         self.desire_all();
+        self.aim_viewers();
         Ok(seat)
     }
 
@@ -165,10 +171,17 @@ impl Room {
             }
             Input::SocketLost { seat, slow } => self.lose_socket(now, seat, slow),
             Input::Leave { member } => self.end(member, LeaveReason::Left),
-            Input::Observed { member, observed } => self.observe(now, member, observed),
+            Input::Observed { member, observed } => {
+                if !self.observe_viewer(member, &observed) {
+                    self.observe(now, member, observed);
+                }
+            }
+            Input::ViewerOffer { viewer, offer } => self.offer_of_viewer(viewer, offer),
+            Input::ViewerGone { viewer } => self.end_view(viewer, "it has left"),
             Input::Tick => self.tick(now),
             Input::Stop => self.stop(),
         }
+        self.aim_viewers();
         self.tell_changes();
     }
 
@@ -210,6 +223,7 @@ impl Room {
             self.actions.push(Action::Send { seat, message: Outgoing { re: None, message } });
             self.actions.push(Action::Close { seat });
         }
+        self.end_views("the box is stopping");
     }
 
     /// Ends a stay for good.

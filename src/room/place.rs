@@ -8,7 +8,7 @@ use std::{
 
 use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
-    ids::{MemberId, Mid},
+    ids::{Label, MemberId, Mid},
     ports::media::{Desired, DownWant, Observed, Path, UpWant},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Shown, TileSize},
 };
@@ -67,6 +67,10 @@ pub(super) struct Place {
     pub(super) mic: bool,
     pub(super) cam: bool,
     pub(super) watched: bool,
+    /// It goes when its media path ends.
+    pub(super) by_path: bool,
+    /// By which id it is known outside.
+    pub(super) label: Option<Label>,
     pub(super) fault: Option<String>,
     epoch: u32,
     socket: Socket,
@@ -100,6 +104,8 @@ impl Place {
             mic: arrival.mic,
             cam: arrival.cam,
             watched: arrival.watched,
+            by_path: arrival.by_path,
+            label: arrival.label.clone(),
             fault: None,
             epoch: 1,
             socket: Socket::Connected,
@@ -208,8 +214,13 @@ impl Place {
                 Some(chosen) => chosen.intersection(others).copied().collect(),
             };
             watch.remove(&self.member);
-            let tiles = Arc::clone(&down.tiles);
-            DownWant { generation: down.generation, watch, tiles, answer: down.answer.clone() }
+            DownWant {
+                generation: down.generation,
+                watch,
+                tiles: Arc::clone(&down.tiles),
+                answer: down.answer.clone(),
+                offer: None,
+            }
         });
         Desired { up: self.up.clone(), down }
     }

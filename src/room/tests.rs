@@ -1,5 +1,6 @@
 //! Tables: one behaviour a test. The random walk is in `walk`.
 
+mod viewers;
 mod walk;
 
 use std::time::{Duration, Instant};
@@ -35,6 +36,8 @@ impl Bench {
             cam: true,
             receives: true,
             watched: true,
+            by_path: false,
+            label: None,
             re: Some(1),
         }
     }
@@ -101,7 +104,7 @@ fn down_seen(generation: u32, revision: u32, shown: u64, path: Path) -> Observed
     };
     let offer = Some("offer".into());
     let mids = vec![(mid, shown)];
-    let down = DownSeen { generation, revision, offer, mids, path, fault: None };
+    let down = DownSeen { generation, revision, offer, mids, path, fault: None, answer: None };
     Observed { up: None, down: Some(down) }
 }
 

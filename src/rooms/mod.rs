@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     config::{Role, RoomSettings},
-    ids::{MemberId, Nickname, RoomName},
+    ids::{Label, MemberId, Nickname, RoomName},
     protocol::{ErrorCode, Member, MemberKind, Outgoing, Request},
     room::{Input, SeatId},
     sfu::SfuHandle,
@@ -18,6 +18,11 @@ use crate::{
 
 mod registry;
 mod task;
+mod viewers;
+
+pub use viewers::{ViewerSeat, Watch, WatchError};
+
+pub use crate::{room::ViewerNews, sfu::uplink::published_sections};
 
 /// Messages a member's outbox holds. A member whose outbox is full is disconnected (it may resume):
 /// a browser that cannot take 256 messages is not reading.
@@ -58,6 +63,8 @@ pub struct JoinRequest {
     pub outbox: mpsc::Sender<Outgoing>,
     /// How it is known to be alive.
     pub liveness: Liveness,
+    /// By which id it can be watched from outside, as a camera can.
+    pub label: Option<Label>,
 }
 
 /// What a resume token proves.
@@ -78,6 +85,8 @@ pub struct ResumeClaims {
 pub enum Liveness {
     /// By its socket and its media path: silence makes it `lost`.
     Watched,
+    /// By its media path alone: when that has ended (closed, or silent for 30 s) it goes.
+    MediaPath,
     /// It lives in this process: it is there until the receiver of its outbox is dropped.
     InProcess,
 }
@@ -115,6 +124,8 @@ pub struct RoomView {
     pub name: RoomName,
     /// Who is there.
     pub members: Vec<Member>,
+    /// By which ids some of them can be watched.
+    pub labels: Vec<(Label, MemberId)>,
 }
 
 impl RoomsHandle {
@@ -135,6 +146,18 @@ impl RoomsHandle {
         // overflow: awaited; whoever joins may wait its turn.
         self.commands.send(command).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
+    }
+
+    /// Lets somebody watch who is no member, by its own offer. The answer is the seat's first news.
+    ///
+    /// # Errors
+    /// See [`WatchError`]. A room that is not there is not made.
+    pub async fn watch(&self, watch: Watch, offer: Arc<str>) -> Result<ViewerSeat, WatchError> {
+        let (reply, answer) = oneshot::channel();
+        let command = registry::Command::Watch(watch, offer, reply);
+        // overflow: awaited; whoever wants to watch may wait its turn.
+        self.commands.send(command).await.map_err(|_| WatchError::stopping())?;
+        answer.await.map_err(|_| WatchError::stopping())?
     }
 
     /// All rooms with somebody in them, by name.

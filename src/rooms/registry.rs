@@ -11,11 +11,13 @@ use tracing::info;
 use super::{
     JoinError, JoinRequest, QUEUE_LEN, RoomView, Seat,
     task::{self, RoomTask},
+    viewers::{Watch, WatchError, WatchReply},
 };
 use crate::{
     config::RoomSettings,
     ids::{MemberId, RoomName},
     protocol::ErrorCode,
+    room::Target,
     sfu::SfuHandle,
     telemetry::metrics::metrics,
 };
@@ -30,6 +32,7 @@ pub(super) type JoinReply = oneshot::Sender<Result<Seat, JoinError>>;
 #[derive(Debug)]
 pub(super) enum Command {
     Join(Box<JoinRequest>, JoinReply),
+    Watch(Watch, Arc<str>, WatchReply),
     Leave(RoomName, MemberId),
     List(oneshot::Sender<Vec<RoomView>>),
     /// A room has been empty for long and asks to end. It ends once the reply is there.
@@ -77,6 +80,7 @@ impl Registry {
     async fn handle(&mut self, command: Command) {
         match command {
             Command::Join(request, reply) => self.join(request, reply).await,
+            Command::Watch(watch, offer, reply) => self.watch(watch, offer, reply).await,
             Command::Leave(room, member) => {
                 if let Some(entry) = self.rooms.get(&room) {
                     let input = crate::room::Input::Leave { member };
@@ -113,6 +117,30 @@ impl Registry {
         let _ = entry.commands.send(task::Command::Join(request, reply)).await;
     }
 
+    async fn watch(&mut self, watch: Watch, offer: Arc<str>, reply: WatchReply) {
+        let limit = self.settings.borrow().max_viewers;
+        let (entry, target) = match watch {
+            Watch::Member(room, member) => (self.rooms.get(&room), Target::Member(member)),
+            Watch::Room(room) => (self.rooms.get(&room), Target::Room),
+            Watch::Label(label) => {
+                let has = |entry: &&Entry| {
+                    entry.view.borrow().labels.iter().any(|(known, _)| *known == label)
+                };
+                (self.rooms.values().find(has), Target::Label(label))
+            }
+        };
+        let Some(entry) = entry else {
+            let message = match target {
+                Target::Label(label) => format!("there is no camera {label}"),
+                _ => "there is no such room".to_owned(),
+            };
+            let _ = reply.send(Err(WatchError::new(ErrorCode::NotFound, message)));
+            return;
+        };
+        // overflow: awaited; a room's task never waits for anybody.
+        let _ = entry.commands.send(task::Command::Watch(target, offer, limit, reply)).await;
+    }
+
     fn make(&mut self, request: &JoinRequest) -> Result<(), JoinError> {
         let settings = self.settings.borrow().clone();
         let refused = |message: String| JoinError { code: ErrorCode::RoomCreateRefused, message };
@@ -127,8 +155,11 @@ impl Registry {
         }
         let (commands, receiver) = mpsc::channel(QUEUE_LEN);
         let name = request.room.clone();
-        let (view_sender, view) =
-            watch::channel(RoomView { name: name.clone(), members: Vec::new() });
+        let (view_sender, view) = watch::channel(RoomView {
+            name: name.clone(),
+            members: Vec::new(),
+            labels: Vec::new(),
+        });
         info!(room = %name, "room made");
         let room = RoomTask::new(
             name.clone(),

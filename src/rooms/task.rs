@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -13,11 +14,12 @@ use tracing::{debug, info, warn};
 use super::{
     JoinError, JoinRequest, Liveness, RoomView, Seat,
     registry::{self, JoinReply},
+    viewers::{Owners, WatchReply},
 };
 use crate::{
     ids::{MemberId, RoomName},
     protocol::{ErrorCode, Outgoing},
-    room::{Action, Arrival, Input, Now, Room, SeatId},
+    room::{Action, Arrival, Input, Now, Room, SeatId, Target},
     sfu::{Observed, SfuRoom},
     telemetry::metrics::metrics,
 };
@@ -29,6 +31,8 @@ const EMPTY_ROOM_KEPT: Duration = Duration::from_secs(30 * 60);
 #[derive(Debug)]
 pub(super) enum Command {
     Join(Box<JoinRequest>, JoinReply),
+    /// Somebody wants to watch: whom, with which offer, among how many.
+    Watch(Target, Arc<str>, usize, WatchReply),
     Input(Input),
     Stop,
 }
@@ -37,6 +41,7 @@ enum Event {
     Command(Option<Command>),
     Observed(Vec<(MemberId, Observed)>),
     OutboxClosed(SeatId),
+    ViewerClosed(MemberId),
     Deadline,
     Nothing,
 }
@@ -52,12 +57,13 @@ struct Outbox {
 }
 
 pub(super) struct RoomTask {
-    room: Room,
+    pub(super) room: Room,
     sfu: SfuRoom,
-    own: mpsc::WeakSender<Command>,
+    pub(super) own: mpsc::WeakSender<Command>,
     registry: mpsc::WeakSender<registry::Command>,
     outboxes: HashMap<SeatId, Outbox>,
     closed: FuturesUnordered<Closed>,
+    pub(super) owners: Owners,
     view: watch::Sender<RoomView>,
     /// Since when nobody is here.
     empty_since: Option<Instant>,
@@ -79,6 +85,7 @@ impl RoomTask {
             registry,
             outboxes: HashMap::new(),
             closed: FuturesUnordered::new(),
+            owners: Owners::default(),
             view,
             empty_since: Some(Instant::now()),
         }
@@ -94,6 +101,9 @@ impl RoomTask {
                     break;
                 }
                 Event::Command(Some(Command::Join(request, reply))) => self.join(*request, reply),
+                Event::Command(Some(Command::Watch(target, offer, limit, reply))) => {
+                    self.watch(target, offer, limit, reply);
+                }
                 Event::Command(Some(Command::Input(input))) => self.handle_input(input),
                 Event::Observed(changes) => {
                     for (member, observed) in changes {
@@ -103,6 +113,7 @@ impl RoomTask {
                 Event::OutboxClosed(seat) => {
                     self.handle_input(Input::SocketLost { seat, slow: false });
                 }
+                Event::ViewerClosed(viewer) => self.handle_input(Input::ViewerGone { viewer }),
                 Event::Nothing => {}
                 Event::Deadline => {
                     self.handle_input(Input::Tick);
@@ -131,6 +142,7 @@ impl RoomTask {
                 Some(seat) => Event::OutboxClosed(seat),
                 None => Event::Nothing,
             },
+            viewer = self.owners.next_closed() => Event::ViewerClosed(viewer),
             () = timer => Event::Deadline,
         }
     }
@@ -144,7 +156,9 @@ impl RoomTask {
             mic: request.mic,
             cam: request.cam,
             receives: request.receives,
-            watched: request.liveness == Liveness::Watched,
+            watched: request.liveness != Liveness::InProcess,
+            by_path: request.liveness == Liveness::MediaPath,
+            label: request.label,
             re: request.re,
         };
         let seat = match self.room.join(arrival) {
@@ -185,13 +199,13 @@ impl RoomTask {
     }
 
     /// Does what the room says until it says no more.
-    fn perform(&mut self) {
+    pub(super) fn perform(&mut self) {
         loop {
             let actions = self.room.take_actions();
             if actions.is_empty() {
                 break;
             }
-            let mut slow = Vec::new();
+            let (mut slow, mut deaf) = (Vec::new(), Vec::new());
             for action in actions {
                 match action {
                     Action::Send { seat, message } => self.send(seat, message, &mut slow),
@@ -200,6 +214,7 @@ impl RoomTask {
                         info!(room = %self.room.name(), %member, "left");
                         self.sfu.remove(member);
                     }
+                    Action::Tell { viewer, news } => deaf.extend(self.tell_viewer(viewer, news)),
                     Action::Close { seat } => {
                         self.outboxes.remove(&seat);
                     }
@@ -209,6 +224,9 @@ impl RoomTask {
                 let unix_ms = 0;
                 let now = Now { instant: Instant::now(), unix_ms };
                 self.room.handle(now, Input::SocketLost { seat, slow: true });
+            }
+            for input in deaf {
+                self.room.handle(Now { instant: Instant::now(), unix_ms: 0 }, input);
             }
         }
         self.publish_view();
@@ -240,9 +258,11 @@ impl RoomTask {
         let n_before = self.view.borrow().members.len() as i64;
         metrics().members.inc_by(members.len() as i64 - n_before);
         self.view.send_if_modified(|view| {
-            let changed = view.members != members;
+            let labels = self.room.labels();
+            let changed = view.members != members || view.labels != labels;
             if changed {
                 view.members = members;
+                view.labels = labels;
             }
             changed
         });
@@ -277,6 +297,7 @@ impl RoomTask {
             sent_back.push(command);
         }
         for command in sent_back {
+            // Whoever wanted to watch an empty room is told so by its reply's end.
             if let Command::Join(request, reply) = command {
                 // overflow: awaited.
                 let _ = registry.send(registry::Command::Join(request, reply)).await;

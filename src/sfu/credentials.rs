@@ -20,6 +20,19 @@ impl IceCredentials {
         let (ufrag, pwd) = characters.split_at(8);
         Self { ufrag: ufrag.into(), pwd: pwd.into() }
     }
+
+    /// The pair after an ICE restart, which must be new (RFC 8445 9.1.1.1): a hash of this secret one
+    /// and of what the client brings, where randomness is not at hand.
+    pub(crate) fn next(&self, client_ufrag: &str, client_pwd: &str) -> Self {
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        for part in [&*self.ufrag, &*self.pwd, client_ufrag, client_pwd] {
+            context.update(part.as_bytes());
+            context.update(b"\n");
+        }
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.finish().as_ref());
+        Self::from_random(bytes)
+    }
 }
 
 /// The password stays out of logs.

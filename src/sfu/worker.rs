@@ -32,6 +32,7 @@ pub(crate) mod outbox;
 mod published;
 mod publisher;
 mod room;
+mod signaling;
 mod timers;
 mod viewer;
 

@@ -51,6 +51,7 @@ metrics! {
     retransmissions: Counter, "rtp_retransmissions", "RTP packets sent again by RTX";
     keyframe_requests: Counter, "keyframe_requests", "PLIs sent to publishers, coalesced";
     viewers: Gauge<i64, AtomicI64>, "viewers", "Connected down connections";
+    whep_viewers: Gauge<i64, AtomicI64>, "whep_viewers", "Viewers by WHEP, connected or not yet";
     publishers: Gauge<i64, AtomicI64>, "publishers", "Connected up connections";
     camera_restarts: Counter, "camera_restarts", "Camera pipelines started again after a fault";
 }

@@ -177,6 +177,33 @@ impl TheBox {
         body.to_owned()
     }
 
+    /// A request over HTTP/1.1 with these header fields.
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut stream = self.connect().await;
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\
+             Content-Length: {}\r\n",
+            self.port,
+            body.len()
+        );
+        for (name, value) in fields {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str("\r\n");
+        request.push_str(body);
+        // A box that refuses a large body may close before it has all of it.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        Answer(String::from_utf8(answer).expect("text"))
+    }
+
     /// A signaling socket that has said nothing yet.
     pub(crate) async fn socket(&self) -> Client {
         let url = format!("wss://127.0.0.1:{}/api/v1/signal", self.port);
@@ -200,6 +227,38 @@ impl Drop for TheBox {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// An answer to a request, as it came.
+#[derive(Debug)]
+pub(crate) struct Answer(String);
+
+impl Answer {
+    pub(crate) fn status(&self) -> u16 {
+        let status = self.0.split(' ').nth(1).and_then(|status| status.parse().ok());
+        status.unwrap_or_else(|| panic!("no status in {:?}", self.0))
+    }
+
+    pub(crate) fn body(&self) -> &str {
+        self.0.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+    }
+
+    /// A header field's value; empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let head = self.0.split("\r\n\r\n").next().unwrap_or_default();
+        let fields = head.lines().filter_map(|line| line.split_once(':'));
+        let mut found = fields.filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.next().map_or("", |(_, value)| value.trim())
+    }
+
+    /// The problem's stable code; empty where it is no problem.
+    pub(crate) fn code(&self) -> String {
+        if self.header("content-type") != "application/problem+json" {
+            return String::new();
+        }
+        let problem: Value = serde_json::from_str(self.body()).expect("JSON");
+        problem["code"].as_str().expect("a code").to_owned()
     }
 }
 

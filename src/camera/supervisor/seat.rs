@@ -50,6 +50,7 @@ fn join_request(settings: &CameraSettings, outbox: mpsc::Sender<Outgoing>) -> Op
         re: None,
         outbox,
         liveness: Liveness::InProcess,
+        label: Some(settings.id.clone()),
     })
 }
 

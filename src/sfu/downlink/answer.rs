@@ -14,7 +14,7 @@ use super::{
 use crate::sfu::{SfuError, packet::Codec};
 
 /// An answer longer than this is not looked at (contract: SDP 128 KiB).
-const MAX_SDP: usize = 128 * 1024;
+pub(super) const MAX_SDP: usize = 128 * 1024;
 
 /// What an answer says.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,12 +55,12 @@ pub(crate) fn read(sdp: &str, offered: &[(String, Codec)]) -> Result<Answer, Sfu
     Ok(answer)
 }
 
-fn value<'a>(attributes: &'a [Attribute], key: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(attributes: &'a [Attribute], key: &str) -> Option<&'a str> {
     attributes.iter().find(|attribute| attribute.key == key)?.value.as_deref()
 }
 
 /// The values of an attribute of the section, or where it has none, of the session.
-fn values<'a>(
+pub(super) fn values<'a>(
     session: &'a SessionDescription,
     section: &'a MediaDescription,
     key: &'a str,
@@ -118,15 +118,22 @@ fn is_codec(section: &MediaDescription, format: &str, codec: Codec) -> bool {
 }
 
 /// `VP8/90000` of `a=rtpmap:96 VP8/90000`.
-fn rtpmap<'a>(section: &'a MediaDescription, format: &str) -> Option<&'a str> {
+pub(super) fn rtpmap<'a>(section: &'a MediaDescription, format: &str) -> Option<&'a str> {
     of_format(section, "rtpmap", format)
 }
 
-fn parameters<'a>(section: &'a MediaDescription, format: &str) -> impl Iterator<Item = &'a str> {
+pub(super) fn parameters<'a>(
+    section: &'a MediaDescription,
+    format: &str,
+) -> impl Iterator<Item = &'a str> {
     of_format(section, "fmtp", format).unwrap_or_default().split(';').map(str::trim)
 }
 
-fn of_format<'a>(section: &'a MediaDescription, key: &str, format: &str) -> Option<&'a str> {
+pub(super) fn of_format<'a>(
+    section: &'a MediaDescription,
+    key: &str,
+    format: &str,
+) -> Option<&'a str> {
     let values = section.attributes.iter().filter(|attribute| attribute.key == key);
     let split = values.filter_map(|attribute| attribute.value.as_deref()?.split_once(' '));
     split.filter(|(number, _)| *number == format).map(|(_, rest)| rest.trim()).next()
@@ -154,7 +161,7 @@ fn read_transport(
 }
 
 /// `sha-256 AB:CD:…` (RFC 8122 5).
-fn read_fingerprint(value: &str) -> Option<[u8; 32]> {
+pub(super) fn read_fingerprint(value: &str) -> Option<[u8; 32]> {
     let (hash, digits) = value.split_once(' ')?;
     if !hash.eq_ignore_ascii_case("sha-256") {
         return None;

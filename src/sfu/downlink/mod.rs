@@ -12,10 +12,13 @@
 //! ```
 //!
 //! `ice` knows where the client is, `dtls` makes the keys, `srtp` uses them, `negotiation` (with
-//! `table`, `offer`, `answer`) says what is on which m-line, `receive` takes datagrams in, `seal` is
+//! `table`, `offer`, `answer`, or `client_offer`, `client_answer` where the client offers) says what
+//! is on which m-line, `receive` takes datagrams in, `seal` is
 //! the packet path out.
 
 mod answer;
+mod client_answer;
+mod client_offer;
 mod negotiation;
 mod offer;
 mod receive;
@@ -34,6 +37,7 @@ use std::{
 pub use super::dtls::DtlsShared as DownShared;
 pub use rtcp::Report;
 
+use client_offer::Transport;
 use negotiation::{Local, Negotiation};
 
 use super::{
@@ -99,6 +103,8 @@ pub struct Downlink {
     ice: Ice,
     dtls: Dtls,
     negotiation: Negotiation,
+    /// The client's end, of its newest offer; `None` where we offer.
+    client: Option<Transport>,
     phase: Phase,
     /// The newest time that was passed in.
     clock: Instant,
@@ -129,6 +135,7 @@ impl Downlink {
             candidates,
             ice: Ice::new(local),
             negotiation: Negotiation::new(seed),
+            client: None,
             phase: Phase::Handshake,
             clock: now,
             heard_at: now,
@@ -202,6 +209,44 @@ impl Downlink {
         self.push(DownEvent::OfferReady);
         self.negotiate(now);
         self.connect(now).map_err(SfuError::SdpUnacceptable)
+    }
+
+    /// Answers the offer of a client that receives (WHEP), in place of [`Downlink::offer`]. A later
+    /// offer may differ in its ICE credentials alone, which restarts ICE: [`Downlink::local_ufrag`]
+    /// is another then, and the former stays valid. `published` are the codecs of what it watches,
+    /// as far as known.
+    ///
+    /// # Errors
+    /// `SdpInvalid` or `SdpUnacceptable`; nothing is changed then.
+    pub fn handle_offer(
+        &mut self,
+        now: Instant,
+        sdp: &str,
+        published: &[Codec],
+    ) -> Result<Arc<str>, SfuError> {
+        self.clock = now;
+        let offer = client_offer::read(sdp)?;
+        let transport = offer.transport.clone();
+        let restarts = match &self.client {
+            Some(former) if former.fingerprint != transport.fingerprint => {
+                let text = "another certificate than before: that needs a new connection";
+                return Err(SfuError::SdpUnacceptable(text.to_owned()));
+            }
+            Some(former) => *former != transport,
+            None => false,
+        };
+        let next = restarts.then(|| self.ice.local().next(&transport.ufrag, &transport.pwd));
+        let local = Local {
+            credentials: next.as_ref().unwrap_or(self.ice.local()),
+            fingerprint: self.shared.fingerprint(),
+            candidates: &self.candidates,
+        };
+        let answer = self.negotiation.answer_client(now, offer, published, local)?;
+        next.into_iter().for_each(|next| self.ice.restart(next));
+        self.client = Some(transport);
+        self.deadline = self.deadline.or(Some(now + CLOSED_AFTER));
+        self.push(DownEvent::OfferReady);
+        Ok(answer.into())
     }
 
     fn push(&mut self, event: DownEvent) {

@@ -22,6 +22,8 @@ use super::{
     offer::{self, OfferParts},
     table::{Answered, FIRST_SEQUENCES, Line, Live, Origin},
 };
+mod client;
+
 use crate::{
     ids::{Mid, TrackId},
     protocol::Shown,
@@ -46,6 +48,8 @@ pub(crate) struct Negotiation {
     revision: u32,
     offer: Option<Arc<str>>,
     fingerprint: Option<[u8; 32]>,
+    /// The client has offered: its sections are the lines.
+    is_client_made: bool,
 }
 
 /// What stays the same from offer to offer.
@@ -72,12 +76,16 @@ impl Negotiation {
             revision: 0,
             offer: None,
             fingerprint: None,
+            is_client_made: false,
         }
     }
 
     /// Brings the lines to the desired table, in order of importance. True if [`Self::mids`] has
     /// changed.
     pub(crate) fn show(&mut self, now: Instant, tracks: &[ShownTrack]) -> bool {
+        if self.is_client_made {
+            return self.fill(tracks);
+        }
         let before = self.mids();
         for line in &mut self.lines {
             let wanted = line.shown.take().and_then(|shown| {

@@ -73,11 +73,18 @@ fn write_session(sdp: &mut String, parts: OfferParts<'_>, lines: &[Line]) -> std
     }
     sdp.push_str("\r\na=msid-semantic: WMS *\r\na=ice-lite\r\n");
     write!(sdp, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", local.ufrag, local.pwd)?;
+    write_fingerprint(sdp, fingerprint)?;
+    sdp.push_str("a=setup:actpass\r\n");
+    Ok(())
+}
+
+/// A certificate's SHA-256 (RFC 8122 5), a line of its own.
+pub(super) fn write_fingerprint(sdp: &mut String, fingerprint: &[u8; 32]) -> std::fmt::Result {
     sdp.push_str("a=fingerprint:sha-256 ");
     for (n, byte) in fingerprint.iter().enumerate() {
         write!(sdp, "{}{byte:02X}", if n == 0 { "" } else { ":" })?;
     }
-    sdp.push_str("\r\na=setup:actpass\r\n");
+    sdp.push_str("\r\n");
     Ok(())
 }
 

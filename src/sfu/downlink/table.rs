@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use super::rtcp::Report;
+use super::{client_offer::Receivable, rtcp::Report};
 use crate::{
     ids::Mid,
     protocol::Shown,
@@ -119,6 +119,8 @@ pub(crate) struct Line {
     /// Whether the newest offer sends on it. `None`: never offered.
     pub(crate) offered: Option<bool>,
     pub(crate) answered: Answered,
+    /// Where the client has made the section: what it can receive there.
+    pub(crate) receivable: Vec<Receivable>,
     pub(crate) media: Stream,
     pub(crate) rtx_ssrc: u32,
     next_rtx_index: u64,
@@ -139,6 +141,7 @@ impl Line {
             shown: None,
             offered: None,
             answered: Answered::NotYet,
+            receivable: Vec::new(),
             media: Stream::new(origin.ssrc),
             rtx_ssrc: origin.rtx_ssrc,
             next_rtx_index: u64::from(origin.first_rtx_sequence),

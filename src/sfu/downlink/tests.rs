@@ -20,7 +20,7 @@ fn server() -> SocketAddr {
     ([192, 0, 2, 1], 10_000).into()
 }
 
-fn downlink(shared: &Arc<DownShared>, now: Instant) -> Downlink {
+pub(super) fn downlink(shared: &Arc<DownShared>, now: Instant) -> Downlink {
     let candidates: Arc<[String]> =
         ["candidate:1 1 udp 2130706431 192.0.2.1 10000 typ host".to_owned()].into();
     let credentials = IceCredentials::from_random([5; 32]);

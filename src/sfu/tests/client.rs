@@ -191,6 +191,12 @@ impl Client {
         self.learn_server(sdp);
     }
 
+    /// The server's answer to our offer to receive; checks begin.
+    pub(crate) fn take_answer_to_receive(&mut self, sdp: &str) -> Vec<Section> {
+        self.learn_server(sdp);
+        sdp.split("\r\nm=").skip(1).filter_map(parse_section).collect()
+    }
+
     fn learn_server(&mut self, sdp: &str) {
         let value = |name: &str| sdp.lines().find_map(|line| line.strip_prefix(name));
         let (Some(ufrag), Some(pwd)) = (value("a=ice-ufrag:"), value("a=ice-pwd:")) else { return };

@@ -104,6 +104,7 @@ async fn publish_and_watch() {
         watch: BTreeSet::from([publisher]),
         tiles: Arc::default(),
         answer: None,
+        offer: None,
     };
     room.desire(viewer, Desired { up: None, down: Some(want.clone()) });
     // The track is offered as soon as its codec is known, and that by its first packet.

@@ -10,4 +10,5 @@ mod peer;
 mod reconcile;
 mod stall;
 mod start;
+mod whep;
 mod world;

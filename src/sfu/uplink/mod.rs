@@ -40,12 +40,14 @@ mod reception;
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
 mod rtcp;
+mod sections;
 mod shared;
 mod streams;
 #[cfg(test)]
 mod tests;
 
 pub use event::UpEvent;
+pub use sections::published_sections;
 pub use shared::UpShared;
 
 use media::Media;

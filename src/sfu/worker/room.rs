@@ -12,13 +12,15 @@ use std::{
 use slab::Slab;
 
 use super::{
-    Context, RoomId, flow::TICK, published::Published, publisher::Publisher, timers::TimerKey,
-    viewer::Viewer,
+    Context, RoomId, flow::TICK, published::Published, publisher::Publisher, signaling::down_seen,
+    timers::TimerKey, viewer::Viewer,
 };
 use crate::{
     ids::{MemberId, Mid, TrackId},
     protocol::{MediaKind, Shown, Track, TrackSource},
-    sfu::{Desired, DownSeen, Observed, Path, UpSeen, downlink::ShownTrack, track::SourceTrack},
+    sfu::{
+        Desired, Observed, Path, UpSeen, downlink::ShownTrack, packet::Codec, track::SourceTrack,
+    },
 };
 
 /// A connection of a worker: room and index there.
@@ -195,7 +197,7 @@ impl Room {
                 index
             }
         };
-        self.viewers[index].answer(now, &want);
+        self.take_sdp(now, index, &want, context);
         if self.viewers[index].set_tiles(&want.tiles) {
             self.viewers[index].choose_layers(now, &self.tracks, &mut self.wanted);
         }
@@ -351,19 +353,7 @@ impl Room {
     }
 }
 
-fn down_seen(viewer: &Viewer) -> DownSeen {
-    let (revision, offer) = viewer.downlink.offer().unzip();
-    DownSeen {
-        generation: viewer.generation,
-        revision: revision.unwrap_or(0),
-        offer,
-        mids: viewer.downlink.mids(),
-        path: viewer.path,
-        fault: viewer.fault.clone(),
-    }
-}
-
-fn shown_track(track: &SourceTrack, codec: crate::sfu::packet::Codec) -> ShownTrack {
+fn shown_track(track: &SourceTrack, codec: Codec) -> ShownTrack {
     let shown = Shown {
         member: track.id().member,
         track: track.id().clone(),

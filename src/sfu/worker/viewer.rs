@@ -58,6 +58,8 @@ pub(crate) struct Viewer {
     pub(crate) fault: Option<SfuError>,
     /// Revision of the newest answer that was applied.
     pub(crate) answered: Option<u32>,
+    /// Our answer to the client's newest offer, where it is the client that offers.
+    pub(crate) reply: Option<(u32, Result<Arc<str>, SfuError>)>,
     pub(crate) path: Path,
     pub(crate) scheduled: Option<Instant>,
     /// Tracks it is to be shown.
@@ -97,6 +99,7 @@ impl Viewer {
             downlink: Downlink::new(Arc::clone(&shared.down), credentials, candidates, seed, now),
             fault: None,
             answered: None,
+            reply: None,
             path: Path::New,
             scheduled: None,
             shown: Vec::new(),
@@ -113,17 +116,6 @@ impl Viewer {
             sizes: Arc::default(),
             chosen_bps: f64::INFINITY,
         }
-    }
-
-    /// Applies the client's answer, once.
-    pub(crate) fn answer(&mut self, now: Instant, want: &DownWant) {
-        let Some((revision, sdp)) = &want.answer else { return };
-        if self.answered == Some(*revision) {
-            return;
-        }
-        self.answered = Some(*revision);
-        self.fault = self.downlink.handle_answer(now, *revision, sdp).err();
-        self.slots_stale = true;
     }
 
     /// Takes over how the path is now; true if that is news.

@@ -1,0 +1,151 @@
+//! WHIP (RFC 9725): whoever POSTs an offer publishes into a room, as a member with a name.
+
+use hyper::{HeaderMap, header};
+use tokio::sync::mpsc;
+
+use super::{
+    ingest::{Ask, created, refused},
+    reply::Reply,
+    routes::query_value,
+    streams::{Place, Refusal},
+};
+use crate::{
+    config::Role,
+    ids::{Mid, Nickname, RoomName},
+    protocol::{ErrorCode, MediaKind, MemberKind, PublishTrack, TrackSource},
+    rooms::{JoinRequest, Liveness, OUTBOX_LEN, RoomsHandle, published_sections},
+};
+
+/// Sections of one publisher that are shown; RFC 9725 4.2 knows one of a kind.
+const MAX_TRACKS: usize = 8;
+
+/// `POST /whip/ROOM`
+pub(super) async fn post(ask: Ask<'_>, room: RoomName) -> Reply {
+    let name = match name(ask.request.uri().query(), ask.headers()) {
+        Ok(name) => name,
+        Err(refusal) => return refused(refusal),
+    };
+    let visit = ask.visit;
+    let offer = match ask.offer().await {
+        Ok(offer) => offer,
+        Err(refused) => return refused,
+    };
+    match publish(&visit.house.rooms, room, name, &offer).await {
+        Ok((place, answer)) => created(visit, place, offer, answer),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+/// `?name=`, else the product of `User-Agent`, else `WHIP`.
+fn name(query: Option<&str>, headers: &HeaderMap) -> Result<Nickname, Refusal> {
+    let bad = |why: &dyn std::fmt::Display| {
+        (ErrorCode::NameInvalid, format!("the name cannot be used: {why}"))
+    };
+    if let Some(name) = query_value(query, "name") {
+        let name = name.map_err(|()| bad(&"it is not percent-encoded UTF-8"))?;
+        return Nickname::parse(&name).map_err(|fault| bad(&fault));
+    }
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let product = agent.and_then(|agent| agent.split(['/', ' ']).next());
+    let product = product.and_then(|product| Nickname::parse(product).ok());
+    product.map_or_else(|| Nickname::parse("WHIP").map_err(|fault| bad(&fault)), Ok)
+}
+
+/// Of a kind the first is the camera or the microphone, further ones are a screen and its sound.
+fn tracks(sections: Vec<(Mid, MediaKind)>) -> Vec<PublishTrack> {
+    let mut tracks: Vec<PublishTrack> = Vec::new();
+    for (mid, kind) in sections.into_iter().take(MAX_TRACKS) {
+        let (first, further) = match kind {
+            MediaKind::Audio => (TrackSource::Microphone, TrackSource::ScreenAudio),
+            MediaKind::Video => (TrackSource::Camera, TrackSource::Screen),
+        };
+        let is_taken = tracks.iter().any(|track| track.source == first);
+        tracks.push(PublishTrack { mid, source: if is_taken { further } else { first } });
+    }
+    tracks
+}
+
+async fn publish(
+    rooms: &RoomsHandle,
+    room: RoomName,
+    name: Nickname,
+    offer: &str,
+) -> Result<(Place, String), Refusal> {
+    let sections = published_sections(offer).map_err(|error| (error.code(), error.to_string()))?;
+    let has = |wanted| sections.iter().any(|(_, kind)| *kind == wanted);
+    let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
+    let request = JoinRequest {
+        room,
+        name,
+        kind: MemberKind::Stream,
+        role: Role::Guest,
+        mic: has(MediaKind::Audio),
+        cam: has(MediaKind::Video),
+        receives: false,
+        resume: None,
+        re: None,
+        outbox: sender,
+        liveness: Liveness::MediaPath,
+        label: None,
+    };
+    let seat = rooms.join(request).await.map_err(|error| (error.code, error.message))?;
+    let mut place = Place::Publisher { seat, outbox, tracks: tracks(sections), request: 0 };
+    match place.negotiate(offer).await {
+        Ok(answer) => Ok((place, answer)),
+        Err(refusal) => {
+            place.leave().await;
+            Err(refusal)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_publisher_is_called_as_it_says_or_as_what_it_is() {
+        let long = format!("name={}", "x".repeat(65));
+        let cases = [
+            (Some("name=Front%20door%20%E9%97%A8"), None, Some("Front door 门")),
+            (Some("x=1&name=a+b"), Some("OBS/30"), Some("a b")),
+            (None, Some("OBS-Studio/30.1 (Linux)"), Some("OBS-Studio")),
+            (None, Some("GStreamer souphttpsrc 1.22"), Some("GStreamer")),
+            (None, Some(""), Some("WHIP")),
+            (None, None, Some("WHIP")),
+            (Some("name="), None, None),
+            (Some("name=%ff"), None, None),
+            (Some("name=%0a%07x"), None, None),
+            (Some(long.as_str()), None, None),
+        ];
+        for (query, agent, expected) in cases {
+            let mut headers = HeaderMap::new();
+            if let Some(agent) = agent {
+                headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+            }
+            let name = name(query, &headers).ok();
+            assert_eq!(name.as_ref().map(Nickname::as_str), expected, "{query:?} {agent:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_a_kind_is_camera_or_microphone() {
+        let section = |mid: &str, kind| (mid.parse::<Mid>().expect("a mid"), kind);
+        let sections = vec![
+            section("0", MediaKind::Audio),
+            section("1", MediaKind::Video),
+            section("2", MediaKind::Video),
+            section("3", MediaKind::Audio),
+        ];
+        let sources: Vec<TrackSource> = tracks(sections).iter().map(|track| track.source).collect();
+        let expected = [
+            TrackSource::Microphone,
+            TrackSource::Camera,
+            TrackSource::Screen,
+            TrackSource::ScreenAudio,
+        ];
+        assert_eq!(sources, expected);
+    }
+}

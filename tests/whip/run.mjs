@@ -1,0 +1,124 @@
+// Clients that are none of ours, against a running parlor: GStreamer publishes H.264 and VP8 by WHIP,
+// Chromium and (where there is one) aiortc watch by WHEP.
+//
+// usage: node tests/whip/run.mjs BINARY
+// AIORTC=PYTHON names a Python that has aiortc; without it that check is skipped, and says so.
+// Exit 0 if every check passed.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { createSocket } from 'node:dgram';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { launch, openPage } from '../browser/page.mjs';
+import { watch } from './watch.mjs';
+
+const WITHIN_MS = 30_000;
+const FRAMES = 45;
+
+const [binary] = process.argv.slice(2);
+if (!binary) throw new Error('usage: node tests/whip/run.mjs BINARY');
+const script = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+/** Ports that nobody has at this moment. */
+async function freePorts() {
+  const tcp = createServer().listen(0, '127.0.0.1');
+  const udp = createSocket('udp4').bind(0);
+  await Promise.all([once(tcp, 'listening'), once(udp, 'listening')]);
+  const ports = [tcp.address().port, udp.address().port];
+  tcp.close();
+  udp.close();
+  return ports;
+}
+
+/** Starts a program; `line` resolves with its first line that matches. */
+function start(program, args, env = {}) {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  const ended = new Promise((resolve) => { child.once('exit', (code, signal) => resolve(code ?? signal)); });
+  let heard = '';
+  const waiting = [];
+  const hear = (chunk) => {
+    heard += chunk;
+    waiting.forEach((look) => look());
+  };
+  child.stdout.on('data', hear);
+  child.stderr.on('data', hear);
+  const line = (such) => new Promise((resolve, reject) => {
+    const fail = (why) => reject(new Error(`${program}: no ${such}, ${why}:\n${heard}`));
+    const timer = setTimeout(() => fail('in time'), WITHIN_MS);
+    const look = () => {
+      const found = heard.split('\n').find((text) => such.test(text));
+      if (found !== undefined) {
+        clearTimeout(timer);
+        resolve(found);
+      }
+    };
+    waiting.push(look);
+    ended.then((code) => { look(); fail(`ended with ${code}`); });
+    look();
+  });
+  return { child, ended, line, heard: () => heard };
+}
+
+async function stop({ child, ended }) {
+  child.kill('SIGTERM');
+  return ended;
+}
+
+async function check(the, codec, page) {
+  const publisher = start('/usr/bin/python3', [script('publish.py'), `${the.url}/whip/studio?name=${codec}`, the.ca, codec]);
+  try {
+    await publisher.line(/^publisher: connected/);
+    const seen = await watch(page, '/whep/studio', { frames: FRAMES, withinMs: WITHIN_MS, codec });
+    console.log(`ok: Chromium decodes ${codec} of GStreamer: ${JSON.stringify(seen)}`);
+    if (the.aiortc) {
+      const viewer = start(the.aiortc, [script('watch.py'), `${the.url}/whep/studio`, the.ca, String(FRAMES)]);
+      if (await viewer.ended !== 0) throw new Error(`aiortc: ${viewer.heard()}`);
+      console.log(`ok: ${viewer.heard().trim()}`);
+    } else {
+      console.log('skipped: aiortc (AIORTC names no Python that has it)');
+    }
+  } catch (error) {
+    error.message += `\n${publisher.heard()}`;
+    throw error;
+  } finally {
+    await stop(publisher);
+  }
+  if (!publisher.heard().includes('DELETE 200')) throw new Error(publisher.heard());
+  const rooms = await page.evaluate(async () => (await fetch('/api/v1/rooms')).json());
+  if (rooms.some((room) => room.name === 'studio')) throw new Error(JSON.stringify(rooms));
+  console.log(`ok: GStreamer's ${codec} session ended by DELETE, and the room is empty`);
+}
+
+const folder = await mkdtemp(path.join(tmpdir(), 'parlor-whip-'));
+const [port, media] = await freePorts();
+const data = path.join(folder, 'data');
+const parlor = start(binary, ['serve', '--data', data, '--listen', `127.0.0.1:${port}`], {
+  PARLOR_MEDIA_PORTS: `${media}-${media}`,
+  PARLOR_TURN_LISTEN: '127.0.0.1:0',
+});
+const the = { url: `https://127.0.0.1:${port}`, ca: path.join(data, 'ca.crt'), aiortc: process.env.AIORTC };
+const browser = await launch();
+const faults = [];
+try {
+  await parlor.line(new RegExp(the.url));
+  const page = await openPage(browser, `${the.url}/`, faults);
+  await check(the, 'h264', page);
+  await check(the, 'vp8', page);
+  if (faults.length > 0) throw new Error(`faults of the page: ${faults.join('; ')}`);
+} catch (error) {
+  console.error(`FAILED: ${error.message}`);
+  console.error(parlor.heard());
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+  const code = await stop(parlor);
+  if (code !== 0) {
+    console.error(`parlor ended with ${code} on SIGTERM, not with 0`);
+    process.exitCode = 1;
+  }
+  await rm(folder, { recursive: true, force: true });
+}
