@@ -101,6 +101,7 @@
 //!     track.rs           a published track: recent packets for NACK, keyframe state
 //!     packet.rs          an RTP packet, decrypted once, shared by all viewers
 //!     payload.rs         PURE. does a payload begin a keyframe?
+//!     bandwidth.rs       PURE. arrivals -> estimate of a viewer's path -> layers of its tiles
 //!     forward.rs         PURE. per viewer: which packet, under which header
 //!     transmit.rs        where connections write what is to be sent
 //!   telemetry/           logging, metrics, systemd

@@ -99,6 +99,10 @@ const joinView = new JoinView({
 
 const roomView = new RoomView({
   tracks: tracksOf,
+  placed: (tiles) => session.tiles.set(tiles.flatMap(([{ member, videoMid }, rect]) => {
+    const track = videoMid === null ? undefined : state.mids[videoMid]?.track;
+    return track === undefined ? [] : [{ member: member.id, track, rect }];
+  })),
   act,
   pin: (key) => dispatch({ type: 'pin', key }),
   blocked: () => {

@@ -38,10 +38,12 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'candidate', direction: Direction, generation: number, candidate: string | null, mid?: string }} Candidate */
 /** @typedef {{ type: 'restart', direction: Direction }} Restart */
 /** @typedef {{ type: 'watch', members: string[] | null }} Watch */
+/** @typedef {{ member: string, track?: string, width: number, height: number, visible: boolean }} TileSize in device pixels */
+/** @typedef {{ type: 'tiles', tiles: TileSize[] }} Tiles */
 /** @typedef {{ type: 'chat', text: string }} Say */
 /** @typedef {{ type: 'state', mic: boolean, cam: boolean }} State */
 /** @typedef {{ type: 'rename', name: string }} Rename */
-/** @typedef {Hello | Join | Publish | Answer | Candidate | Restart | Watch | Say | State | Rename | { type: 'leave' } | { type: 'ping' }} ClientMessage */
+/** @typedef {Hello | Join | Publish | Answer | Candidate | Restart | Watch | Tiles | Say | State | Rename | { type: 'leave' } | { type: 'ping' }} ClientMessage */
 
 /** @typedef {{ type: 'welcome', version: number, server: string }} Welcome */
 /** @typedef {{ type: 'joined', room: string, you: string, token: string, resumed: boolean, members: Member[], chat: ChatLine[], ice_servers: IceServer[] }} Joined */
@@ -109,6 +111,7 @@ const CLIENT = {
   candidate: { direction, generation: count, candidate: orNull(text), mid: maybe(text) },
   restart: { direction },
   watch: { members: orNull(list(text)) },
+  tiles: { tiles: list(shape({ member: text, track: maybe(text), width: count, height: count, visible: flag })) },
   chat: { text },
   state: { mic: flag, cam: flag },
   rename: { name: text },

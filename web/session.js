@@ -7,6 +7,7 @@ import { Down } from './down.js';
 import { RequestError } from './protocol.js';
 import { SignalSocket } from './socket.js';
 import { recallSession, remember } from './storage.js';
+import { TileReport } from './tiles.js';
 import { Up } from './up.js';
 
 /** @typedef {import('./protocol.js').Outgoing} Outgoing */
@@ -54,6 +55,7 @@ export class Session {
       request: (/** @type {import('./protocol.js').ClientMessage} */ message) => this.socket.request(message),
     };
     this.signal = signal;
+    this.tiles = new TileReport(signal);
     this.up = new Up(signal, (status, error) => this.#pathStatus('up', status, error));
     this.down = new Down(signal, (status, error) => this.#pathStatus('down', status, error), () => wires.tracks());
   }
@@ -155,6 +157,7 @@ export class Session {
       if (this.up.pc?.connectionState !== 'connected') this.up.restart();
       if (!this.down.stands) this.down.restart();
     }
+    this.tiles.again();
     this.wires.joined();
     this.#first?.resolve();
     this.#first = null;

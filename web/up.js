@@ -20,6 +20,23 @@ const FIRST_BACKOFF_MS = 500;
 const LAST_BACKOFF_MS = 8000;
 
 /**
+ * The camera's picture is sent in three sizes, the lowest first, so that each viewer gets what its
+ * path and its tile can use: names, parts of the picture's height, and what the lower ones may take.
+ */
+const LAYERS = [
+  { rid: 'q', scaleResolutionDownBy: 4, mostBitrate: 150_000 },
+  { rid: 'h', scaleResolutionDownBy: 2, mostBitrate: 500_000 },
+  { rid: 'f', scaleResolutionDownBy: 1, mostBitrate: Infinity },
+];
+
+/**
+ * Bits a second of a layer, where the whole picture may take `maxBitrate`.
+ * @param {string | undefined} rid
+ * @param {number} maxBitrate
+ */
+const layerBitrate = (rid, maxBitrate) => Math.min(maxBitrate, LAYERS.find((layer) => layer.rid === rid)?.mostBitrate ?? Infinity);
+
+/**
  * A screen that is no longer shared is no track any more; a camera that is off is still one.
  * @param {TrackSource} source
  */
@@ -80,9 +97,8 @@ export class Up {
     this.#maxBitrate = maxBitrate;
     const sender = this.#transceivers.get('camera')?.sender;
     const parameters = sender?.getParameters();
-    const encoding = parameters?.encodings[0];
-    if (!sender || !parameters || !encoding) return;
-    encoding.maxBitrate = maxBitrate;
+    if (!sender || !parameters || parameters.encodings.length === 0) return;
+    for (const encoding of parameters.encodings) encoding.maxBitrate = layerBitrate(encoding.rid, maxBitrate);
     await sender.setParameters(parameters).catch(() => {});
   }
 
@@ -153,9 +169,14 @@ export class Up {
    * @param {MediaStreamTrack} track
    */
   #section(pc, source, track) {
-    const video = track.kind === 'video';
-    const maxBitrate = source === 'screen' ? 2_500_000 : this.#maxBitrate;
-    return pc.addTransceiver(track, { direction: 'sendonly', ...(video ? { sendEncodings: [{ maxBitrate }] } : {}) });
+    /** @type {RTCRtpEncodingParameters[]} */
+    let sendEncodings = [];
+    if (source === 'screen') sendEncodings = [{ maxBitrate: 2_500_000 }];
+    else if (source === 'camera') {
+      sendEncodings = LAYERS.map(({ rid, scaleResolutionDownBy }) => (
+        { rid, scaleResolutionDownBy, maxBitrate: layerBitrate(rid, this.#maxBitrate) }));
+    }
+    return pc.addTransceiver(track, { direction: 'sendonly', sendEncodings });
   }
 
   /** @param {RTCPeerConnection} pc */

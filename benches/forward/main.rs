@@ -190,7 +190,13 @@ impl Signaling {
             }
             "watch" => {
                 let watch = BTreeSet::from([PUBLISHER]);
-                want.down = Some(DownWant { generation: 1, watch, answer: None, offer: None });
+                want.down = Some(DownWant {
+                    generation: 1,
+                    watch,
+                    tiles: [].into(),
+                    answer: None,
+                    offer: None,
+                });
             }
             "answer" => {
                 let down = want.down.as_mut().expect("a viewer");

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     ids::{MemberId, Mid},
-    protocol::{ErrorCode, PublishTrack, Shown, Track},
+    protocol::{ErrorCode, PublishTrack, Shown, TileSize, Track},
 };
 
 /// What a room wants of one member's media. The newest replaces all before it.
@@ -38,6 +38,8 @@ pub struct DownWant {
     pub generation: u32,
     /// Whose tracks to send, as far as they publish.
     pub watch: BTreeSet<MemberId>,
+    /// How large the client shows what it watches. What is not named is shown, at an unknown size.
+    pub tiles: Arc<[TileSize]>,
     /// The client's newest answer, and the offer's revision that it answers.
     pub answer: Option<(u32, Arc<str>)>,
     /// Where the client offers (WHEP): its newest offer and that one's revision. Nothing is offered to

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, ErrorCode, PublishTrack};
+use super::{Direction, ErrorCode, PublishTrack, TileSize};
 use crate::ids::MemberId;
 
 /// A client's request.
@@ -80,6 +80,12 @@ pub enum ClientMessage {
         /// Null is everybody, also who comes later.
         members: Option<Vec<MemberId>>,
     },
+    /// How large what is received is shown, so that no more is sent than is seen: all tiles at
+    /// once, anew after each change. What is not named is taken for large. Answered by `done`.
+    Tiles {
+        /// At most [`super::MAX_TILES`].
+        tiles: Vec<TileSize>,
+    },
     /// Say something to the room. Answered by `done`; all get `chat`, the sender too.
     Chat {
         /// 1-4000 characters.
@@ -112,6 +118,7 @@ pub const CLIENT_TYPES: &[&str] = &[
     "candidate",
     "restart",
     "watch",
+    "tiles",
     "chat",
     "state",
     "rename",

@@ -21,6 +21,9 @@ pub use server::{Outgoing, ServerMessage};
 /// The version spoken here. A client that says another is answered [`ErrorCode::VersionUnsupported`].
 pub const VERSION: u32 = 1;
 
+/// Entries of one `tiles`.
+pub const MAX_TILES: usize = 256;
+
 /// Longest chat line, in characters.
 pub const MAX_CHAT_CHARS: usize = 4_000;
 
@@ -188,6 +191,22 @@ pub struct Shown {
     pub kind: MediaKind,
     /// What it shows.
     pub source: TrackSource,
+}
+
+/// How large a client shows a member's picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TileSize {
+    /// Whose.
+    pub member: MemberId,
+    /// Which of its tracks; unset: all that are not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<TrackId>,
+    /// In device pixels.
+    pub width: u16,
+    /// In device pixels.
+    pub height: u16,
+    /// It is on the page and on the screen.
+    pub visible: bool,
 }
 
 /// An entry of `RTCConfiguration.iceServers`.

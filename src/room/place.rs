@@ -10,7 +10,7 @@ use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
     ids::{Label, MemberId, Mid},
     ports::media::{Desired, DownWant, Observed, Path, UpWant},
-    protocol::{LeaveReason, Member, MemberKind, MemberState, Shown},
+    protocol::{LeaveReason, Member, MemberKind, MemberState, Shown, TileSize},
 };
 
 /// Between two restarts of one connection that the room starts by itself.
@@ -41,6 +41,8 @@ pub(super) struct Down {
     pub(super) generation: u32,
     /// `None` is everybody.
     pub(super) watch: Option<BTreeSet<MemberId>>,
+    /// How large the client shows what it watches.
+    pub(super) tiles: Arc<[TileSize]>,
     pub(super) answer: Option<(u32, Arc<str>)>,
     /// What the client was last told.
     pub(super) told: Option<Told>,
@@ -89,6 +91,7 @@ impl Place {
         let down = arrival.receives.then_some(Down {
             generation: 1,
             watch: None,
+            tiles: Arc::default(),
             answer: None,
             told: None,
             restarted_at: None,
@@ -214,6 +217,7 @@ impl Place {
             DownWant {
                 generation: down.generation,
                 watch,
+                tiles: Arc::clone(&down.tiles),
                 answer: down.answer.clone(),
                 offer: None,
             }

@@ -10,8 +10,8 @@ use crate::{
     ids::{MemberId, Nickname},
     ports::media::UpWant,
     protocol::{
-        ChatLine, ClientMessage, Direction, ErrorCode, LeaveReason, MAX_CHAT_CHARS, Outgoing,
-        PublishTrack, ServerMessage,
+        ChatLine, ClientMessage, Direction, ErrorCode, LeaveReason, MAX_CHAT_CHARS, MAX_TILES,
+        Outgoing, PublishTrack, ServerMessage, TileSize,
     },
 };
 
@@ -40,6 +40,7 @@ impl Room {
             ClientMessage::Candidate { .. } => self.answer(seat, id, ServerMessage::Done),
             ClientMessage::Restart { direction } => self.restart(now, seat, id, direction),
             ClientMessage::Watch { members } => self.watch(seat, id, members),
+            ClientMessage::Tiles { tiles } => self.take_tiles(seat, id, tiles),
             ClientMessage::Chat { text } => self.say(now, seat, id, &text),
             ClientMessage::State { mic, cam } => {
                 self.answer(seat, id, ServerMessage::Done);
@@ -129,6 +130,19 @@ impl Room {
         }
         if let Some(down) = self.places.get_mut(&seat.member).and_then(|p| p.down.as_mut()) {
             down.watch = chosen;
+        }
+        self.answer(seat, id, ServerMessage::Done);
+        self.desire(seat.member);
+    }
+
+    fn take_tiles(&mut self, seat: SeatId, id: u32, tiles: Vec<TileSize>) {
+        if tiles.len() > MAX_TILES {
+            let message = format!("`tiles` has {} entries; at most {MAX_TILES}", tiles.len());
+            return self.refuse(seat, id, ErrorCode::MessageMalformed, message);
+        }
+        if let Some(down) = self.places.get_mut(&seat.member).and_then(|p| p.down.as_mut()) {
+            // Members that are gone meanwhile do no harm.
+            down.tiles = tiles.into();
         }
         self.answer(seat, id, ServerMessage::Done);
         self.desire(seat.member);

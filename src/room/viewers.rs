@@ -87,6 +87,7 @@ impl Viewer {
     fn want(&self) -> Desired {
         let down = DownWant {
             generation: 1,
+            tiles: [].into(),
             watch: self.watching.into_iter().collect(),
             answer: None,
             offer: Some(self.offer.clone()),

@@ -2,7 +2,9 @@
 //!
 //! Owns the viewer's continuity: sequence numbers that never repeat, an order that is kept, gaps of
 //! the publisher that stay gaps (so that a viewer's NACK reaches as far as the cache), a clock that
-//! goes on over a change of source, and video that begins with a keyframe.
+//! goes on over a change of source, and video that begins with a keyframe. Of a picture that comes in
+//! several layers one goes out at a time: another is begun with a keyframe of it, and until that
+//! comes the former goes on, so that a switch is not seen.
 //! It does not store packets (`track` does), does not choose SSRC, payload type or extensions
 //! (`downlink` does), and does not ask who stands behind source or viewer.
 //!
@@ -11,11 +13,16 @@
 //!  segments                         base 44 -> 500       | base 71 -> 503 (the highest + 1)
 //!  sequence going out               500 501 502          | 503 504
 //! ```
-//! RTP: RFC 3550 section 5.1.
+//! RTP: RFC 3550 section 5.1. Picture numbers of VP8: RFC 7741 section 4.2 (`vp8`).
 
 use std::{collections::VecDeque, time::Instant};
 
+pub use vp8::Head;
+use vp8::Numbers;
+
 use super::packet::{Codec, Packet};
+
+mod vp8;
 
 /// How many indices behind the highest a packet may still go out, or out again: the cache's size.
 pub const WINDOW: u64 = 1024;
@@ -39,17 +46,20 @@ pub struct Forwarded {
 #[derive(Debug, Clone, Copy)]
 struct Segment {
     ssrc: u32,
+    layer: u8,
     first_index: u64,
     last_index: u64,
     /// Outgoing sequence of `first_index`, with its roll-overs.
     first_out: u64,
     /// What is added to the source's timestamp.
     timestamp_offset: u32,
+    /// What is added to the source's picture numbers.
+    pictures: Numbers,
 }
 
 impl Segment {
-    fn holds(&self, index: u64) -> bool {
-        (self.first_index..=self.last_index).contains(&index)
+    fn holds(&self, layer: u8, index: u64) -> bool {
+        self.layer == layer && (self.first_index..=self.last_index).contains(&index)
     }
 
     fn out(&self, index: u64) -> u64 {
@@ -75,6 +85,7 @@ struct Newest {
     out: u64,
     timestamp: u32,
     arrived: Instant,
+    pictures: Option<Numbers>,
 }
 
 /// The state of one track at one viewer.
@@ -88,6 +99,10 @@ pub struct Forwarder {
     /// Highest index that was let out; `sent` is a bitmap of the [`WINDOW`] indices up to it.
     highest_index: u64,
     sent: [u64; (WINDOW / 64) as usize],
+    /// The layer that goes out, and whose indices these are.
+    layer: u8,
+    /// The layer that is to go out; `None`: nothing is.
+    target: Option<u8>,
     /// The next new packet opens a segment.
     cut: bool,
     /// Video waits for its keyframe; unset until the first packet tells whether this is video.
@@ -105,9 +120,36 @@ impl Forwarder {
             newest: None,
             highest_index: 0,
             sent: [0; (WINDOW / 64) as usize],
+            layer: 0,
+            target: Some(0),
             cut: true,
             waiting: true,
         }
+    }
+
+    /// From which layer packets are to go out: from its next keyframe on. `None`: nothing goes out
+    /// until a layer is named again, and then from a keyframe.
+    pub fn set_target(&mut self, target: Option<u8>) {
+        if target.is_none() && self.target.is_some() {
+            self.skip_to_keyframe();
+        }
+        self.target = target;
+    }
+
+    /// Packets of this layer may go out, now or after a keyframe.
+    #[inline]
+    pub fn takes(&self, layer: u8) -> bool {
+        layer == self.layer || Some(layer) == self.target
+    }
+
+    /// The layer that goes out.
+    pub fn layer(&self) -> u8 {
+        self.layer
+    }
+
+    /// See [`Self::set_target`].
+    pub fn target(&self) -> Option<u8> {
+        self.target
     }
 
     /// The header for this viewer, or `None` for a duplicate, for what is too old, and for video
@@ -117,6 +159,19 @@ impl Forwarder {
     /// a gap stays a gap up to [`WINDOW`]; a longer one, and a new SSRC, are a new source: the
     /// sequence goes on by 1, the timestamp by the time that has passed.
     pub fn forward(&mut self, index: u64, packet: &Packet) -> Option<Forwarded> {
+        let target = self.target?;
+        if packet.layer != self.layer {
+            if packet.layer != target || !(packet.keyframe || packet.codec == Codec::Opus) {
+                return None;
+            }
+            self.layer = target;
+            self.sent = [0; (WINDOW / 64) as usize];
+            self.highest_index = index.saturating_sub(1);
+            self.cut = true;
+        } else if self.waiting && self.layer != target {
+            // Nothing of this layer goes out any more: the next keyframe is to be the other's.
+            return None;
+        }
         let fresh = self.segments.is_empty() || index > self.highest_index;
         let segment = if fresh { self.advance(index, packet)? } else { self.late(index, packet)? };
         let header = segment.header(index, packet);
@@ -124,32 +179,55 @@ impl Forwarder {
         self.sent[word] |= bit;
         if fresh {
             let out = segment.out(index);
-            self.newest =
-                Some(Newest { out, timestamp: header.timestamp, arrived: packet.arrived });
+            let former = self.newest.and_then(|newest| newest.pictures);
+            let pictures = match packet.codec {
+                Codec::Vp8 => vp8::read(&packet.payload).map(|own| own.plus(segment.pictures)),
+                _ => None,
+            };
+            self.newest = Some(Newest {
+                out,
+                timestamp: header.timestamp,
+                arrived: packet.arrived,
+                pictures: pictures.or(former),
+            });
         }
         Some(header)
     }
 
-    /// True while video cannot go on without a keyframe: ask the track for one.
-    pub fn wants_keyframe(&self) -> bool {
-        self.waiting
+    /// The layer of which a keyframe is needed to go on, or to go over to it: ask the track for one.
+    pub fn wants_keyframe(&self) -> Option<u8> {
+        self.target.filter(|target| self.waiting || *target != self.layer)
     }
 
-    /// The index in the track's cache of what went out under `sequence`, for a NACK. The header it
-    /// went out under is [`Self::again`]'s. `None`: never sent, or too old.
-    pub fn index_of(&self, sequence: u16) -> Option<u64> {
+    /// What stands in place of the first bytes of a packet's payload for this viewer: nothing, or
+    /// a VP8 descriptor whose picture numbers go on over changes of source.
+    #[inline]
+    pub fn head(&self, index: u64, packet: &Packet) -> Head {
+        let of = |segment: &&Segment| segment.holds(packet.layer, index);
+        match self.segments.iter().rev().find(of) {
+            Some(Segment { pictures, .. }) if *pictures != Numbers::default() => {
+                vp8::head(&packet.payload, *pictures)
+            }
+            _ => Head::default(),
+        }
+    }
+
+    /// The layer and the index in its cache of what went out under `sequence`, for a NACK. The header
+    /// it went out under is [`Self::again`]'s. `None`: never sent, or too old.
+    pub fn index_of(&self, sequence: u16) -> Option<(u8, u64)> {
         let newest = self.newest?.out;
         let out = newest.checked_sub(u64::from((newest as u16).wrapping_sub(sequence)))?;
         let segment =
             self.segments.iter().rev().find(|s| (s.first_out..=s.last_out()).contains(&out))?;
         let index = segment.first_index + (out - segment.first_out);
-        self.was_sent(index).then_some(index)
+        self.was_sent(segment.layer, index).then_some((segment.layer, index))
     }
 
     /// The header under which the packet of `index` went out before.
     pub fn again(&self, index: u64, packet: &Packet) -> Option<Forwarded> {
-        let segment = self.segments.iter().rev().find(|segment| segment.holds(index))?;
-        (segment.ssrc == packet.ssrc && self.was_sent(index)).then(|| segment.header(index, packet))
+        let segment = self.segments.iter().rev().find(|s| s.holds(packet.layer, index))?;
+        let was_sent = segment.ssrc == packet.ssrc && self.was_sent(packet.layer, index);
+        was_sent.then(|| segment.header(index, packet))
     }
 
     /// After a batch was dropped: video goes on with the next keyframe, audio at once. What is
@@ -177,7 +255,9 @@ impl Forwarder {
     /// Lets a packet out that is newer than all before it.
     fn advance(&mut self, index: u64, packet: &Packet) -> Option<Segment> {
         let goes_on = self.segments.back().is_some_and(|segment| {
-            !self.cut && segment.ssrc == packet.ssrc && index - self.highest_index <= WINDOW
+            !self.cut
+                && (segment.ssrc, segment.layer) == (packet.ssrc, packet.layer)
+                && index - self.highest_index <= WINDOW
         });
         if !goes_on {
             let is_video = packet.codec != Codec::Opus;
@@ -197,10 +277,10 @@ impl Forwarder {
 
     /// Lets a packet out that comes after newer ones, in the place that it has kept.
     fn late(&mut self, index: u64, packet: &Packet) -> Option<Segment> {
-        if self.highest_index - index >= WINDOW || self.was_sent(index) {
+        if self.highest_index - index >= WINDOW || self.was_sent(packet.layer, index) {
             return None;
         }
-        let segment = self.segments.iter().rev().find(|segment| segment.holds(index))?;
+        let segment = self.segments.iter().rev().find(|s| s.holds(packet.layer, index))?;
         (segment.ssrc == packet.ssrc).then_some(*segment)
     }
 
@@ -223,12 +303,26 @@ impl Forwarder {
         }
         self.segments.push_back(Segment {
             ssrc: packet.ssrc,
+            layer: packet.layer,
             first_index: index,
             last_index: index,
             first_out: out,
             timestamp_offset: timestamp.wrapping_sub(packet.timestamp),
+            pictures: self.picture_offset(packet),
         });
         self.cut = false;
+    }
+
+    /// What is to be added to a new source's picture numbers, so that its first picture is the one
+    /// after the newest.
+    fn picture_offset(&self, packet: &Packet) -> Numbers {
+        let former = self.newest.and_then(|newest| newest.pictures);
+        let own = Some(packet).filter(|packet| packet.codec == Codec::Vp8);
+        let own = own.and_then(|packet| vp8::read(&packet.payload));
+        match (former, own) {
+            (Some(former), Some(own)) => former.next().minus(own),
+            _ => Numbers::default(),
+        }
     }
 
     /// Moves the bitmap's window on: what lies between the old highest and `index` was not sent.
@@ -243,7 +337,11 @@ impl Forwarder {
         }
     }
 
-    fn was_sent(&self, index: u64) -> bool {
+    fn was_sent(&self, layer: u8, index: u64) -> bool {
+        if layer != self.layer {
+            // Its bitmap is gone. What the viewer lacks of it and the cache has is its to have.
+            return true;
+        }
         let (word, bit) = place(index);
         index <= self.highest_index
             && self.highest_index - index < WINDOW

@@ -12,6 +12,7 @@
 //! offer in [`DownSeen`] and the client's answer in [`DownWant`], or the other way round where the
 //! client offers. One `down` offer of ours is in flight at a time; changes of 20 ms are taken together.
 
+pub mod bandwidth;
 pub mod candidates;
 pub mod credentials;
 pub mod demux;

@@ -39,6 +39,8 @@ impl Codec {
 pub struct Packet {
     /// The publisher's SSRC. A change of it is a new source: continuity is `forward`'s affair.
     pub ssrc: u32,
+    /// Which encoding of the same picture it is of, 0 the lowest; 0 where there is one.
+    pub layer: u8,
     /// The publisher's sequence number.
     pub sequence: u16,
     /// The publisher's timestamp, in ticks of the codec's clock.

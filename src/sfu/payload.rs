@@ -20,12 +20,12 @@ pub fn begins_keyframe(codec: Codec, payload: &[u8]) -> bool {
     }
 }
 
-/// RFC 7741 section 4.2: S=1 and PID=0 is the first packet of a frame's first partition, which
-/// begins with the payload header, whose bit P is 0 in a keyframe (section 4.3).
-fn vp8_begins_keyframe(payload: &[u8]) -> Option<bool> {
+/// Where the picture begins behind the descriptor of a frame's first packet (RFC 7741 section 4.2:
+/// S=1 and PID=0). `None`: another packet, or cut off.
+fn vp8_frame(payload: &[u8]) -> Option<&[u8]> {
     let first = *payload.first()?;
     if first & 0x10 == 0 || first & 0x07 != 0 {
-        return Some(false);
+        return None;
     }
     let mut at = 1;
     if first & 0x80 != 0 {
@@ -42,7 +42,26 @@ fn vp8_begins_keyframe(payload: &[u8]) -> Option<bool> {
             at += 1;
         }
     }
-    Some(*payload.get(at)? & 0x01 == 0)
+    payload.get(at..)
+}
+
+/// A frame's payload header has bit P, which is 0 in a keyframe (RFC 7741 section 4.3).
+fn vp8_begins_keyframe(payload: &[u8]) -> Option<bool> {
+    Some(vp8_frame(payload)?.first()? & 0x01 == 0)
+}
+
+/// How many lines a picture has whose keyframe this packet begins. Only VP8 says so where it is
+/// cheaply read (RFC 6386 section 9.1).
+pub fn height(codec: Codec, payload: &[u8]) -> Option<u16> {
+    match codec {
+        Codec::Vp8 => match vp8_frame(payload)? {
+            [first, _, _, 0x9d, 0x01, 0x2a, _, _, low, high, ..] if first & 0x01 == 0 => {
+                Some(u16::from_le_bytes([*low, *high]) & 0x3fff)
+            }
+            _ => None,
+        },
+        Codec::Opus | Codec::H264 => None,
+    }
 }
 
 /// A single SPS or IDR, an aggregate that holds one, or the first fragment of one.
@@ -106,6 +125,16 @@ mod tests {
         ];
         for (codec, payload, expected, what) in cases {
             assert_eq!(begins_keyframe(*codec, payload), *expected, "{codec:?}: {what}");
+        }
+    }
+
+    #[test]
+    fn a_vp8_keyframe_tells_its_height() {
+        let keyframe = [0x90, 0x80, 1, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x40, 7];
+        assert_eq!(height(Codec::Vp8, &keyframe), Some(180));
+        assert_eq!(height(Codec::H264, &keyframe), None);
+        for length in 0..12 {
+            assert_eq!(height(Codec::Vp8, &keyframe[..length]), None);
         }
     }
 

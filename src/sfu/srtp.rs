@@ -19,7 +19,7 @@ use aws_lc_rs::{
     iv::FixedLength,
 };
 
-/// Length of the fixed RTP header, and of our packets' header: no CSRC, no extension.
+/// Length of the fixed RTP header: no CSRC, no extension.
 pub(crate) const RTP_HEADER: usize = 12;
 /// What sealing adds to an RTP packet at most (RFC 7714 4).
 pub(crate) const MAX_OVERHEAD: usize = 16 + 4;
@@ -196,31 +196,37 @@ impl Srtp {
         })
     }
 
-    /// Seals `payload` behind the header that `out` begins with. `index` is roll-over counter and
-    /// sequence number: 48 bits. Returns the packet's length; `None` if `out` is too small.
+    /// Seals `head` and `payload`, one after the other, behind the header of `header_len` bytes that
+    /// `out` begins with. `index` is roll-over counter and sequence number: 48 bits. Returns the
+    /// packet's length; `None` if `out` is too small.
     #[inline]
     pub(crate) fn seal_rtp(
         &self,
-        ssrc: u32,
-        index: u64,
+        (ssrc, index): (u32, u64),
+        header_len: usize,
+        head: &[u8],
         payload: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
-        let end = RTP_HEADER + payload.len();
+        let middle = header_len + head.len();
+        let end = middle + payload.len();
         match &self.rtp {
             Cipher::Gcm { key, salt } => {
-                let (header, rest) = out.get_mut(..end + GCM_TAG)?.split_at_mut(RTP_HEADER);
-                let (text, tag) = rest.split_at_mut(payload.len());
+                let (header, rest) = out.get_mut(..end + GCM_TAG)?.split_at_mut(header_len);
+                // What is shared is sealed from where it lies, also behind a head of our own.
+                let (first, then) = if head.is_empty() { (payload, head) } else { (head, payload) };
+                let (text, tag) = rest.split_at_mut(first.len());
                 let nonce = gcm_rtp_nonce(salt, ssrc, index);
-                key.seal_out_of_place_scatter(nonce, Aad::from(header), payload, text, &[], tag)
+                key.seal_out_of_place_scatter(nonce, Aad::from(header), first, text, then, tag)
                     .ok()?;
                 Some(end + GCM_TAG)
             }
             Cipher::Cm(keys) => {
                 let CmKeys { key, salt, auth } = &**keys;
                 let out = out.get_mut(..end + CM_TAG)?;
-                out[RTP_HEADER..end].copy_from_slice(payload);
-                counter_mode(key, cm_iv(salt, ssrc, index), &mut out[RTP_HEADER..end])?;
+                out[header_len..middle].copy_from_slice(head);
+                out[middle..end].copy_from_slice(payload);
+                counter_mode(key, cm_iv(salt, ssrc, index), &mut out[header_len..end])?;
                 let rollover = ((index >> 16) as u32).to_be_bytes();
                 let tag = cm_tag(auth, [&out[..end], &rollover]);
                 out[end..].copy_from_slice(&tag);

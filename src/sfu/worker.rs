@@ -29,6 +29,7 @@ use tokio::{
 pub(crate) mod core;
 mod flow;
 pub(crate) mod outbox;
+mod published;
 mod publisher;
 mod room;
 mod signaling;

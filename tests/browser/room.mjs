@@ -37,6 +37,17 @@ function readArguments(given) {
   return { url, options };
 }
 
+/** Lines of the picture of a member as a page decodes it. */
+const linesOf = (page, name) => page.evaluate(async (wanted) => {
+  const { state, down } = window.parlor;
+  const member = state.members.find((other) => other.name === wanted);
+  for (const stats of (await down?.getStats())?.values() ?? []) {
+    const shown = stats.type === 'inbound-rtp' && stats.kind === 'video' ? state.mids[stats.mid] : undefined;
+    if (shown?.member === member?.id) return stats.frameHeight ?? 0;
+  }
+  return 0;
+}, name);
+
 const others = (page) => page.evaluate(() => {
   const { state } = window.parlor;
   return state.members.filter(({ id }) => id !== state.you).map(({ name, kind }) => ({ name, kind }));
@@ -142,6 +153,14 @@ async function main() {
     await check('chat arrives at Ben', () => chatArrives(ana, ben, `Hello Ben, ${Date.now()}`));
     await check('chat arrives at Ana', () => chatArrives(ben, ana, `你好 Ana, ${Date.now()}`));
     await check('camera off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Camera', ben, 'data-state', 'muted', 'live'));
+    await check('the picture that comes is as large as its tile', async () => {
+      const large = await until('Ben is large', () => linesOf(ana, 'Ben'), (lines) => lines >= 300, 30_000);
+      await ana.setViewportSize({ width: 360, height: 300 });
+      const small = await until('Ben is small', () => linesOf(ana, 'Ben'), (lines) => lines > 0 && lines <= large / 2);
+      await ana.setViewportSize({ width: 1280, height: 800 });
+      const again = await until('Ben is large again', () => linesOf(ana, 'Ben'), (lines) => lines >= 300);
+      return { large, small, again };
+    });
     await check('microphone off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Microphone', ben, 'data-mic', 'off', 'on'));
     await check('Ben leaves, comes back, and is seen and heard again', () => comesBack(ben, 'Ben', ana));
     await check('a third page joins late and goes, several times', () => late(browser, ana));

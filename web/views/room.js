@@ -35,6 +35,7 @@ export class RoomView {
   /**
    * @param {object} wires
    * @param {(model: TileModel) => { video: MediaStreamTrack | null, audio: MediaStreamTrack | null }} wires.tracks
+   * @param {(placed: [TileModel, import('../layout.js').Rect | null][]) => void} wires.placed
    * @param {(action: RoomAction) => void} wires.act
    * @param {(key: string | null) => void} wires.pin
    * @param {() => void} wires.blocked
@@ -182,6 +183,7 @@ export class RoomView {
       tile?.classList.toggle('in-corner', plan.kind === 'corner' && model.own);
       tile?.place(plan.rects[index] ?? null, glide);
     });
+    this.wires.placed(models.map((model, index) => [model, plan.rects[index] ?? null]));
     show(this.#back, plan.page > 0);
     show(this.#on, plan.page < plan.pages - 1);
   }

@@ -7,7 +7,10 @@ use std::io::Cursor;
 
 use rtc::sdp::{MediaDescription, SessionDescription, description::common::Attribute};
 
-use super::table::Answered;
+use super::{
+    offer::{TRANSPORT_CC, TRANSPORT_CC_ID},
+    table::Answered,
+};
 use crate::sfu::{SfuError, packet::Codec};
 
 /// An answer longer than this is not looked at (contract: SDP 128 KiB).
@@ -94,7 +97,13 @@ fn read_section(
         let ours = parameters(section, format).any(|parameter| parameter == apt);
         (is_rtx && ours).then(|| format.parse().ok().filter(|number: &u8| *number < 128))?
     });
-    Answered::Accepted { payload_type, rtx_payload_type }
+    let has_transport_cc = section.attributes.iter().filter(|a| a.key == "extmap").any(|map| {
+        let mut words = map.value.as_deref().unwrap_or_default().split(' ');
+        // The number may carry a direction (RFC 8285 5).
+        let id = words.next().and_then(|id| id.split('/').next()?.parse().ok());
+        id == Some(TRANSPORT_CC_ID) && words.next() == Some(TRANSPORT_CC)
+    });
+    Answered::Accepted { payload_type, rtx_payload_type, transport_cc: has_transport_cc }
 }
 
 fn is_codec(section: &MediaDescription, format: &str, codec: Codec) -> bool {

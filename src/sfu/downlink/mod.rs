@@ -42,6 +42,7 @@ use negotiation::{Local, Negotiation};
 
 use super::{
     Path, QUIET_AFTER, SfuError,
+    bandwidth::Estimator,
     credentials::IceCredentials,
     dtls::{Dtls, Keys},
     ice::Ice,
@@ -114,6 +115,8 @@ pub struct Downlink {
     events: VecDeque<DownEvent>,
     closed_because: Option<String>,
     n_ignored: u64,
+    /// Of a client that tells of arrivals.
+    estimator: Option<Box<Estimator>>,
 }
 
 impl Downlink {
@@ -140,6 +143,7 @@ impl Downlink {
             events: VecDeque::new(),
             closed_because: None,
             n_ignored: 0,
+            estimator: None,
         }
     }
 
@@ -197,6 +201,9 @@ impl Downlink {
         self.negotiation.handle_answer(now, revision, sdp)?;
         if self.deadline.is_none() && self.negotiation.fingerprint().is_some() {
             self.deadline = Some(now + CLOSED_AFTER);
+        }
+        if self.estimator.is_none() && self.negotiation.has_transport_cc() {
+            self.estimator = Some(Box::new(Estimator::new(now)));
         }
         // Slots are live now that were not.
         self.push(DownEvent::OfferReady);
@@ -291,7 +298,28 @@ impl Downlink {
             Phase::Handshake if self.ice.remote().is_some() => self.dtls.poll_timeout(),
             _ => None,
         };
-        [path, resend, self.negotiation.poll_timeout()].into_iter().flatten().min()
+        let probe = match &self.estimator {
+            Some(estimator) => estimator.poll_timeout(self.clock),
+            None => None,
+        };
+        [path, resend, probe, self.negotiation.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// What is sealed from here on leaves at `now`; [`Downlink::estimator`] counts with that.
+    #[inline]
+    pub fn set_clock(&mut self, now: Instant) {
+        self.clock = self.clock.max(now);
+    }
+
+    /// A probe of the path lacks padding: [`Downlink::seal_padding`].
+    #[inline]
+    pub fn is_padding_due(&self) -> bool {
+        self.estimator.as_ref().is_some_and(|estimator| estimator.padding(self.clock) > 0)
+    }
+
+    /// The estimate of the path, of a client that has agreed to tell of arrivals.
+    pub fn estimator(&mut self) -> Option<&mut Estimator> {
+        self.estimator.as_deref_mut()
     }
 
     /// The next event, until `None`.

@@ -20,7 +20,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use super::{
     ShownTrack, Slot, answer,
     offer::{self, OfferParts},
-    table::{Answered, FIRST_SEQUENCES, Line, Origin},
+    table::{Answered, FIRST_SEQUENCES, Line, Live, Origin},
 };
 mod client;
 
@@ -246,6 +246,19 @@ impl Negotiation {
         let told = |line: &&Line| line.offered == Some(true);
         let lines = self.lines.iter().filter(told);
         lines.filter_map(|line| Some((line.mid.clone()?, line.shown.clone()?))).collect()
+    }
+
+    /// The client takes transport-wide numbers on some line, and will tell of arrivals.
+    pub(crate) fn has_transport_cc(&self) -> bool {
+        let takes =
+            |line: &Line| matches!(line.answered, Answered::Accepted { transport_cc: true, .. });
+        self.lines.iter().any(takes)
+    }
+
+    /// A line with retransmissions on which packets may be sent: padding goes there.
+    pub(crate) fn padding_slot(&self) -> Option<Slot> {
+        let pads = |live: Live| live.transport_cc && live.rtx_payload_type.is_some();
+        self.lines.iter().position(|line| line.live().is_some_and(pads))
     }
 
     /// The line on which packets of this track may be sent.

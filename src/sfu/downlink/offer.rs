@@ -24,6 +24,13 @@ pub(crate) struct OfferParts<'a> {
     pub(crate) cname: &'a str,
 }
 
+/// Transport-wide sequence numbers
+/// (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 2).
+pub(crate) const TRANSPORT_CC: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+/// Its number in every section of ours, and so in every packet.
+pub(crate) const TRANSPORT_CC_ID: u8 = 3;
+
 /// Payload type and RTX payload type that we offer.
 fn payload_types(codec: Codec) -> (u8, Option<u8>) {
     match codec {
@@ -98,6 +105,7 @@ fn write_line(
     write!(sdp, "a=mid:{mid}\r\n")?;
     let sends = line.offered == Some(true) && !refused;
     sdp.push_str(if sends { "a=sendonly\r\n" } else { "a=inactive\r\n" });
+    write!(sdp, "a=extmap:{TRANSPORT_CC_ID} {TRANSPORT_CC}\r\n")?;
     sdp.push_str("a=rtcp-mux\r\na=rtcp-rsize\r\n");
     write_codec(sdp, codec, payload_type, rtx)?;
     if sends {
@@ -143,6 +151,7 @@ fn write_codec(
             );
         }
     }
+    write!(sdp, "a=rtcp-fb:{payload_type} transport-cc\r\n")?;
     if let Some(rtx) = rtx {
         for feedback in ["nack", "nack pli", "ccm fir"] {
             write!(sdp, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;

@@ -122,8 +122,13 @@ impl Downlink {
         true
     }
 
-    fn handle_feedback(&mut self, feedback: Feedback, nacked: &mut usize) {
+    fn handle_feedback(&mut self, feedback: Feedback<'_>, nacked: &mut usize) {
         match feedback {
+            Feedback::Arrivals(feedback) => {
+                if let Some(estimator) = &mut self.estimator {
+                    estimator.feedback(self.clock, &feedback);
+                }
+            }
             Feedback::Report { ssrc, report } => {
                 let slot = self.negotiation.slot_of(ssrc);
                 if let Some(line) = slot.and_then(|slot| self.negotiation.line_mut(slot)) {

@@ -1,7 +1,9 @@
 //! RTCP of one viewer (RFC 3550 6): what it reports and asks for, and our sender reports.
 //!
-//! Feedback: NACK (RFC 4585 6.2.1), PLI (6.3.1), FIR (RFC 5104 4.3.1), receiver reports. It opens
-//! and seals nothing, and unknown packets are stepped over.
+//! Feedback: NACK (RFC 4585 6.2.1), PLI (6.3.1), FIR (RFC 5104 4.3.1), receiver reports,
+//! transport-wide arrivals (`bandwidth` reads those). It opens and seals nothing, and unknown packets are stepped over.
+
+use crate::sfu::bandwidth::TransportFeedback;
 
 const RECEIVER_REPORT: u8 = 201;
 const SENDER_REPORT: u8 = 200;
@@ -9,19 +11,22 @@ const SOURCE_DESCRIPTION: u8 = 202;
 const TRANSPORT_FEEDBACK: u8 = 205;
 const PAYLOAD_FEEDBACK: u8 = 206;
 const NACK: u8 = 1;
+const TRANSPORT_CC: u8 = 15;
 const PLI: u8 = 1;
 const FIR: u8 = 4;
 const CNAME: u8 = 1;
 
 /// One thing that a viewer said. SSRCs are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Feedback {
+pub(crate) enum Feedback<'a> {
     /// How a stream arrives.
     Report { ssrc: u32, report: Report },
     /// `sequence` is missing, and `sequence + 1 + n` for each bit n of `following`.
     Nack { ssrc: u32, sequence: u16, following: u16 },
     /// PLI or FIR.
     KeyframeWanted { ssrc: u32 },
+    /// Which packets of the whole connection arrived when.
+    Arrivals(TransportFeedback<'a>),
 }
 
 /// A report block (RFC 3550 6.4.1).
@@ -44,7 +49,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Reads a compound packet (decrypted) and passes on what it holds. Stops at what is malformed.
-pub(crate) fn parse(mut compound: &[u8], mut pass: impl FnMut(Feedback)) {
+pub(crate) fn parse<'a>(mut compound: &'a [u8], mut pass: impl FnMut(Feedback<'a>)) {
     while let [first, packet_type, high, low, ..] = *compound {
         let length = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
         if first >> 6 != 2 || length > compound.len() {
@@ -64,6 +69,11 @@ pub(crate) fn parse(mut compound: &[u8], mut pass: impl FnMut(Feedback)) {
                     pass(Feedback::Nack { ssrc, sequence, following });
                 }
             }
+            (TRANSPORT_FEEDBACK, TRANSPORT_CC) => {
+                if let Some(feedback) = TransportFeedback::parse(packet) {
+                    pass(Feedback::Arrivals(feedback));
+                }
+            }
             (PAYLOAD_FEEDBACK, PLI) => {
                 if let Some(ssrc) = word(packet, 8) {
                     pass(Feedback::KeyframeWanted { ssrc });
@@ -80,7 +90,7 @@ pub(crate) fn parse(mut compound: &[u8], mut pass: impl FnMut(Feedback)) {
     }
 }
 
-fn parse_reports(packet: &[u8], from: usize, count: u8, pass: &mut impl FnMut(Feedback)) {
+fn parse_reports<'a>(packet: &[u8], from: usize, count: u8, pass: &mut impl FnMut(Feedback<'a>)) {
     let blocks = packet.get(from..).unwrap_or_default().chunks_exact(24);
     for block in blocks.take(count.into()) {
         let at = |at| word(block, at).unwrap_or_default();
@@ -146,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    fn parsed(compound: &[u8]) -> Vec<Feedback> {
+    fn parsed(compound: &[u8]) -> Vec<Feedback<'_>> {
         let mut feedback = Vec::new();
         parse(compound, |item| feedback.push(item));
         feedback

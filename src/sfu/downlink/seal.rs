@@ -4,8 +4,11 @@
 
 use std::time::Instant;
 
-use super::{Downlink, Phase, Report, Slot, rtcp::SenderReport};
+use super::{
+    Downlink, Phase, Report, Slot, offer::TRANSPORT_CC_ID, rtcp::SenderReport, table::Live,
+};
 use crate::sfu::{
+    bandwidth::Estimator,
     forward::Forwarded,
     srtp::{MAX_OVERHEAD, RTP_HEADER},
 };
@@ -14,19 +17,54 @@ use crate::sfu::{
 const OSN: usize = 2;
 /// Longest payload that is sealed: what a datagram holds.
 const MAX_PAYLOAD: usize = 65_000;
-/// Stack for one RTX payload: a path's MTU, rounded up.
-const MAX_RTX: usize = 2048;
+/// The longest head that is put before a payload beside the OSN.
+pub(crate) const MAX_HEAD: usize = 8;
+/// One header extension of two bytes (RFC 8285 4.2), padded to a word, behind its own header.
+const EXTENSION: usize = 8;
+/// A whole header at most.
+const MAX_HEADER: usize = RTP_HEADER + EXTENSION;
+/// The most that the padding's length byte can say (RFC 3550 5.1).
+const PADDING: [u8; 255] = {
+    let mut padding = [0; 255];
+    padding[254] = 255;
+    padding
+};
+const PADDING_FLAG: u8 = 0x20;
 
-/// A fixed header (RFC 3550 5.1): version 2, no padding, no extension, no CSRC.
+/// A header of version 2 without CSRC (RFC 3550 5.1), with the transport-wide number where that was
+/// negotiated. Returns its length.
 #[inline]
-fn write_header(out: &mut [u8], payload_type: u8, header: Forwarded, ssrc: u32) -> Option<()> {
-    let out = out.first_chunk_mut::<RTP_HEADER>()?;
+fn write_header(
+    out: &mut [u8],
+    payload_type: u8,
+    header: Forwarded,
+    ssrc: u32,
+    transport_number: Option<u16>,
+) -> Option<usize> {
+    let out = out.first_chunk_mut::<MAX_HEADER>()?;
     out[0] = 0x80;
     out[1] = payload_type | u8::from(header.marker) << 7;
     out[2..4].copy_from_slice(&header.sequence.to_be_bytes());
     out[4..8].copy_from_slice(&header.timestamp.to_be_bytes());
     out[8..12].copy_from_slice(&ssrc.to_be_bytes());
-    Some(())
+    let Some(number) = transport_number else { return Some(RTP_HEADER) };
+    out[0] |= 0x10;
+    let [high, low] = number.to_be_bytes();
+    // One element of two bytes: its length is written less one.
+    out[12..].copy_from_slice(&[0xbe, 0xde, 0, 1, TRANSPORT_CC_ID << 4 | 1, high, low, 0]);
+    Some(MAX_HEADER)
+}
+
+/// The number of a packet with so long a payload.
+#[inline]
+fn number(
+    estimator: Option<&mut Estimator>,
+    live: Live,
+    now: Instant,
+    payload_len: usize,
+) -> Option<u16> {
+    let len = MAX_HEADER + payload_len + MAX_OVERHEAD;
+    estimator.filter(|_| live.transport_cc).map(|estimator| estimator.sent(now, len))
 }
 
 impl Downlink {
@@ -36,28 +74,31 @@ impl Downlink {
         Some(self.negotiation.line(slot)?.first_numbers(now))
     }
 
-    /// Seals one RTP packet into `out` (at least payload + 64 bytes); returns the bytes written.
-    /// Payload type and SSRC are the slot's. `None`: not connected, not accepted, or a sequence
-    /// number that was sealed before or is over 960 behind: one key never seals two packets under
-    /// one number.
+    /// Seals one RTP packet of `head` and `payload` into `out` (at least payload + 64 bytes, `head`
+    /// at most [`MAX_HEAD`]); returns the bytes written. Payload type and SSRC are the slot's.
+    /// `None`: not connected, not accepted, or a sequence number that was sealed before or is over
+    /// 960 behind: one key never seals two packets under one number.
     #[inline]
     pub fn seal_rtp(
         &mut self,
         slot: Slot,
         header: Forwarded,
+        head: &[u8],
         payload: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
         let Phase::Connected(srtp) = &self.phase else { return None };
         let line = self.negotiation.line_mut(slot)?;
-        let (payload_type, _) = line.live()?;
-        if payload.len() > MAX_PAYLOAD || out.len() < RTP_HEADER + payload.len() + MAX_OVERHEAD {
+        let live = line.live()?;
+        let length = head.len() + payload.len();
+        if length > MAX_PAYLOAD || out.len() < MAX_HEADER + length + MAX_OVERHEAD {
             return None;
         }
-        let index = line.claim(header, payload.len())?;
+        let index = line.claim(header, length)?;
         let ssrc = line.media.ssrc;
-        write_header(out, payload_type, header, ssrc)?;
-        srtp.seal_rtp(ssrc, index, payload, out)
+        let number = number(self.estimator.as_deref_mut(), live, self.clock, length);
+        let header_len = write_header(out, live.payload_type, header, ssrc, number)?;
+        srtp.seal_rtp((ssrc, index), header_len, head, payload, out)
     }
 
     /// The same packet again by RTX (RFC 4588): own SSRC and sequence number, the original one
@@ -66,24 +107,50 @@ impl Downlink {
         &mut self,
         slot: Slot,
         header: Forwarded,
+        head: &[u8],
         payload: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
         let Phase::Connected(srtp) = &self.phase else { return None };
         let line = self.negotiation.line_mut(slot)?;
-        let (_, payload_type) = line.live()?;
-        let length = OSN + payload.len();
-        if out.len() < RTP_HEADER + length + MAX_OVERHEAD {
+        let live = line.live()?;
+        let payload_type = live.rtx_payload_type?;
+        let mut whole_head = [0; OSN + MAX_HEAD];
+        let whole_head = whole_head.get_mut(..OSN + head.len())?;
+        whole_head[..OSN].copy_from_slice(&header.sequence.to_be_bytes());
+        whole_head[OSN..].copy_from_slice(head);
+        let length = whole_head.len() + payload.len();
+        if length > MAX_PAYLOAD || out.len() < MAX_HEADER + length + MAX_OVERHEAD {
             return None;
         }
-        let mut plain = [0; MAX_RTX];
-        let plain = plain.get_mut(..length)?;
-        plain[..OSN].copy_from_slice(&header.sequence.to_be_bytes());
-        plain[OSN..].copy_from_slice(payload);
         let index = line.claim_rtx();
+        let ssrc = line.rtx_ssrc;
         let header = Forwarded { sequence: index as u16, ..header };
-        write_header(out, payload_type?, header, line.rtx_ssrc)?;
-        srtp.seal_rtp(line.rtx_ssrc, index, plain, out)
+        let number = number(self.estimator.as_deref_mut(), live, self.clock, length);
+        let header_len = write_header(out, payload_type, header, ssrc, number)?;
+        srtp.seal_rtp((ssrc, index), header_len, whole_head, payload, out)
+    }
+
+    /// A packet of nothing but padding, to find out what the path carries (at least 320 bytes).
+    /// It goes with the retransmissions, where it disturbs nobody's sequence. `None`: there is no
+    /// such stream.
+    pub fn seal_padding(&mut self, out: &mut [u8]) -> Option<usize> {
+        let Phase::Connected(srtp) = &self.phase else { return None };
+        let slot = self.negotiation.padding_slot()?;
+        let line = self.negotiation.line_mut(slot)?;
+        let live = line.live()?;
+        let payload_type = live.rtx_payload_type?;
+        if out.len() < MAX_HEADER + PADDING.len() + MAX_OVERHEAD {
+            return None;
+        }
+        let index = line.claim_rtx();
+        let ssrc = line.rtx_ssrc;
+        let timestamp = line.last_timestamp.unwrap_or_default();
+        let header = Forwarded { sequence: index as u16, timestamp, marker: false };
+        let number = number(self.estimator.as_deref_mut(), live, self.clock, PADDING.len());
+        let header_len = write_header(out, payload_type, header, ssrc, number)?;
+        out[0] |= PADDING_FLAG;
+        srtp.seal_rtp((ssrc, index), header_len, &[], &PADDING, out)
     }
 
     /// A sender report for this slot (at least 128 bytes); `ntp` (64 bit) and `rtp_timestamp`

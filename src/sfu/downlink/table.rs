@@ -82,7 +82,20 @@ pub(crate) enum Answered {
     /// It is there but not received on.
     Inactive,
     /// By these payload types; RTX (RFC 4588) only where the client has it.
-    Accepted { payload_type: u8, rtx_payload_type: Option<u8> },
+    Accepted {
+        payload_type: u8,
+        rtx_payload_type: Option<u8>,
+        /// With the header extension of transport-wide numbers.
+        transport_cc: bool,
+    },
+}
+
+/// What packets of a line look like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Live {
+    pub(crate) payload_type: u8,
+    pub(crate) rtx_payload_type: Option<u8>,
+    pub(crate) transport_cc: bool,
 }
 
 /// What a line needs to begin with; all of it random.
@@ -114,7 +127,7 @@ pub(crate) struct Line {
     first_sequence: u16,
     /// When the line began, and the timestamp that stands for it.
     anchor: (Instant, u32),
-    last_timestamp: Option<u32>,
+    pub(crate) last_timestamp: Option<u32>,
     pub(crate) n_packets: u32,
     pub(crate) n_octets: u32,
     pub(crate) report: Option<Report>,
@@ -149,13 +162,15 @@ impl Line {
         sends && self.answered != Answered::Refused
     }
 
-    /// Payload types, while packets may be sent on it.
+    /// What was negotiated, while packets may be sent on it.
     #[inline]
-    pub(crate) fn live(&self) -> Option<(u8, Option<u8>)> {
+    pub(crate) fn live(&self) -> Option<Live> {
         match (self.answered, self.offered, &self.shown) {
-            (Answered::Accepted { payload_type, rtx_payload_type }, Some(true), Some(_)) => {
-                Some((payload_type, rtx_payload_type))
-            }
+            (
+                Answered::Accepted { payload_type, rtx_payload_type, transport_cc },
+                Some(true),
+                Some(_),
+            ) => Some(Live { payload_type, rtx_payload_type, transport_cc }),
             _ => None,
         }
     }

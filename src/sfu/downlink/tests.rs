@@ -11,6 +11,7 @@ use super::{negotiation::tests::track, *};
 use crate::sfu::{dtls::tests::Random, forward::Forwarded};
 use browser::Browser;
 
+mod arrivals;
 mod browser;
 
 const LATENCY: Duration = Duration::from_millis(5);
@@ -133,7 +134,7 @@ impl Pair {
 
     fn send_rtp(&mut self, slot: Slot, header: Forwarded, payload: &[u8]) -> Option<usize> {
         let mut out = [0; 1500];
-        let length = self.down.seal_rtp(slot, header, payload, &mut out)?;
+        let length = self.down.seal_rtp(slot, header, &[], payload, &mut out)?;
         self.network.push((self.now + LATENCY, false, out[..length].to_vec()));
         Some(length)
     }
@@ -181,7 +182,7 @@ fn a_browser_connects_receives_and_is_heard() {
 
     // RTX: the library hides it from the application and gives back the packet itself.
     let mut out = [0; 1500];
-    let length = pair.down.seal_rtx(video, header(first + 9), &payload, &mut out).unwrap();
+    let length = pair.down.seal_rtx(video, header(first + 9), &[], &payload, &mut out).unwrap();
     pair.network.push((pair.now, false, out[..length].to_vec()));
     assert!(pair.run(Duration::from_secs(1), |pair| pair.browser.received.len() == 7));
     let again = &pair.browser.received[6];
@@ -240,7 +241,7 @@ fn silence_is_quiet_then_closed_and_a_return_heals() {
     assert_eq!(pair.down.path(pair.now), Path::Closed);
     assert!(pair.down.closed_because().unwrap().contains("30 s"));
     assert_eq!(pair.down.poll_timeout(), None);
-    assert_eq!(pair.down.seal_rtp(0, header(1), b"x", &mut [0; 100]), None);
+    assert_eq!(pair.down.seal_rtp(0, header(1), &[], b"x", &mut [0; 100]), None);
 }
 
 #[test]
@@ -274,7 +275,7 @@ fn another_certificate_than_the_answer_names_is_refused() {
     assert!(!pair.events.contains(&DownEvent::Connected));
     assert!(pair.down.closed_because().unwrap().contains("certificate"));
     assert_eq!(pair.down.slot(&video.shown.track), None);
-    assert_eq!(pair.down.seal_rtp(0, header(1), b"secret", &mut [0; 100]), None);
+    assert_eq!(pair.down.seal_rtp(0, header(1), &[], b"secret", &mut [0; 100]), None);
 }
 
 /// Signaling may be slower than ICE and DTLS.

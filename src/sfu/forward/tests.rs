@@ -4,12 +4,15 @@ use bytes::Bytes;
 
 use super::*;
 
+mod layers;
+
 const KEY: bool = true;
 const DELTA: bool = false;
 
 fn packet(codec: Codec, ssrc: u32, index: u64, keyframe: bool, arrived: Instant) -> Packet {
     Packet {
         ssrc,
+        layer: 0,
         sequence: index as u16,
         timestamp: (index as u32).wrapping_mul(3000),
         marker: index.is_multiple_of(3),
@@ -30,7 +33,7 @@ fn check(codec: Codec, steps: &[(u32, u64, bool, Option<u16>)]) {
         let sequence = forwarder.forward(index, &packet).map(|header| header.sequence);
         assert_eq!(sequence, expected, "{codec:?}, step {step}");
         if let Some(sequence) = sequence {
-            assert_eq!(forwarder.index_of(sequence), Some(index), "step {step}");
+            assert_eq!(forwarder.index_of(sequence), Some((0, index)), "step {step}");
         }
     }
 }
@@ -93,11 +96,11 @@ fn after_a_skip_video_waits_and_audio_goes_on() {
     let now = Instant::now();
     for (codec, expected) in [(Codec::H264, None), (Codec::Opus, Some(101))] {
         let mut forwarder = Forwarder::new(100, 5000);
-        assert!(forwarder.wants_keyframe());
+        assert!(forwarder.wants_keyframe().is_some());
         forwarder.forward(40, &packet(codec, 1, 40, KEY, now)).expect("it begins");
-        assert!(!forwarder.wants_keyframe());
+        assert!(forwarder.wants_keyframe().is_none());
         forwarder.skip_to_keyframe();
-        assert!(forwarder.wants_keyframe());
+        assert!(forwarder.wants_keyframe().is_some());
         let next = forwarder.forward(45, &packet(codec, 1, 45, DELTA, now));
         assert_eq!(next.map(|header| header.sequence), expected, "{codec:?}");
         let key = forwarder.forward(50, &packet(codec, 1, 50, KEY, now)).expect("a keyframe");
@@ -105,7 +108,7 @@ fn after_a_skip_video_waits_and_audio_goes_on() {
         // The clock of one source goes on as it does, whatever was left out.
         let timestamp = 5000 + 10 * 3000;
         assert_eq!((key.sequence, key.timestamp), (sequence, timestamp), "{codec:?}");
-        assert!(!forwarder.wants_keyframe());
+        assert!(forwarder.wants_keyframe().is_none());
     }
 }
 
@@ -129,11 +132,11 @@ fn another_track_in_the_same_place_goes_on_too() {
     let mut forwarder = Forwarder::new(100, 0);
     forwarder.forward(4000, &packet(Codec::Vp8, 1, 4000, KEY, now)).expect("a keyframe");
     forwarder.change_track();
-    assert!(forwarder.wants_keyframe());
+    assert!(forwarder.wants_keyframe().is_some());
     assert_eq!(forwarder.index_of(100), None, "it is another track's packet");
     assert_eq!(forwarder.forward(16, &packet(Codec::Vp8, 9, 16, DELTA, now)), None);
     let next = forwarder.forward(17, &packet(Codec::Vp8, 9, 17, KEY, now)).expect("a keyframe");
-    assert_eq!((next.sequence, forwarder.index_of(101)), (101, Some(17)));
+    assert_eq!((next.sequence, forwarder.index_of(101)), (101, Some((0, 17))));
 }
 
 struct Random(u64);
@@ -201,14 +204,14 @@ fn whatever_comes_the_viewer_sees_one_whole_stream() {
                 assert_eq!(out, newest, "seed {seed}: it begins where it was told to");
             }
             let is_new = ahead > 0 || sent.is_empty();
-            if waits && is_new && codec != Codec::Opus {
+            if waits.is_some() && is_new && codec != Codec::Opus {
                 assert!(keyframe, "seed {seed}: video goes on with a keyframe");
             }
             assert!(u64::from(ahead.unsigned_abs()) <= WINDOW, "seed {seed}: a leap of {ahead}");
             let known = sent.insert(out, (index, ssrc, header));
             assert_eq!(known, None, "seed {seed}: sequence {out} went out twice");
             newest = newest.max(out);
-            assert_eq!(forwarder.index_of(header.sequence), Some(index), "seed {seed}");
+            assert_eq!(forwarder.index_of(header.sequence), Some((0, index)), "seed {seed}");
             assert_eq!(forwarder.again(index, &packet), Some(header), "seed {seed}");
         }
         assert!(sent.len() > 100, "seed {seed}: {} packets", sent.len());

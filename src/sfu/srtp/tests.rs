@@ -57,7 +57,7 @@ fn gcm_seals_as_in_the_rfc() {
     let header = bytes("8040f17b 8041f8d3 5501a0b2");
     let mut out = vec![0; RTP_HEADER + payload.len() + MAX_OVERHEAD];
     out[..RTP_HEADER].copy_from_slice(&header);
-    let length = srtp.seal_rtp(0x5501_a0b2, 0xf17b, payload, &mut out).unwrap();
+    let length = srtp.seal_rtp((0x5501_a0b2, 0xf17b), RTP_HEADER, &[], payload, &mut out).unwrap();
     let expected = "8040f17b 8041f8d3 5501a0b2 f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f \
                     42a5f47a 51c7d19b 36de3adf 8833899d 7f27beb1 6a9152cf 765ee439 0cce";
     assert_eq!(out[..length], bytes(expected));
@@ -113,7 +113,7 @@ fn the_library_opens_what_we_seal_and_we_open_what_it_seals() {
             out[2..4].copy_from_slice(&(index as u16).to_be_bytes());
             out[8..12].copy_from_slice(&77u32.to_be_bytes());
             let header = out[..RTP_HEADER].to_vec();
-            let length = ours.seal_rtp(77, index, b"picture", &mut out).unwrap();
+            let length = ours.seal_rtp((77, index), RTP_HEADER, b"pic", b"ture", &mut out).unwrap();
             let opened = theirs.decrypt_rtp(&out[..length]).unwrap();
             assert_eq!(opened, [&header[..], b"picture"].concat(), "{profile:?} {index}");
         }
@@ -143,7 +143,7 @@ fn the_library_opens_what_we_seal_and_we_open_what_it_seals() {
 fn a_buffer_that_is_too_small_is_no_packet() {
     for profile in [Profile::Gcm, Profile::Cm] {
         let mut srtp = Srtp::new(profile, &keying(profile)).unwrap();
-        assert_eq!(srtp.seal_rtp(1, 1, &[0; 100], &mut [0; 112]), None);
+        assert_eq!(srtp.seal_rtp((1, 1), RTP_HEADER, &[], &[0; 100], &mut [0; 112]), None);
         assert_eq!(srtp.seal_rtcp(1, 28, &mut [0; 30]), None);
         assert!(Srtp::new(profile, &[0; 55]).is_none());
     }

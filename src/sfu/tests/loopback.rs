@@ -99,8 +99,13 @@ async fn publish_and_watch() {
     }
 
     let mut down = Peer::new(&shared, "down").await;
-    let mut want =
-        DownWant { generation: 1, watch: BTreeSet::from([publisher]), answer: None, offer: None };
+    let mut want = DownWant {
+        generation: 1,
+        watch: BTreeSet::from([publisher]),
+        tiles: Arc::default(),
+        answer: None,
+        offer: None,
+    };
     room.desire(viewer, Desired { up: None, down: Some(want.clone()) });
     // The track is offered as soon as its codec is known, and that by its first packet.
     up.client.send_rtp(&keyframe(1));

@@ -2,6 +2,8 @@
 //! hour ahead of the wall clock, so that reading the wall clock fails loudly.
 
 pub(crate) mod client;
+mod layers;
+mod link;
 mod loopback;
 mod loss;
 mod peer;

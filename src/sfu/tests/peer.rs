@@ -45,6 +45,10 @@ pub(super) struct Peer {
     pub(super) sections: Vec<Section>,
     pub(super) streams: HashMap<u32, Stream>,
     pub(super) n_plis: usize,
+    /// The SSRCs that keyframes were asked of.
+    pub(super) plis: Vec<u32>,
+    /// Transport-wide numbers that came, and when.
+    pub(super) arrivals: Vec<(u16, Instant)>,
     pub(super) n_sender_reports: usize,
     pub(super) closed: bool,
     /// Of 100 datagrams to it after connecting, so many are lost.
@@ -65,6 +69,8 @@ impl Peer {
             sections: Vec::new(),
             streams: HashMap::new(),
             n_plis: 0,
+            plis: Vec::new(),
+            arrivals: Vec::new(),
             n_sender_reports: 0,
             closed: false,
             loss_percent: 0,
@@ -76,7 +82,12 @@ impl Peer {
 
     pub(super) fn take(&mut self, now: Instant, datagram: &[u8]) {
         match self.client.handle(now, datagram) {
-            Incoming::Rtp(packet) => self.take_rtp(&packet),
+            Incoming::Rtp(packet) => {
+                if let [.., 0xbe, 0xde, 0, 1, _, high, low, _] = packet[..packet.len().min(20)] {
+                    self.arrivals.push((u16::from_be_bytes([high, low]), now));
+                }
+                self.take_rtp(&packet);
+            }
             Incoming::Rtcp(packet) => self.take_rtcp(&packet),
             Incoming::Closed => self.closed = true,
             Incoming::Nothing => {}
@@ -88,6 +99,9 @@ impl Peer {
         let media = self.sections.iter().find(|section| section.rtx_ssrc == Some(header.ssrc));
         if let Some(section) = media {
             assert_eq!(Some(header.payload_type), section.rtx_payload_type);
+            if packet[0] & 0x20 != 0 {
+                return; // padding of a probe
+            }
             let original = u16::from_be_bytes([payload[0], payload[1]]);
             let stream = self.streams.entry(section.ssrc).or_default();
             stream.n_repaired += 1;
@@ -104,7 +118,11 @@ impl Peer {
         while let [first, kind, high, low, ..] = *compound {
             let len = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
             match (kind, first & 31) {
-                (206, 1) => self.n_plis += 1,
+                (206, 1) => {
+                    self.n_plis += 1;
+                    let ssrc = compound[8..12].try_into().expect("a PLI names its stream");
+                    self.plis.push(u32::from_be_bytes(ssrc));
+                }
                 (200, _) => self.n_sender_reports += 1,
                 _ => {}
             }

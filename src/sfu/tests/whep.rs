@@ -29,7 +29,7 @@ impl World {
     fn offers(&mut self, revision: u32, sdp: &str, watch: MemberId) {
         let offer = Some((revision, sdp.into()));
         let watch = BTreeSet::from([watch]);
-        let down = DownWant { generation: 1, watch, answer: None, offer };
+        let down = DownWant { generation: 1, watch, tiles: [].into(), answer: None, offer };
         self.wants.entry(VIEWER).or_default().down = Some(down);
         self.apply(VIEWER);
         self.until("the offer is answered", |world| world.answer_to(revision).is_some());

@@ -1,13 +1,13 @@
 //! A worker's heart and its clients in one memory: time, network and loss are the test's.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{client::ClientShared, peer::Peer};
+use super::{client::ClientShared, link::Link, peer::Peer};
 use crate::{
     ids::MemberId,
     protocol::{PublishTrack, TrackSource},
@@ -81,6 +81,8 @@ pub(super) struct World {
     /// News in the order they came.
     pub(super) n_news: usize,
     random: u64,
+    /// Paths that carry less than everything.
+    pub(super) links: HashMap<SocketAddr, Link>,
 }
 
 impl World {
@@ -100,6 +102,7 @@ impl World {
             seen: BTreeMap::new(),
             n_news: 0,
             random: 0x2545_f491_4f6c_dd1d,
+            links: HashMap::new(),
         }
     }
 
@@ -127,10 +130,19 @@ impl World {
 
     /// A member that publishes one VP8 track, connected.
     pub(super) fn publisher(&mut self, number: u16) -> Source {
+        self.publisher_with(number, |offer| offer)
+    }
+
+    /// The same with another offer.
+    pub(super) fn publisher_with(
+        &mut self,
+        number: u16,
+        change: impl Fn(String) -> String,
+    ) -> Source {
         let member = MemberId(number.into());
         let ssrc = 1000 + u32::from(number);
         let mut peer = Peer::new(self.now, &self.shared, number);
-        let offer = peer.client.offer(&[("0", "VP8", ssrc)]);
+        let offer = change(peer.client.offer(&[("0", "VP8", ssrc)]));
         let track = PublishTrack { mid: "0".parse().expect("a mid"), source: TrackSource::Camera };
         let up =
             UpWant { generation: 1, revision: 1, offer: offer.into(), tracks: Arc::new([track]) };
@@ -152,7 +164,8 @@ impl World {
         let member = MemberId(number.into());
         self.downs.insert(member, Peer::new(self.now, &self.shared, number + 1000));
         let watch: BTreeSet<MemberId> = watch.iter().copied().collect();
-        let down = DownWant { generation: 1, watch, answer: None, offer: None };
+        let down =
+            DownWant { generation: 1, watch, tiles: Arc::default(), answer: None, offer: None };
         self.wants.entry(member).or_default().down = Some(down);
         self.apply(member);
         member
@@ -218,7 +231,17 @@ impl World {
     /// A wake-up, the network, the clients' signaling, and [`STEP`] later.
     pub(super) fn step(&mut self) {
         self.wake();
+        let mut arriving = Vec::new();
         for (to, datagram) in std::mem::take(&mut self.wire.datagrams) {
+            match self.links.get_mut(&to) {
+                Some(link) => link.take(self.now, datagram),
+                None => arriving.push((to, datagram)),
+            }
+        }
+        for (to, link) in &mut self.links {
+            arriving.extend(link.arrived(self.now).map(|datagram| (*to, datagram)));
+        }
+        for (to, datagram) in arriving {
             let dice = self.random() % 100;
             let now = self.now;
             let mut peers = self.ups.values_mut().chain(self.downs.values_mut());

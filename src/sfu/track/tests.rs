@@ -11,6 +11,7 @@ fn track() -> SourceTrack {
 fn packet(ssrc: u32, sequence: u16, keyframe: bool, arrived: Instant) -> Packet {
     Packet {
         ssrc,
+        layer: 0,
         sequence,
         timestamp: u32::from(sequence / 4) * 3000,
         marker: sequence % 4 == 3,

@@ -91,6 +91,13 @@ fn write_accepted(
     if accepted.reduced_size {
         sdp.write_str("a=rtcp-rsize\r\n")?;
     }
+    // RFC 8853 section 5.3.2: what is offered to be sent is taken, all of it.
+    for rid in &accepted.rids {
+        write!(sdp, "a=rid:{rid} recv\r\n")?;
+    }
+    if !accepted.rids.is_empty() && accepted.sends {
+        write!(sdp, "a=simulcast:recv {}\r\n", accepted.rids.join(";"))?;
+    }
     let has_transport_cc = accepted.extensions.iter().any(|(_, e)| *e == Extension::TransportCc);
     for codec in &accepted.codecs {
         let payload_type = codec.payload_type;

@@ -18,6 +18,8 @@ pub enum UpEvent {
     SenderReport {
         /// The m-section that it is about.
         mid: Mid,
+        /// The layer, as in [`Packet::layer`].
+        layer: u8,
         /// NTP time, 64 bit.
         ntp: u64,
         /// The RTP time that belongs to it.

@@ -28,6 +28,7 @@ use crate::{
     ids::Mid,
     protocol::MediaKind,
     sfu::{
+        bandwidth::MAX_LAYERS,
         packet::{Codec, Packet},
         payload,
         rtp::Header,
@@ -51,7 +52,7 @@ pub(super) struct Media {
     writes: VecDeque<Vec<u8>>,
     events: VecDeque<UpEvent>,
     /// Keyframes asked for before the SSRC was known.
-    wanted: HashSet<Mid>,
+    wanted: HashSet<(Mid, u8)>,
     /// All sections take RTCP that is no whole compound (RFC 5506).
     is_reduced: bool,
     cname: Box<str>,
@@ -95,20 +96,25 @@ impl Media {
             };
             let known = former.iter().position(|known| known.mid == section.mid);
             let known = known.map(|index| former.swap_remove(index));
-            let declared = accepted.sources.first().map(|(ssrc, _)| *ssrc);
-            let learned = known.as_ref().and_then(|known| known.primary);
-            let is_declared =
-                learned.is_some_and(|ssrc| accepted.sources.iter().any(|(s, _)| *s == ssrc));
+            let n_layers = accepted.rids.len().max(1);
+            let mut primary = [None; MAX_LAYERS];
+            for (layer, primary) in primary.iter_mut().enumerate().take(n_layers) {
+                let declared = accepted.sources.get(layer).map(|(ssrc, _)| *ssrc);
+                let learned = known.as_ref().and_then(|known| known.primary[layer]);
+                let is_declared =
+                    learned.is_some_and(|ssrc| accepted.sources.iter().any(|(s, _)| *s == ssrc));
+                *primary = if is_declared { learned } else { declared.or(learned) };
+            }
             self.sections.push(Published {
                 mid: section.mid.clone(),
-                primary: if is_declared { learned } else { declared.or(learned) },
+                primary,
                 fir_sequence: known.map_or(0, |known| known.fir_sequence),
                 accepted,
             });
         }
         self.is_reduced = self.sections.iter().all(|section| section.accepted.reduced_size);
         self.streams.unplace();
-        self.wanted.retain(|mid| self.sections.iter().any(|section| section.mid == *mid));
+        self.wanted.retain(|(mid, _)| self.sections.iter().any(|section| section.mid == *mid));
     }
 
     /// The m-sections that publish, in their order.
@@ -160,15 +166,16 @@ impl Media {
     /// Asks the publisher for a keyframe: PLI (RFC 4585 section 6.3.1), or FIR (RFC 5104 section
     /// 4.3.1) where only that was offered. Before the first packet of an undeclared SSRC it waits
     /// for that.
-    pub(super) fn request_keyframe(&mut self, mid: &Mid) {
+    pub(super) fn request_keyframe(&mut self, mid: &Mid, layer: u8) {
         let Some(section) = self.sections.iter_mut().find(|section| section.mid == *mid) else {
             return;
         };
         if section.accepted.kind != MediaKind::Video {
             return;
         }
-        let Some(ssrc) = section.primary else {
-            self.wanted.insert(mid.clone());
+        let Some(primary) = section.primary.get(usize::from(layer)) else { return };
+        let Some(ssrc) = *primary else {
+            self.wanted.insert((mid.clone(), layer));
             return;
         };
         let codecs = &section.accepted.codecs;
@@ -206,7 +213,9 @@ impl Media {
         let (ssrc, sequence, codec) = if place.repairs {
             // RFC 4588 section 4: the original sequence number comes first.
             let Some(original) = body.first_chunk::<2>().copied() else { return };
-            let Some(ssrc) = place.primary.or(section.primary) else { return };
+            let Some(ssrc) = place.primary.or(section.primary[usize::from(place.layer)]) else {
+                return;
+            };
             let Some(codec) = section.repaired_codec(header.payload_type) else { return };
             let codec = codec.codec;
             let sequence = u16::from_be_bytes(original);
@@ -228,9 +237,18 @@ impl Media {
             return;
         }
         if !place.repairs {
-            section.primary = Some(ssrc);
+            section.primary[usize::from(place.layer)] = Some(ssrc);
         }
-        self.emit(now, header, place.section, ssrc, sequence, codec, said.level, body);
+        self.emit(
+            now,
+            header,
+            (place.section, place.layer),
+            ssrc,
+            sequence,
+            codec,
+            said.level,
+            body,
+        );
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a packet is")]
@@ -238,7 +256,7 @@ impl Media {
         &mut self,
         now: Instant,
         header: &Header<'_>,
-        section: usize,
+        (section, layer): (usize, u8),
         ssrc: u32,
         sequence: u16,
         codec: Codec,
@@ -247,11 +265,13 @@ impl Media {
     ) {
         let keyframe = payload::begins_keyframe(codec, &payload);
         let mid = self.sections[section].mid.clone();
-        if !self.wanted.is_empty() && self.wanted.remove(&mid) && !keyframe {
-            self.request_keyframe(&mid);
+        let waited = !self.wanted.is_empty() && self.wanted.remove(&(mid.clone(), layer));
+        if waited && !keyframe {
+            self.request_keyframe(&mid, layer);
         }
         let packet = Packet {
             ssrc,
+            layer,
             sequence,
             timestamp: header.timestamp,
             marker: header.marker,
@@ -274,7 +294,8 @@ impl Media {
             if !place.repairs && events.len() < MAX_EVENTS {
                 let mid = sections[place.section].mid.clone();
                 let rtcp::Clocks { ntp, rtp_timestamp, .. } = clocks;
-                events.push_back(UpEvent::SenderReport { mid, ntp, rtp_timestamp });
+                let layer = place.layer;
+                events.push_back(UpEvent::SenderReport { mid, layer, ntp, rtp_timestamp });
             }
         });
     }

@@ -216,11 +216,17 @@ impl Uplink {
         })
     }
 
-    /// Asks the publisher for a keyframe of `mid` (RFC 4585 section 6.3.1). Coalescing, and asking
+    /// Asks the publisher for a keyframe of a layer of `mid` (RFC 4585 section 6.3.1). Coalescing, and asking
     /// again where nothing came of it, is the track's affair.
-    pub fn request_keyframe(&mut self, _now: Instant, mid: &Mid, out: &mut dyn Transmit) {
+    pub fn request_keyframe(
+        &mut self,
+        _now: Instant,
+        mid: &Mid,
+        layer: u8,
+        out: &mut dyn Transmit,
+    ) {
         if matches!(self.phase, Phase::Connected(_)) {
-            self.media.request_keyframe(mid);
+            self.media.request_keyframe(mid, layer);
             self.flush(out);
         }
     }

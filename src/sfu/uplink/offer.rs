@@ -60,6 +60,8 @@ pub(super) struct Accepted {
     pub(super) extensions: Vec<(u8, Extension)>,
     /// Declared SSRCs, each with that of its retransmissions.
     pub(super) sources: Vec<(u32, Option<u32>)>,
+    /// Layers of simulcast (RFC 8853), the lowest first; empty where there is one encoding.
+    pub(super) rids: Vec<String>,
 }
 
 /// A codec under its payload type.
@@ -85,14 +87,21 @@ pub(super) enum Extension {
     AudioLevel,
     /// Arrival feedback for the sender's estimate of bandwidth.
     TransportCc,
+    /// Names a layer (RFC 8852).
+    Rid,
+    /// Names the layer that a retransmission is of (RFC 8852).
+    RepairedRid,
 }
 
 impl Extension {
-    const ALL: [Self; 3] = [Self::Mid, Self::AudioLevel, Self::TransportCc];
+    const ALL: [Self; 5] =
+        [Self::Mid, Self::AudioLevel, Self::TransportCc, Self::Rid, Self::RepairedRid];
 
     pub(super) fn uri(self) -> &'static str {
         match self {
             Self::Mid => "urn:ietf:params:rtp-hdrext:sdes:mid",
+            Self::Rid => "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+            Self::RepairedRid => "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
             Self::AudioLevel => "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
             Self::TransportCc => {
                 "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
@@ -277,6 +286,7 @@ fn accept(kind: MediaKind, part: &Part<'_>, formats: &str) -> Result<Option<Acce
         codecs,
         extensions,
         sources: sources(part),
+        rids: simulcast::rids(part),
     }))
 }
 
@@ -358,5 +368,6 @@ fn fingerprint<'a>(
 }
 
 mod codecs;
+mod simulcast;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,18 @@
 //! PURE. An m-section that publishes, and which packets are its.
 
 use super::offer::{Accepted, Extension, OfferedCodec};
-use crate::{ids::Mid, sfu::rtp::Header};
+use crate::{
+    ids::Mid,
+    sfu::{bandwidth::MAX_LAYERS, rtp::Header},
+};
 
 /// An m-section that publishes.
 #[derive(Debug)]
 pub(super) struct Published {
     pub(super) mid: Mid,
     pub(super) accepted: Accepted,
-    /// The SSRC that packets came from last, else the first that was declared.
-    pub(super) primary: Option<u32>,
+    /// The SSRC that packets of each layer came from last, else the one that was declared.
+    pub(super) primary: [Option<u32>; MAX_LAYERS],
     pub(super) fir_sequence: u8,
 }
 
@@ -42,6 +45,27 @@ impl Published {
     fn declares(&self, ssrc: u32) -> bool {
         let mut sources = self.accepted.sources.iter();
         sources.any(|(primary, rtx)| *primary == ssrc || *rtx == Some(ssrc))
+    }
+
+    /// The layer that a packet says it is of (RFC 8852): by its name, else by the order of the
+    /// declared SSRCs, which is that of the layers. 0 where there is one encoding; `None` for a
+    /// packet that does not say, and a name that was not offered.
+    pub(super) fn layer(&self, header: &Header<'_>) -> Option<u8> {
+        let rids = &self.accepted.rids;
+        if rids.is_empty() {
+            return Some(0);
+        }
+        let said = [Extension::Rid, Extension::RepairedRid]
+            .into_iter()
+            .find_map(|extension| header.extension(self.extension(extension)?));
+        let place =
+            match said {
+                Some(said) => rids.iter().position(|rid| rid.as_bytes() == said),
+                None => self.accepted.sources.iter().position(|(primary, rtx)| {
+                    *primary == header.ssrc || *rtx == Some(header.ssrc)
+                }),
+            };
+        place.filter(|place| *place < rids.len()).and_then(|place| u8::try_from(place).ok())
     }
 
     fn is_named_by(&self, header: &Header<'_>) -> bool {

@@ -16,6 +16,8 @@ use crate::sfu::{rtp::Header, srtp::MAX_SOURCES};
 pub(super) struct Place {
     /// Index of its section.
     pub(super) section: usize,
+    /// Which layer of it.
+    pub(super) layer: u8,
     /// The payload type of the packet that it was sorted by.
     payload_type: u8,
     /// It carries retransmissions (RFC 4588).
@@ -35,6 +37,8 @@ pub(super) struct Stream {
     pub(super) reception: Reception,
     pub(super) missing: Missing,
     place: Option<Place>,
+    /// The layer that it was of: browsers stop saying so once they are understood.
+    layer: u8,
 }
 
 /// All sources.
@@ -98,11 +102,12 @@ impl Streams {
                 return Some(at);
             }
             // Another codec of the same section, or nothing of ours.
-            let place = place_in(sections, place.section, header)?;
+            let place = place_in(sections, place.section, header, Some(place.layer))?;
             self.streams[at].place = Some(place);
             return Some(at);
         }
-        let place = place_in(sections, published::section_of(sections, header)?, header)?;
+        let layer = known.map(|at| self.streams[at].layer);
+        let place = place_in(sections, published::section_of(sections, header)?, header, layer)?;
         if let Some(at) = known {
             self.streams[at].place = Some(place);
             return Some(at);
@@ -121,13 +126,19 @@ impl Streams {
             reception: Reception::new(codec.codec.clock_rate(), index),
             missing: Missing::default(),
             place: Some(place),
+            layer: place.layer,
         });
         self.recent = self.streams.len() - 1;
         Some(self.recent)
     }
 }
 
-fn place_in(sections: &[Published], index: usize, header: &Header<'_>) -> Option<Place> {
+fn place_in(
+    sections: &[Published],
+    index: usize,
+    header: &Header<'_>,
+    known_layer: Option<u8>,
+) -> Option<Place> {
     let section = sections.get(index)?;
     let payload_type = header.payload_type;
     let repairs = section.codec(payload_type).is_none();
@@ -136,5 +147,7 @@ fn place_in(sections: &[Published], index: usize, header: &Header<'_>) -> Option
     }
     let (number_id, level_id) = extension_ids(section, payload_type);
     let primary = if repairs { section.repaired_source(header.ssrc) } else { None };
-    Some(Place { section: index, payload_type, repairs, primary, number_id, level_id })
+    let known_layer = known_layer.filter(|layer| usize::from(*layer) < section.accepted.rids.len());
+    let layer = section.layer(header).or(known_layer)?;
+    Some(Place { section: index, layer, payload_type, repairs, primary, number_id, level_id })
 }

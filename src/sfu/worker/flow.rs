@@ -18,7 +18,10 @@ use super::{
 use crate::{
     ids::Mid,
     protocol::MediaKind,
-    sfu::{Path, demux::Class, downlink::DownEvent, packet::Packet, uplink::UpEvent},
+    sfu::{
+        Path, bandwidth::MAX_LAYERS, demux::Class, downlink::DownEvent, packet::Packet,
+        uplink::UpEvent,
+    },
     telemetry::metrics::metrics,
 };
 
@@ -148,9 +151,11 @@ impl Room {
         {
             match event {
                 UpEvent::Rtp { mid, packet } => self.take_packet(now, index, &mid, packet),
-                UpEvent::SenderReport { mid, ntp, rtp_timestamp } => {
-                    if let Some(number) = self.publishers[index].track(&mid) {
-                        self.tracks[number].track.sender_report(ntp, rtp_timestamp);
+                UpEvent::SenderReport { mid, layer, ntp, rtp_timestamp } => {
+                    if let Some(number) = self.publishers[index].track(&mid)
+                        && let Some(track) = self.tracks[number].layer_mut(layer)
+                    {
+                        track.sender_report(ntp, rtp_timestamp);
                     }
                 }
                 UpEvent::Connected | UpEvent::Closed => path_changed = true,
@@ -169,14 +174,14 @@ impl Room {
         metrics().packets_in.inc();
         let Some(number) = self.publishers[publisher].track(mid) else { return };
         let published = &mut self.tracks[number];
-        published.heard = Some(now);
-        let Some(index) = published.track.push(packet) else { return };
+        let (layer, codec) = (packet.layer, Some(packet.codec));
+        let Some(index) = published.push(now, packet) else { return };
         if published.fresh.is_empty() {
             self.fresh.push(number);
         }
-        published.fresh.push(index);
-        if published.codec != published.track.codec() {
-            published.codec = published.track.codec();
+        published.fresh.push((layer, index));
+        if published.codec != codec {
+            published.codec = codec;
             self.tables_stale = true;
             self.changed.insert(published.track.id().member);
         }
@@ -196,13 +201,16 @@ impl Room {
                     viewer.slots_stale = true;
                     self.changed.insert(viewer.member);
                 }
-                DownEvent::KeyframeWanted(slot) => self.wanted.extend(viewer.track_of(slot)),
+                DownEvent::KeyframeWanted(slot) => self.wanted.extend(viewer.layer_of(slot)),
                 DownEvent::Nack(slot, sequences) => viewer.nack(slot, sequences),
                 DownEvent::Closed => path_changed = true,
             }
         }
         if viewer.slots_stale {
             viewer.sync_slots(now, &self.tracks);
+            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
+        } else if viewer.has_less() {
+            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
         }
         self.busy |= viewer.has_work();
         let key = TimerKey::Down(self.index, index);
@@ -230,7 +238,9 @@ impl Room {
             }
         }
         changed.into_iter().for_each(|index| self.note_publisher(index));
+        self.tracks.iter_mut().for_each(|(_, published)| published.tick());
         for (index, viewer) in &mut self.viewers {
+            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
             if viewer.path != Path::Closed && viewer.set_path(viewer.downlink.path(now)) {
                 self.changed.insert(viewer.member);
             }
@@ -255,8 +265,12 @@ impl Room {
             return;
         }
         published.scheduled = None;
-        if published.track.keyframe_due(now) {
-            self.request_keyframe(now, number, context);
+        let mut due_layers = published.layer_numbers().filter(|layer| {
+            published.layer_mut(*layer).is_some_and(|track| track.keyframe_due(now))
+        });
+        let due_layers: [Option<u8>; MAX_LAYERS] = std::array::from_fn(|_| due_layers.next());
+        for layer in due_layers.into_iter().flatten() {
+            self.request_keyframe(now, number, layer, context);
         }
         self.schedule_track(now, number, context);
     }
@@ -264,16 +278,23 @@ impl Room {
     fn schedule_track(&mut self, now: Instant, number: usize, context: &mut Context<'_>) {
         let published = &mut self.tracks[number];
         let key = TimerKey::Track(self.index, number);
-        let due = published.track.poll_timeout();
+        let tracks = published.layer_numbers().filter_map(|layer| published.layer(layer));
+        let due = tracks.filter_map(|track| track.poll_timeout()).min();
         context.timers.schedule_again(now, key, due, &mut published.scheduled);
     }
 
-    fn request_keyframe(&mut self, now: Instant, number: usize, context: &mut Context<'_>) {
+    fn request_keyframe(
+        &mut self,
+        now: Instant,
+        number: usize,
+        layer: u8,
+        context: &mut Context<'_>,
+    ) {
         let published = &self.tracks[number];
         let Some(publisher) = self.publishers.get_mut(published.publisher) else { return };
         let Some(uplink) = &mut publisher.uplink else { return };
         metrics().keyframe_requests.inc();
-        uplink.request_keyframe(now, &published.track.id().mid, context.outbox);
+        uplink.request_keyframe(now, &published.track.id().mid, layer, context.outbox);
     }
 
     /// Seals everything that goes to viewers, then asks publishers for the keyframes that are
@@ -285,13 +306,14 @@ impl Room {
             self.tracks[number].fresh.clear();
         }
         let mut wanted = std::mem::take(&mut self.wanted);
-        for number in wanted.drain(..) {
+        for (number, layer) in wanted.drain(..) {
             let Some(published) = self.tracks.get_mut(number) else { continue };
             if published.track.kind() == MediaKind::Audio {
                 continue;
             }
-            if published.track.want_keyframe(now) {
-                self.request_keyframe(now, number, context);
+            let Some(track) = published.layer_mut(layer) else { continue };
+            if track.want_keyframe(now) {
+                self.request_keyframe(now, number, layer, context);
             }
             self.schedule_track(now, number, context);
         }
@@ -304,6 +326,7 @@ impl Room {
         }
         for (index, viewer) in &mut self.viewers {
             let key = ViewerKey { room: self.index, viewer: index as u32 };
+            viewer.downlink.set_clock(now);
             if viewer.has_work() {
                 viewer.flush_work(now, key, &self.tracks, &mut self.wanted, outbox, sink);
             }

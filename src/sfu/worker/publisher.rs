@@ -9,23 +9,8 @@ use super::{Shared, live, outbox::Outbox};
 use crate::{
     ids::{MemberId, Mid},
     protocol::{MediaKind, TrackSource},
-    sfu::{Path, SfuError, UpWant, packet::Codec, track::SourceTrack, uplink::Uplink},
+    sfu::{Path, SfuError, UpWant, uplink::Uplink},
 };
-
-/// A published track in its room.
-pub(crate) struct Published {
-    pub(crate) track: SourceTrack,
-    /// The connection that brings it, as the room numbers them.
-    pub(crate) publisher: usize,
-    /// Indices of packets that came in this wake-up.
-    pub(crate) fresh: Vec<u64>,
-    /// When the newest packet came.
-    pub(crate) heard: Option<Instant>,
-    /// As the viewers' tables have it.
-    pub(crate) codec: Option<Codec>,
-    /// The earliest entry in the worker's timers.
-    pub(crate) scheduled: Option<Instant>,
-}
 
 /// An `up` connection.
 pub(crate) struct Publisher {

@@ -12,12 +12,8 @@ use std::{
 use slab::Slab;
 
 use super::{
-    Context, RoomId,
-    flow::TICK,
-    publisher::{Published, Publisher},
-    signaling::down_seen,
-    timers::TimerKey,
-    viewer::Viewer,
+    Context, RoomId, flow::TICK, published::Published, publisher::Publisher, signaling::down_seen,
+    timers::TimerKey, viewer::Viewer,
 };
 use crate::{
     ids::{MemberId, Mid, TrackId},
@@ -54,8 +50,8 @@ pub(crate) struct Room {
     pub(crate) tracks: Slab<Published>,
     /// Tracks with packets of this wake-up.
     pub(crate) fresh: Vec<usize>,
-    /// Tracks that somebody needs a keyframe of.
-    pub(crate) wanted: Vec<usize>,
+    /// Tracks and layers that somebody needs a keyframe of.
+    pub(crate) wanted: Vec<(usize, u8)>,
     /// A viewer has something to be sealed beside fresh packets.
     pub(crate) busy: bool,
     /// Viewers' tables have to be made anew.
@@ -202,6 +198,9 @@ impl Room {
             }
         };
         self.take_sdp(now, index, &want, context);
+        if self.viewers[index].set_tiles(&want.tiles) {
+            self.viewers[index].choose_layers(now, &self.tracks, &mut self.wanted);
+        }
         self.pump_viewer(now, index, context);
     }
 
@@ -230,14 +229,7 @@ impl Room {
         if let Some((number, _)) = known {
             return number;
         }
-        self.tracks.insert(Published {
-            track: SourceTrack::new(id, kind, source),
-            publisher: 0,
-            fresh: Vec::new(),
-            heard: None,
-            codec: None,
-            scheduled: None,
-        })
+        self.tracks.insert(Published::new(SourceTrack::new(id, kind, source)))
     }
 
     fn keep_tracks(&mut self, member: MemberId, keep: impl Fn(&SourceTrack) -> bool) {
@@ -251,7 +243,7 @@ impl Room {
         for number in gone {
             self.tracks.remove(number);
             self.fresh.retain(|fresh| *fresh != number);
-            self.wanted.retain(|wanted| *wanted != number);
+            self.wanted.retain(|(wanted, _)| *wanted != number);
             for (_, viewer) in &mut self.viewers {
                 viewer.forget_track(number);
             }

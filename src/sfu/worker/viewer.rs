@@ -15,16 +15,19 @@ use std::{
 
 use slab::Slab;
 
+mod layers;
+
 use super::{
     Shared, live,
     outbox::{Outbox, Sink, ViewerKey},
-    publisher::Published,
+    published::Published,
 };
 use crate::{
     ids::MemberId,
-    protocol::MediaKind,
+    protocol::{MediaKind, TileSize},
     sfu::{
         DownWant, Path, SfuError,
+        bandwidth::Allocator,
         downlink::{Downlink, Slot},
         forward::Forwarder,
     },
@@ -39,9 +42,6 @@ const REPORT_ROOM: usize = 256;
 const MAX_RESENT: usize = 256;
 /// First and longest wait for a keyframe after packets could not be sent.
 const STALL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
-
-/// A track of which nothing came for so long is muted: no keyframe is asked of it again and again.
-const SENDS: Duration = Duration::from_secs(1);
 
 /// An m-line of this viewer.
 struct SlotState {
@@ -77,6 +77,10 @@ pub(crate) struct Viewer {
     report_due: bool,
     stalled_until: Option<Instant>,
     stall: Duration,
+    allocator: Allocator,
+    sizes: Arc<[TileSize]>,
+    /// The estimate that layers were last chosen by.
+    chosen_bps: f64,
 }
 
 impl Viewer {
@@ -108,6 +112,9 @@ impl Viewer {
             report_due: false,
             stalled_until: None,
             stall: STALL.0,
+            allocator: Allocator::default(),
+            sizes: Arc::default(),
+            chosen_bps: f64::INFINITY,
         }
     }
 
@@ -180,9 +187,10 @@ impl Viewer {
         }
     }
 
-    /// The track that a slot shows.
-    pub(crate) fn track_of(&self, slot: Slot) -> Option<usize> {
-        self.slots.get(slot)?.as_ref()?.track
+    /// The track that a slot shows, and of which layer.
+    pub(crate) fn layer_of(&self, slot: Slot) -> Option<(usize, u8)> {
+        let state = self.slots.get(slot)?.as_ref()?;
+        Some((state.track?, state.forwarder.target()?))
     }
 
     /// The viewer lacks these packets.
@@ -197,7 +205,8 @@ impl Viewer {
 
     /// True if something other than fresh packets waits to be sealed.
     pub(crate) fn has_work(&self) -> bool {
-        !self.starts.is_empty() || !self.nacks.is_empty() || self.report_due
+        let has_padding = self.downlink.is_padding_due();
+        !self.starts.is_empty() || !self.nacks.is_empty() || self.report_due || has_padding
     }
 
     /// Its packets could not be sent: video waits for a keyframe, and that for its turn.
@@ -216,36 +225,6 @@ impl Viewer {
         }
     }
 
-    /// Tracks that send but whose keyframe this viewer still waits for, unless it is stalled, are
-    /// pushed to `wanted`: it began with no keyframe in the cache, the source changed, or a stall is
-    /// over.
-    pub(crate) fn retry(
-        &mut self,
-        now: Instant,
-        tracks: &Slab<Published>,
-        wanted: &mut Vec<usize>,
-    ) {
-        if let Some(until) = self.stalled_until {
-            if now < until {
-                return;
-            }
-            if now > until + STALL.1 {
-                // Nothing was refused for long: the next stall is a new one.
-                self.stalled_until = None;
-                self.stall = STALL.0;
-            }
-        }
-        for state in self.slots.iter().flatten() {
-            let Some(index) = state.track else { continue };
-            let Some(published) = tracks.get(index) else { continue };
-            let sends = published.heard.is_some_and(|heard| now < heard + SENDS);
-            let is_video = published.track.kind() == MediaKind::Video;
-            if is_video && sends && state.forwarder.wants_keyframe() {
-                wanted.push(index);
-            }
-        }
-    }
-
     /// Seals starts, packets asked for again, and reports. Tracks that need a keyframe first are
     /// pushed to `wanted`.
     pub(crate) fn flush_work(
@@ -253,7 +232,7 @@ impl Viewer {
         now: Instant,
         key: ViewerKey,
         tracks: &Slab<Published>,
-        wanted: &mut Vec<usize>,
+        wanted: &mut Vec<(usize, u8)>,
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
@@ -264,13 +243,16 @@ impl Viewer {
             if published.track.kind() == MediaKind::Audio {
                 continue;
             }
-            match published.track.start(now) {
+            let slot = self.by_track.get(index).copied().flatten();
+            let Some((_, layer)) = slot.and_then(|slot| self.layer_of(slot)) else { continue };
+            match published.layer(layer).and_then(|track| track.start(now)) {
                 Some(packets) => {
                     for (packet_index, _) in packets {
-                        self.forward(key, to, published, index, packet_index, outbox, sink);
+                        let place = (layer, packet_index);
+                        self.forward(key, to, published, index, place, outbox, sink);
                     }
                 }
-                None => wanted.push(index),
+                None => wanted.push((index, layer)),
             }
         }
         for (slot, sequences) in std::mem::take(&mut self.nacks) {
@@ -279,6 +261,7 @@ impl Viewer {
         if std::mem::take(&mut self.report_due) {
             self.send_reports(to, tracks, outbox);
         }
+        self.pad(key, to, outbox, sink);
     }
 
     /// Seals this wake-up's packets of one track.
@@ -291,8 +274,8 @@ impl Viewer {
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
-        for &packet_index in &published.fresh {
-            self.forward(key, to, published, index, packet_index, outbox, sink);
+        for &place in &published.fresh {
+            self.forward(key, to, published, index, place, outbox, sink);
         }
     }
 
@@ -311,18 +294,23 @@ impl Viewer {
         to: (SocketAddr, Option<IpAddr>),
         published: &Published,
         index: usize,
-        packet_index: u64,
+        (layer, packet_index): (u8, u64),
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
         let Some(Some(slot)) = self.by_track.get(index).copied() else { return };
         let Some(Some(state)) = self.slots.get_mut(slot) else { return };
-        let Some(packet) = published.track.packet(packet_index) else { return };
+        if !state.forwarder.takes(layer) {
+            return;
+        }
+        let Some(track) = published.layer(layer) else { return };
+        let Some(packet) = track.packet(packet_index) else { return };
         let Some(header) = state.forwarder.forward(packet_index, packet) else { return };
+        let head = state.forwarder.head(packet_index, packet);
         let room = packet.payload.len() + SEAL_ROOM;
         let downlink = &mut self.downlink;
         outbox.seal(key, to, room, sink, |space| {
-            downlink.seal_rtp(slot, header, &packet.payload, space)
+            downlink.seal_rtp(slot, header, head.bytes(), head.rest(&packet.payload), space)
         });
     }
 
@@ -342,12 +330,14 @@ impl Viewer {
         let downlink = &mut self.downlink;
         let mut n_resent = 0;
         for sequence in sequences.iter().take(MAX_RESENT) {
-            let Some(index) = state.forwarder.index_of(*sequence) else { continue };
-            let Some(packet) = published.track.packet(index) else { continue };
+            let Some((layer, index)) = state.forwarder.index_of(*sequence) else { continue };
+            let Some(track) = published.layer(layer) else { continue };
+            let Some(packet) = track.packet(index) else { continue };
             let Some(header) = state.forwarder.again(index, packet) else { continue };
+            let head = state.forwarder.head(index, packet);
             let room = packet.payload.len() + SEAL_ROOM;
             let sealed = outbox.seal(key, to, room, sink, |space| {
-                downlink.seal_rtx(slot, header, &packet.payload, space)
+                downlink.seal_rtx(slot, header, head.bytes(), head.rest(&packet.payload), space)
             });
             n_resent += u64::from(sealed);
         }
@@ -367,7 +357,8 @@ impl Viewer {
         for (slot, state) in self.slots.iter().enumerate() {
             let Some(state) = state else { continue };
             let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };
-            let Some((ntp, source_timestamp)) = published.track.ntp_and_rtp() else { continue };
+            let Some(track) = published.layer(state.forwarder.layer()) else { continue };
+            let Some((ntp, source_timestamp)) = track.ntp_and_rtp() else { continue };
             let Some(timestamp) = state.forwarder.rtp_timestamp_at(source_timestamp) else {
                 continue;
             };

@@ -217,6 +217,7 @@ impl Media {
         let wants_keyframe = !self.wanted.is_empty() && self.wanted.remove(&mid);
         let packet = Packet {
             ssrc: packet.header.ssrc,
+            layer: 0,
             sequence: packet.header.sequence_number,
             timestamp: packet.header.timestamp,
             marker: packet.header.marker,
@@ -241,7 +242,7 @@ impl Media {
             {
                 let mid = self.sections[stream.section].mid.clone();
                 let (ntp, rtp_timestamp) = (report.ntp_time, report.rtp_time);
-                reports.push(UpEvent::SenderReport { mid, ntp, rtp_timestamp });
+                reports.push(UpEvent::SenderReport { mid, layer: 0, ntp, rtp_timestamp });
             }
         }
         let packets = tagged(now, LibraryPacket::Rtcp(packets));

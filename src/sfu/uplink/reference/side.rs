@@ -50,7 +50,7 @@ impl Side for Uplink {
     }
 
     fn ask_keyframe(&mut self, now: Instant, mid: &Mid, out: &mut dyn Transmit) {
-        self.request_keyframe(now, mid, out);
+        self.request_keyframe(now, mid, 0, out);
     }
 }
 

@@ -134,7 +134,7 @@ fn a_nomination_from_elsewhere_takes_the_connection_along() {
     assert_eq!(sent.0[0].0, elsewhere, "the check is answered where it came from");
     let mut sent = Sent::default();
     let video = pair.mid(1);
-    pair.uplink.request_keyframe(pair.now, &video, &mut sent);
+    pair.uplink.request_keyframe(pair.now, &video, 0, &mut sent);
     assert_eq!(sent.0[0].0, elsewhere, "and what we send goes there now");
 }
 

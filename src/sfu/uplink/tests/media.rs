@@ -66,13 +66,13 @@ fn a_keyframe_request_reaches_the_publisher() {
     pair.connect();
     let mut sent = Sent::default();
     let video = pair.mid(1);
-    pair.uplink.request_keyframe(pair.now, &video, &mut sent);
+    pair.uplink.request_keyframe(pair.now, &video, 0, &mut sent);
     assert_eq!(sent.0.len(), 1, "one SRTCP packet for the declared SSRC");
     pair.deliver(sent);
     assert_eq!(pair.client.n_rtcp("pli", VP8.ssrc), 1, "the client has got it");
     let sound = pair.mid(0);
     let mut sent = Sent::default();
-    pair.uplink.request_keyframe(pair.now, &sound, &mut sent);
+    pair.uplink.request_keyframe(pair.now, &sound, 0, &mut sent);
     assert!(sent.0.is_empty(), "sound has no keyframes");
 }
 
@@ -180,7 +180,7 @@ fn sources_that_were_not_declared_are_sorted() {
     pair.connect();
     let video = pair.mid(2);
     let mut sent = Sent::default();
-    pair.uplink.request_keyframe(pair.now, &video, &mut sent);
+    pair.uplink.request_keyframe(pair.now, &video, 0, &mut sent);
     assert!(sent.0.is_empty(), "nobody knows its SSRC yet");
     let mid = pair.extension("sdes:mid");
     for (line, says) in [(VP8, "1"), (SCREEN, "2")] {

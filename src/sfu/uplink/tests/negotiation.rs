@@ -182,7 +182,11 @@ fn real_offers_have_sane_answers() {
         assert_eq!(n_sections(&answer), n_sections(offer), "each section has its answer");
         assert!(answer.lines().filter(|l| l.starts_with("a=rtcp-fb")).all(|l| offer.contains(l)));
         assert!(answer.lines().filter(|l| l.starts_with("a=extmap:")).all(|l| offer.contains(l)));
-        assert!(!answer.contains("simulcast") && answer.lines().all(|line| !line.is_empty()));
+        assert!(answer.lines().all(|line| !line.is_empty()));
+        let has_layers = offer.contains("a=simulcast:send");
+        assert_eq!(values("simulcast"), vec!["recv q;h;f"; usize::from(has_layers)]);
+        let layers = if has_layers { vec!["q recv", "h recv", "f recv"] } else { Vec::new() };
+        assert_eq!(values("rid"), layers);
         // The library's parser, as one more reader.
         let parsed = rtc::peer_connection::sdp::RTCSessionDescription::answer(answer.to_string());
         parsed.and_then(|parsed| parsed.unmarshal()).expect("the answer parses");

@@ -1,0 +1,187 @@
+//! PURE. How much a viewer's path carries, and what of the pictures it is therefore sent.
+//!
+//! Owns, for one viewer: the numbers of its packets and what became of them, the estimate of its
+//! path, the probes for more, and the choice of layers. It sends nothing, reads no clock and knows
+//! neither connections nor tracks.
+//!
+//! ```text
+//!  sent packets -> history --+                       +-> trend (does a queue grow?) -+
+//!  feedback -----------------+-> arrivals, losses ---+-> rate  <---------------------+
+//!                                                          |  ^
+//!                                  probe (padding) <-------+--+     allocate: layers of tiles
+//! ```
+//!
+//! draft-holmer-rmcat-transport-wide-cc-extensions-01, draft-ietf-rmcat-gcc-02. The library's
+//! estimator of the same kind was not taken: it has no probes, so that a limit that is lifted costs
+//! it half a minute, it allocates for each packet, and it grows without regard to what is sent.
+
+mod allocate;
+mod feedback;
+mod history;
+mod probe;
+mod rate;
+mod trend;
+
+use std::time::{Duration, Instant};
+
+pub use allocate::{Allocation, Allocator, Budget, Layer, MAX_LAYERS, Tile};
+pub use feedback::TransportFeedback;
+#[cfg(test)]
+pub(crate) use feedback::tests::write as write_feedback;
+
+use feedback::ReferenceClock;
+use history::History;
+use probe::Probe;
+use rate::{Arrivals, Rate};
+use trend::{Trend, Usage};
+
+/// What a path is given before anything is known of it, bits a second: four pictures of 720p.
+const START_BPS: f64 = 6_000_000.0;
+/// Loss above which nothing more is tried.
+const PROBE_LOSS: f64 = 0.05;
+/// Headers below RTP that the path carries with each packet: IPv4 and UDP.
+const BELOW: usize = 28;
+
+/// The estimate of one viewer's path.
+#[derive(Debug)]
+pub struct Estimator {
+    began: Instant,
+    history: History,
+    clock: ReferenceClock,
+    arrivals: Arrivals,
+    trend: Trend,
+    rate: Rate,
+    probe: Probe,
+    rtt_us: Option<u64>,
+    wanted_bps: f64,
+    has_feedback: bool,
+}
+
+impl Estimator {
+    /// Knows nothing. 24 KB, and no more later.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            began: now,
+            history: History::new(),
+            clock: ReferenceClock::default(),
+            arrivals: Arrivals::default(),
+            trend: Trend::new(),
+            rate: Rate::new(),
+            probe: Probe::new(),
+            rtt_us: None,
+            wanted_bps: 0.0,
+            has_feedback: false,
+        }
+    }
+
+    fn us(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.began).as_micros() as u64
+    }
+
+    /// Notes a packet of `len` bytes as the socket takes it, and gives its transport-wide number.
+    #[inline]
+    pub fn sent(&mut self, now: Instant, len: usize) -> u16 {
+        let len = len + BELOW;
+        self.probe.sent(len);
+        self.history.push(self.us(now), len)
+    }
+
+    /// Feedback came.
+    pub fn feedback(&mut self, now: Instant, feedback: &TransportFeedback<'_>) {
+        let now_us = self.us(now);
+        let reference_us = self.clock.unwrap(feedback.reference());
+        let (mut n_lost, mut n_told, mut newest_sent) = (0_u32, 0_u32, None);
+        feedback.each(|sequence, arrival| {
+            let Some(arrival) = arrival else {
+                let is_new = self.history.lost(sequence);
+                n_lost += u32::from(is_new);
+                n_told += u32::from(is_new);
+                return;
+            };
+            let Some(told) = self.history.arrived(now_us, sequence) else { return };
+            let arrived_us = reference_us + arrival;
+            if told.was_lost {
+                n_lost = n_lost.saturating_sub(1);
+            } else {
+                n_told += 1;
+            }
+            newest_sent = newest_sent.max(Some(told.sent_us));
+            self.arrivals.add(arrived_us, told.len);
+            self.trend.add(told.sent_us, arrived_us);
+        });
+        if let Some(sent_us) = newest_sent {
+            let rtt_us = now_us.saturating_sub(sent_us);
+            // Its least is the path's; it creeps up so that another path is learned.
+            let known = self.rtt_us.map_or(rtt_us, |known| known + known / 256);
+            self.rtt_us = Some(known.min(rtt_us).min(1_000_000));
+        }
+        if n_told > 0 || newest_sent.is_some() {
+            self.has_feedback = true;
+            self.rate.told(n_lost, n_told);
+            self.judge(now_us);
+        }
+    }
+
+    fn judge(&mut self, now_us: u64) {
+        let usage = self.trend.usage();
+        // At overuse the path was busy for at least so long: this is what it carries.
+        let arrives = match usage {
+            Usage::Over => self.arrivals.recent_bps(),
+            _ => self.arrivals.bps(),
+        };
+        let rtt_us = self.rtt_us.unwrap_or(100_000);
+        self.rate.update(now_us, usage, arrives, rtt_us, self.probe.floor_bps());
+        if !self.rate.is_measured() {
+            return;
+        }
+        let is_quiet = usage != Usage::Over && self.rate.loss < PROBE_LOSS;
+        let known = self.rate.bps();
+        let found = self.probe.update(now_us, known, self.wanted_bps, arrives, is_quiet);
+        if let Some(bps) = found {
+            self.rate.raise(now_us, bps);
+        }
+    }
+
+    /// What the path carries, bits a second with all headers, as far as is known.
+    pub fn bps(&self) -> f64 {
+        if self.rate.is_measured() {
+            return self.rate.bps();
+        }
+        // As long as all goes well, twice of what does.
+        START_BPS.max(2.0 * self.arrivals.bps().unwrap_or(0.0))
+    }
+
+    /// The path has shown a limit.
+    pub fn is_measured(&self) -> bool {
+        self.rate.is_measured()
+    }
+
+    /// The viewer tells of arrivals at all.
+    pub fn has_feedback(&self) -> bool {
+        self.has_feedback
+    }
+
+    /// Share of packets that were lost lately, from 0 to 1.
+    pub fn loss(&self) -> f64 {
+        self.rate.loss
+    }
+
+    /// What would be sent if the path carried it ([`Allocation::wanted_bps`]): what probes look for.
+    pub fn want(&mut self, bps: Option<f64>) {
+        self.wanted_bps = bps.unwrap_or(0.0);
+    }
+
+    /// Bytes of padding that are due now, for a probe.
+    pub fn padding(&self, now: Instant) -> usize {
+        self.probe.padding(self.us(now))
+    }
+
+    /// When [`Self::padding`] is due again.
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let at_us = self.probe.next_padding_us(self.us(now))?;
+        Some(self.began + Duration::from_micros(at_us))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! The estimate itself: what arrives, what was lost and whether a queue grows, made into bits a second.
+//!
+//! draft-ietf-rmcat-gcc-02 sections 5.5 (delay) and 6 (loss). Departures: until the first sign of
+//! congestion there is no limit, since most viewers sit in the same house and a slow start would
+//! cost them their first picture; and a limit never falls below what just arrived without a queue,
+//! so that a probe that found nothing does not cost a layer.
+
+use super::trend::Usage;
+
+/// Never less: speech and its headers.
+pub(super) const MIN_BPS: f64 = 50_000.0;
+/// Never more: what no home's link needs.
+pub(super) const MAX_BPS: f64 = 100_000_000.0;
+/// Section 5.5.
+const DECREASE: f64 = 0.85;
+const INCREASE_A_SECOND: f64 = 1.08;
+/// A limit grows up to this many times what arrives: beyond, nothing is known.
+const HEADROOM: f64 = 1.5;
+const HEADROOM_BPS: f64 = 10_000.0;
+/// Section 6.
+const LOW_LOSS: f64 = 0.02;
+const HIGH_LOSS: f64 = 0.10;
+/// Packets that a share of loss is taken of, at least, and the time that they may take.
+const LOSS_PACKETS: u32 = 20;
+const LOSS_WINDOW_US: u64 = 300_000;
+/// A decrease is given this long beside the round trip to take effect.
+const SETTLE_US: u64 = 100_000;
+
+/// What arrives: bytes in buckets of [`BUCKET_US`], by the receiver's clock.
+const BUCKET_US: i64 = 50_000;
+const N_BUCKETS: usize = 10;
+
+/// How much arrives, over the last half second.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    buckets: [u32; N_BUCKETS],
+    newest: Option<i64>,
+    n_seen: i64,
+}
+
+impl Arrivals {
+    pub(super) fn add(&mut self, arrived_us: i64, len: u16) {
+        let bucket = arrived_us.div_euclid(BUCKET_US);
+        let newest = *self.newest.get_or_insert(bucket);
+        let ahead = bucket - newest;
+        if ahead <= -(N_BUCKETS as i64) {
+            return;
+        }
+        for skipped in newest + 1..=newest + ahead.min(N_BUCKETS as i64) {
+            self.buckets[place(skipped)] = 0;
+        }
+        if ahead > N_BUCKETS as i64 {
+            self.buckets = [0; N_BUCKETS];
+        }
+        self.newest = Some(newest.max(bucket));
+        self.n_seen = (self.n_seen + ahead.max(0)).min(N_BUCKETS as i64);
+        self.buckets[place(bucket)] += u32::from(len);
+    }
+
+    /// Bits a second; `None` before a quarter of a second was seen.
+    pub(super) fn bps(&self) -> Option<f64> {
+        self.bps_of(N_BUCKETS as i64 - 1)
+    }
+
+    /// The same of the last quarter of a second.
+    pub(super) fn recent_bps(&self) -> Option<f64> {
+        self.bps_of(5)
+    }
+
+    fn bps_of(&self, n_buckets: i64) -> Option<f64> {
+        // The newest bucket is not full yet.
+        let newest = self.newest?;
+        let n_full = self.n_seen.min(n_buckets);
+        let bytes: u32 = (newest - n_full..newest).map(|bucket| self.buckets[place(bucket)]).sum();
+        let seconds = (n_full * BUCKET_US) as f64 / 1e6;
+        (n_full >= 5).then(|| f64::from(bytes) * 8.0 / seconds)
+    }
+}
+
+fn place(bucket: i64) -> usize {
+    bucket.rem_euclid(N_BUCKETS as i64) as usize
+}
+
+/// The limit.
+#[derive(Debug)]
+pub(super) struct Rate {
+    bps: f64,
+    /// Something has shown that the path is limited.
+    is_measured: bool,
+    /// Mean of what arrived at overuse.
+    capacity_bps: Option<f64>,
+    decreased_us: u64,
+    updated_us: u64,
+    was_over: bool,
+    n_lost: u32,
+    n_told: u32,
+    loss_began_us: u64,
+    /// Share of the last window.
+    pub(super) loss: f64,
+}
+
+impl Rate {
+    pub(super) fn new() -> Self {
+        Self {
+            bps: MAX_BPS,
+            is_measured: false,
+            capacity_bps: None,
+            decreased_us: 0,
+            updated_us: 0,
+            was_over: false,
+            n_lost: 0,
+            n_told: 0,
+            loss_began_us: 0,
+            loss: 0.0,
+        }
+    }
+
+    pub(super) fn bps(&self) -> f64 {
+        self.bps
+    }
+
+    pub(super) fn is_measured(&self) -> bool {
+        self.is_measured
+    }
+
+    /// A probe has shown that this much gets through.
+    pub(super) fn raise(&mut self, now_us: u64, bps: f64) {
+        if self.is_measured && bps > self.bps {
+            self.bps = bps.min(MAX_BPS);
+            self.updated_us = now_us;
+            if self.capacity_bps.is_some_and(|capacity| bps > capacity) {
+                self.capacity_bps = None;
+            }
+        }
+    }
+
+    /// Packets of one feedback: `n_lost` of them did not arrive.
+    pub(super) fn told(&mut self, n_lost: u32, n_told: u32) {
+        self.n_lost += n_lost;
+        self.n_told += n_told;
+    }
+
+    /// After each feedback. `floor_bps` is what was known to get through before a probe that is
+    /// under way: it does not fall below that unless less arrives.
+    pub(super) fn update(
+        &mut self,
+        now_us: u64,
+        usage: Usage,
+        arrives_bps: Option<f64>,
+        rtt_us: u64,
+        floor_bps: Option<f64>,
+    ) {
+        let elapsed_us = now_us.saturating_sub(self.updated_us).min(1_000_000);
+        self.updated_us = now_us;
+        self.update_loss(now_us, arrives_bps, floor_bps);
+        if usage == Usage::Over {
+            self.was_over = true;
+            self.decrease(now_us, arrives_bps, rtt_us, floor_bps);
+        } else if usage == Usage::Normal && self.is_measured && self.loss < LOW_LOSS {
+            // After overuse the queue has to become empty first: `Under`, or one feedback of quiet.
+            if !std::mem::take(&mut self.was_over) {
+                self.increase(elapsed_us, arrives_bps, rtt_us);
+            }
+        }
+    }
+
+    fn decrease(&mut self, now_us: u64, arrives: Option<f64>, rtt_us: u64, floor: Option<f64>) {
+        let Some(arrives) = arrives else { return };
+        let settled = now_us >= self.decreased_us + rtt_us + SETTLE_US;
+        if !settled && arrives > self.bps / 2.0 {
+            return;
+        }
+        let known = floor.map_or(arrives * DECREASE, |floor| floor.min(arrives));
+        self.capacity_bps = Some(match self.capacity_bps {
+            Some(capacity) if (capacity / arrives - 1.0).abs() < 0.3 => {
+                0.95 * capacity + 0.05 * arrives
+            }
+            _ => arrives,
+        });
+        self.lower(now_us, known);
+    }
+
+    fn lower(&mut self, now_us: u64, bps: f64) {
+        if bps < self.bps {
+            self.bps = bps.max(MIN_BPS);
+            self.is_measured = true;
+            self.decreased_us = now_us;
+        }
+    }
+
+    fn increase(&mut self, elapsed_us: u64, arrives_bps: Option<f64>, rtt_us: u64) {
+        let seconds = elapsed_us as f64 / 1e6;
+        let near = self
+            .capacity_bps
+            .is_some_and(|capacity| self.bps > 0.7 * capacity && self.bps < 1.3 * capacity);
+        let grown = if near {
+            // One packet a response time (section 5.5).
+            let response_s = (rtt_us + SETTLE_US) as f64 / 1e6;
+            self.bps + (1200.0 * 8.0 / response_s).max(4000.0) * seconds
+        } else {
+            self.bps * INCREASE_A_SECOND.powf(seconds)
+        };
+        let most = arrives_bps.map_or(self.bps, |arrives| HEADROOM * arrives + HEADROOM_BPS);
+        self.bps = grown.min(most).max(self.bps).min(MAX_BPS);
+    }
+
+    fn update_loss(&mut self, now_us: u64, arrives_bps: Option<f64>, floor: Option<f64>) {
+        if self.n_told < LOSS_PACKETS || now_us < self.loss_began_us + LOSS_WINDOW_US {
+            return;
+        }
+        self.loss = f64::from(self.n_lost) / f64::from(self.n_told);
+        self.n_lost = 0;
+        self.n_told = 0;
+        self.loss_began_us = now_us;
+        if self.loss > HIGH_LOSS {
+            let arrives = arrives_bps.unwrap_or(self.bps);
+            let lowered = self.bps.min(HEADROOM * arrives) * (1.0 - 0.5 * self.loss);
+            let lowered = lowered.max(DECREASE * arrives);
+            self.lower(now_us, floor.map_or(lowered, |floor| lowered.max(floor.min(self.bps))));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1000;
+
+    #[test]
+    fn arrivals_are_counted_over_half_a_second_and_gaps_are_gaps() {
+        let mut arrivals = Arrivals::default();
+        assert_eq!(arrivals.bps(), None);
+        for n in 0..200 {
+            arrivals.add(n * 10_000, 1250);
+        }
+        assert_eq!(arrivals.bps(), Some(1_000_000.0));
+        arrivals.add(60_000_000, 1250);
+        arrivals.add(60_060_000, 1250);
+        assert!(arrivals.bps().is_some_and(|bps| bps < 30_000.0));
+        arrivals.add(0, 1250);
+        assert!(arrivals.bps().is_some_and(|bps| bps < 30_000.0), "much too late");
+    }
+
+    #[test]
+    fn without_a_sign_of_congestion_there_is_no_limit_and_with_one_there_is() {
+        let mut rate = Rate::new();
+        rate.update(MS, Usage::Normal, Some(1e6), 20 * MS, None);
+        assert_eq!((rate.bps(), rate.is_measured()), (MAX_BPS, false));
+        rate.update(200 * MS, Usage::Over, Some(1e6), 20 * MS, None);
+        assert_eq!((rate.bps(), rate.is_measured()), (850_000.0, true));
+        for n in 0..600 {
+            rate.update(300 * MS + n * 100 * MS, Usage::Normal, Some(800_000.0), 20 * MS, None);
+        }
+        assert_eq!(rate.bps(), HEADROOM * 800_000.0 + HEADROOM_BPS, "not beyond what is known");
+        rate.raise(61_000 * MS, 3e6);
+        assert_eq!(rate.bps(), 3e6);
+    }
+
+    #[test]
+    fn a_probe_that_found_nothing_costs_nothing() {
+        let mut rate = Rate::new();
+        rate.update(MS, Usage::Over, Some(600_000.0), 20 * MS, None);
+        rate.update(900 * MS, Usage::Over, Some(560_000.0), 20 * MS, Some(510_000.0));
+        assert_eq!(rate.bps(), 510_000.0);
+        rate.update(1900 * MS, Usage::Over, Some(200_000.0), 20 * MS, Some(510_000.0));
+        assert_eq!(rate.bps(), 200_000.0, "unless less arrives");
+    }
+
+    #[test]
+    fn loss_below_two_percent_is_nothing_and_above_ten_it_is_congestion() {
+        for (n_lost, lowered) in [(0, false), (5, false), (30, true)] {
+            let mut rate = Rate::new();
+            rate.told(n_lost, 100);
+            rate.update(400 * MS, Usage::Normal, Some(1e6), 20 * MS, None);
+            assert_eq!(rate.bps() < 2e6, lowered, "{n_lost} of 100");
+        }
+    }
+}

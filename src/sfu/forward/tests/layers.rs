@@ -1,0 +1,123 @@
+//! Switches between layers: on keyframes, with numbers that go on.
+
+use super::*;
+
+/// A VP8 packet of a layer whose SSRC, indices and picture numbers are its own.
+fn of(layer: u8, n: u64, keyframe: bool, arrived: Instant) -> (u64, Packet) {
+    let index = 16 + n + 5000 * u64::from(layer);
+    let picture = (n as u16 + 300 * u16::from(layer)) | 0x8000;
+    let [high, low] = picture.to_be_bytes();
+    let tl0 = (n as u8).wrapping_add(77 * layer);
+    let payload = [0x90, 0xc0, high, low, tl0, u8::from(!keyframe), layer];
+    let packet = Packet {
+        layer,
+        payload: Bytes::copy_from_slice(&payload),
+        ..packet(Codec::Vp8, 10 + u32::from(layer), index, keyframe, arrived)
+    };
+    (index, packet)
+}
+
+/// Sequence, timestamp, picture number, TL0PICIDX, and the payload's last byte.
+fn forward(
+    forwarder: &mut Forwarder,
+    (index, packet): &(u64, Packet),
+) -> Option<(u16, u16, u8, u8)> {
+    let header = forwarder.forward(*index, packet)?;
+    assert_eq!(forwarder.index_of(header.sequence), Some((packet.layer, *index)));
+    assert_eq!(forwarder.again(*index, packet), Some(header));
+    let head = forwarder.head(*index, packet);
+    let payload = [head.bytes(), head.rest(&packet.payload)].concat();
+    assert_eq!(payload.len(), packet.payload.len());
+    let picture = u16::from_be_bytes([payload[2], payload[3]]) & 0x7fff;
+    Some((header.sequence, picture, payload[4], payload[6]))
+}
+
+#[test]
+fn a_switch_waits_for_the_keyframe_and_numbers_go_on() {
+    let began = Instant::now();
+    let at = |n: u64| began + Duration::from_millis(33 * n);
+    let mut forwarder = Forwarder::new(100, 5000);
+    assert_eq!(forward(&mut forwarder, &of(1, 0, KEY, at(0))), None, "not the layer");
+    assert_eq!(forward(&mut forwarder, &of(0, 0, KEY, at(0))), Some((100, 0, 0, 0)));
+    assert_eq!(forward(&mut forwarder, &of(0, 1, DELTA, at(1))), Some((101, 1, 1, 0)));
+    assert_eq!(forwarder.wants_keyframe(), None);
+
+    forwarder.set_target(Some(2));
+    assert_eq!(forwarder.wants_keyframe(), Some(2));
+    assert_eq!(forward(&mut forwarder, &of(2, 2, DELTA, at(2))), None);
+    assert_eq!(forward(&mut forwarder, &of(0, 2, DELTA, at(2))), Some((102, 2, 2, 0)), "goes on");
+    assert_eq!(forward(&mut forwarder, &of(2, 3, KEY, at(3))), Some((103, 3, 3, 2)));
+    assert_eq!(forwarder.wants_keyframe(), None);
+    assert_eq!(forward(&mut forwarder, &of(0, 3, DELTA, at(3))), None, "the former is over");
+    assert_eq!(forward(&mut forwarder, &of(2, 4, DELTA, at(4))), Some((104, 4, 4, 2)));
+    // What was lost of the former layer can still be had.
+    assert_eq!(forwarder.index_of(102), Some((0, 18)));
+    assert!(forwarder.again(18, &of(0, 2, DELTA, at(2)).1).is_some());
+
+    forwarder.set_target(Some(0));
+    assert_eq!(forward(&mut forwarder, &of(2, 5, DELTA, at(5))), Some((105, 5, 5, 2)));
+    assert_eq!(forward(&mut forwarder, &of(0, 6, KEY, at(6))), Some((106, 6, 6, 0)));
+    assert_eq!(forward(&mut forwarder, &of(0, 7, DELTA, at(7))), Some((107, 7, 7, 0)));
+}
+
+#[test]
+fn timestamps_go_on_by_elapsed_time() {
+    let began = Instant::now();
+    let mut forwarder = Forwarder::new(100, 5000);
+    let (index, first) = of(0, 0, KEY, began);
+    assert_eq!(forwarder.forward(index, &first).map(|header| header.timestamp), Some(5000));
+    forwarder.set_target(Some(1));
+    let (index, second) = of(1, 1, KEY, began + Duration::from_millis(100));
+    assert_eq!(forwarder.forward(index, &second).map(|header| header.timestamp), Some(14_000));
+    assert_eq!(forwarder.rtp_timestamp_at(second.timestamp), Some(14_000));
+}
+
+#[test]
+fn nothing_goes_out_without_a_layer_and_then_a_keyframe_begins() {
+    let now = Instant::now();
+    let mut forwarder = Forwarder::new(100, 5000);
+    assert!(forward(&mut forwarder, &of(0, 0, KEY, now)).is_some());
+    forwarder.set_target(None);
+    assert_eq!(forwarder.wants_keyframe(), None, "nobody needs it");
+    assert_eq!(forward(&mut forwarder, &of(0, 1, KEY, now)), None);
+    forwarder.set_target(Some(0));
+    assert_eq!(forwarder.wants_keyframe(), Some(0));
+    assert_eq!(forward(&mut forwarder, &of(0, 2, DELTA, now)), None);
+    assert_eq!(forward(&mut forwarder, &of(0, 3, KEY, now)), Some((101, 1, 1, 0)), "no gap");
+}
+
+#[test]
+fn any_order_of_wishes_and_packets_leaves_one_gapless_stream() {
+    for seed in 1..200_u64 {
+        let mut random = seed;
+        let mut below = |n: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) % n
+        };
+        let began = Instant::now();
+        let mut forwarder = Forwarder::new(100, 5000);
+        let mut last: Option<(u16, u16, u8)> = None;
+        let mut shown = None;
+        for n in 0..400 {
+            if below(20) == 0 {
+                forwarder.set_target(Some(below(4) as u8).filter(|layer| *layer < 3));
+            }
+            for layer in 0..3 {
+                let keyframe = below(15) == 0;
+                let packet = of(layer, n, keyframe, began + Duration::from_millis(33 * n));
+                let Some((sequence, picture, tl0, from)) = forward(&mut forwarder, &packet) else {
+                    continue;
+                };
+                if let Some((former, former_picture, former_tl0)) = last {
+                    assert_eq!(sequence, former.wrapping_add(1), "seed {seed}");
+                    assert_eq!(picture, (former_picture + 1) & 0x7fff, "seed {seed}");
+                    assert_eq!(tl0, former_tl0.wrapping_add(1), "seed {seed}");
+                }
+                assert!(keyframe || shown == Some(from), "seed {seed}");
+                last = Some((sequence, picture, tl0));
+                shown = Some(from);
+            }
+        }
+        assert!(last.is_some());
+    }
+}

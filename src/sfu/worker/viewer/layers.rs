@@ -1,0 +1,175 @@
+//! What of each picture this viewer gets: sizes and the estimate in, the forwarders' targets out, and
+//! which keyframes that lacks.
+//!
+//! Owns nothing beside what `bandwidth` decides; also sends the padding of its probes.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
+
+use slab::Slab;
+
+use super::{STALL, Viewer, ViewerKey};
+use crate::{
+    protocol::{MediaKind, TileSize},
+    sfu::{
+        bandwidth::{Budget, Tile},
+        worker::{
+            outbox::{Outbox, Sink},
+            published::Published,
+        },
+    },
+};
+
+/// Room for one packet of padding.
+const PADDING_ROOM: usize = 320;
+/// Packets of padding in one wake-up; what is missing comes with the next.
+const MAX_PADDING: usize = 64;
+/// An estimate that has fallen to this share is acted on at once: what is sent beyond the path waits
+/// in a queue, and the lower layer behind it.
+const FALL: f64 = 0.85;
+/// A layer that costs so many times what the path carries is not sent until the lower one begins.
+const TOO_MUCH: f64 = 1.5;
+
+impl Viewer {
+    /// How large the client shows what it watches. True if that is news.
+    pub(crate) fn set_tiles(&mut self, sizes: &Arc<[TileSize]>) -> bool {
+        let is_news = self.sizes != *sizes;
+        if is_news {
+            self.sizes = Arc::clone(sizes);
+        }
+        is_news
+    }
+
+    /// The estimate has fallen since layers were chosen.
+    pub(crate) fn has_less(&mut self) -> bool {
+        let estimator = self.downlink.estimator().filter(|estimator| estimator.is_measured());
+        estimator.map(|estimator| estimator.bps()).is_some_and(|bps| bps < self.chosen_bps * FALL)
+    }
+
+    /// Chooses layers anew. Keyframes that are needed for that are pushed to `wanted`.
+    pub(crate) fn choose_layers(
+        &mut self,
+        now: Instant,
+        tracks: &Slab<Published>,
+        wanted: &mut Vec<(usize, u8)>,
+    ) {
+        let mut tiles = Vec::new();
+        let mut places = Vec::new();
+        let mut audio_bps = 0.0;
+        for (slot, state) in self.slots.iter().enumerate() {
+            let Some(state) = state else { continue };
+            let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };
+            if published.track.kind() == MediaKind::Audio {
+                audio_bps += f64::from(published.bps());
+                continue;
+            }
+            places.push(slot);
+            tiles.push(self.tile(now, published, state.forwarder.target()));
+        }
+        if tiles.is_empty() {
+            return;
+        }
+        let estimator = self.downlink.estimator().filter(|estimator| estimator.has_feedback());
+        let (bps, is_measured) = match &estimator {
+            Some(estimator) => (estimator.bps(), estimator.is_measured()),
+            None => (f64::INFINITY, false),
+        };
+        self.chosen_bps = bps;
+        let budget = Budget { bps, is_measured, audio_bps };
+        let allocation = self.allocator.allocate(now, budget, &tiles);
+        if let Some(estimator) = self.downlink.estimator() {
+            estimator.want(allocation.wanted_bps);
+        }
+        for ((slot, layer), tile) in places.into_iter().zip(allocation.layers).zip(&tiles) {
+            let Some(Some(state)) = self.slots.get_mut(slot) else { continue };
+            if state.forwarder.target() == layer {
+                continue;
+            }
+            tracing::debug!(
+                viewer = %self.member, slot, from = ?tile.current, to = ?layer, bps, is_measured,
+                height = tile.height, "layer",
+            );
+            let cost = |layer: Option<u8>| {
+                layer.and_then(|layer| tile.layers.get(usize::from(layer))).map_or(0, |l| l.bps)
+            };
+            let is_fall = layer < tile.current;
+            if is_measured && is_fall && f64::from(cost(tile.current)) > TOO_MUCH * bps {
+                state.forwarder.skip_to_keyframe();
+            }
+            state.forwarder.set_target(layer);
+            if let (Some(track), Some(layer)) = (state.track, state.forwarder.wants_keyframe())
+                && !self.starts.contains(&track)
+            {
+                wanted.push((track, layer));
+            }
+        }
+    }
+
+    /// Tracks that send but whose keyframe this viewer still waits for, unless it is stalled, are
+    /// pushed to `wanted`: it began with no keyframe in the cache, the source changed, or a stall is
+    /// over.
+    pub(crate) fn retry(
+        &mut self,
+        now: Instant,
+        tracks: &Slab<Published>,
+        wanted: &mut Vec<(usize, u8)>,
+    ) {
+        if let Some(until) = self.stalled_until {
+            if now < until {
+                return;
+            }
+            if now > until + STALL.1 {
+                // Nothing was refused for long: the next stall is a new one.
+                self.stalled_until = None;
+                self.stall = STALL.0;
+            }
+        }
+        for state in self.slots.iter().flatten() {
+            let Some(index) = state.track else { continue };
+            let Some(published) = tracks.get(index) else { continue };
+            let Some(layer) = state.forwarder.wants_keyframe() else { continue };
+            let is_video = published.track.kind() == MediaKind::Video;
+            if is_video && published.sends(now, layer) {
+                wanted.push((index, layer));
+            }
+        }
+    }
+
+    fn tile(&self, now: Instant, published: &Published, current: Option<u8>) -> Tile {
+        let id = published.track.id();
+        let named = |size: &&TileSize| {
+            size.member == id.member && size.track.as_ref().is_none_or(|track| track == id)
+        };
+        // What names the track itself counts before what names its member.
+        let of_track = self.sizes.iter().filter(|size| size.track.is_some()).find(named);
+        let size = of_track.or_else(|| self.sizes.iter().find(named));
+        Tile {
+            width: size.map_or(0, |size| size.width),
+            height: size.map_or(0, |size| size.height),
+            visible: size.is_none_or(|size| size.visible),
+            layers: published.layers(now),
+            current,
+        }
+    }
+
+    /// Seals the padding that a probe is due.
+    pub(super) fn pad(
+        &mut self,
+        key: ViewerKey,
+        to: (SocketAddr, Option<IpAddr>),
+        outbox: &mut Outbox,
+        sink: &mut impl Sink,
+    ) {
+        for _ in 0..MAX_PADDING {
+            let downlink = &mut self.downlink;
+            if !downlink.is_padding_due()
+                || !outbox.seal(key, to, PADDING_ROOM, sink, |space| downlink.seal_padding(space))
+            {
+                return;
+            }
+        }
+    }
+}
