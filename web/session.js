@@ -83,9 +83,13 @@ export class Session {
     this.#close();
   }
 
-  /** The page goes away: the place is given back by a beacon, which outlives the page. */
+  /**
+   * The page goes away: the place is given back by a beacon, which outlives the page, and by the
+   * socket, which is faster where the browser still sends it.
+   */
   beacon() {
     if (this.#token === '' || !this.#wanted) return;
+    if (this.signal.ready) this.socket.request({ type: 'leave' }).catch(() => {});
     navigator.sendBeacon('/api/v1/leave', JSON.stringify({ token: this.#token }));
     this.#forget();
   }

@@ -73,7 +73,8 @@ impl Room {
                 if !guarded("down", feed) {
                     return self.fail_viewer(index);
                 }
-                if class == Class::Stun && viewer.downlink.remote() == Some(from) {
+                // Any datagram of the address that media goes to: it may have moved there by one.
+                if viewer.downlink.remote() == Some(from) {
                     viewer.source = local;
                 }
                 self.pump_viewer(now, index, context);
