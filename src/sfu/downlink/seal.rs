@@ -75,7 +75,7 @@ impl Downlink {
     }
 
     /// Seals one RTP packet of `head` and `payload` into `out` (at least payload + 64 bytes, `head`
-    /// at most [`MAX_HEAD`]); returns the bytes written. Payload type and SSRC are the slot's.
+    /// at most `MAX_HEAD`); returns the bytes written. Payload type and SSRC are the slot's.
     /// `None`: not connected, not accepted, or a sequence number that was sealed before or is over
     /// 960 behind: one key never seals two packets under one number.
     #[inline]

@@ -6,6 +6,7 @@ mod layers;
 mod link;
 mod loopback;
 mod loss;
+mod moving;
 mod peer;
 mod reconcile;
 mod stall;

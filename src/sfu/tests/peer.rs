@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Instant,
 };
@@ -42,6 +42,8 @@ impl Stream {
 pub(super) struct Peer {
     pub(super) client: Client,
     pub(super) address: SocketAddr,
+    /// Which of the box's addresses it talks to.
+    pub(super) local: Option<IpAddr>,
     pub(super) sections: Vec<Section>,
     pub(super) streams: HashMap<u32, Stream>,
     pub(super) n_plis: usize,
@@ -66,6 +68,7 @@ impl Peer {
         Self {
             client: Client::new(now, shared, &format!("client{number}")),
             address: SocketAddr::from(([192, 0, 2, 1], 40_000 + number)),
+            local: None,
             sections: Vec::new(),
             streams: HashMap::new(),
             n_plis: 0,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -32,12 +32,15 @@ const PORT: u16 = 10_000;
 #[derive(Default)]
 pub(super) struct Wire {
     pub(super) datagrams: Vec<(SocketAddr, Vec<u8>)>,
+    /// Where each message went, and from which of the box's addresses; the newest last.
+    pub(super) ways: Vec<(SocketAddr, Option<IpAddr>)>,
     pub(super) failing: HashSet<SocketAddr>,
 }
 
 impl Sink for Wire {
     fn send(&mut self, arena: &[u8], messages: &[Message], dropped: &mut Vec<usize>) {
         for (index, message) in messages.iter().enumerate() {
+            self.ways.push((message.to, message.source));
             if self.failing.contains(&message.to) {
                 dropped.push(index);
                 continue;
@@ -214,7 +217,7 @@ impl World {
             }
             peer.client.tick(now);
             for datagram in std::mem::take(&mut peer.client.out) {
-                self.core.handle_datagram(now, peer.address, None, &datagram);
+                self.core.handle_datagram(now, peer.address, peer.local, &datagram);
             }
         }
         if self.core.poll_timeout().is_some_and(|due| due <= now) {
