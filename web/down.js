@@ -2,14 +2,10 @@
 // track an m-section shows is told by `mids` beside the offer, never by the SDP.
 
 import { RequestError } from './protocol.js';
+import { Recovery } from './recovery.js';
 
 /** @typedef {import('./protocol.js').Offer} Offer */
 /** @typedef {'connecting' | 'connected' | 'failed'} DownStatus */
-
-const DISCONNECTED_MS = 3000;
-const CONNECT_MS = 10_000;
-const FIRST_BACKOFF_MS = 500;
-const LAST_BACKOFF_MS = 8000;
 
 export class Down {
   /** @type {RTCPeerConnection | null} */
@@ -18,8 +14,6 @@ export class Down {
   #revision = 0;
   /** @type {Promise<void>} offers are answered one after the other */
   #chain = Promise.resolve();
-  #timer = 0;
-  #backoff = FIRST_BACKOFF_MS;
   /** @type {RTCIceServer[]} */
   iceServers = [];
 
@@ -32,6 +26,9 @@ export class Down {
     this.socket = socket;
     this.onStatus = onStatus;
     this.onTracks = onTracks;
+    this.recovery = new Recovery(() => this.pc, onStatus, () => {
+      if (this.socket.ready) this.restart();
+    });
   }
 
   /**
@@ -55,7 +52,7 @@ export class Down {
       // The box offers something newer already, and that comes by itself.
       if (error instanceof RequestError && error.code === 'offer-unknown') return;
       console.warn('parlor: the offer could not be answered', error);
-      this.#failed(this.pc, error instanceof RequestError ? error : undefined);
+      this.recovery.failed(this.pc, error instanceof RequestError ? error : undefined);
     });
   }
 
@@ -64,7 +61,7 @@ export class Down {
     this.#drop();
     this.#generation = 0;
     this.#revision = 0;
-    this.#backoff = FIRST_BACKOFF_MS;
+    this.recovery.reset();
   }
 
   /** True while media comes or may come by this connection. */
@@ -74,11 +71,10 @@ export class Down {
 
   /** Asks the box for a new connection. */
   restart() {
-    clearTimeout(this.#timer);
+    this.recovery.expect();
     this.socket.request({ type: 'restart', direction: 'down' }).catch((error) => {
       console.warn('parlor: restart was refused', error);
     });
-    this.#timer = setTimeout(() => this.#failed(this.pc), CONNECT_MS);
   }
 
   /** @param {Offer} offer */
@@ -104,44 +100,16 @@ export class Down {
     this.#revision = 0;
     const pc = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: 'max-bundle' });
     this.pc = pc;
-    pc.onconnectionstatechange = () => this.#watch(pc);
+    this.recovery.follow(pc);
     this.onStatus('connecting');
-    this.#timer = setTimeout(() => this.#failed(pc), CONNECT_MS);
   }
 
   #drop() {
-    clearTimeout(this.#timer);
+    this.recovery.stop();
     const pc = this.pc;
     this.pc = null;
     if (!pc) return;
     pc.onconnectionstatechange = null;
     pc.close();
-  }
-
-  /** @param {RTCPeerConnection} pc */
-  #watch(pc) {
-    if (pc !== this.pc) return;
-    const state = pc.connectionState;
-    if (state === 'connected') {
-      clearTimeout(this.#timer);
-      this.#backoff = FIRST_BACKOFF_MS;
-      this.onStatus('connected');
-    } else if (state === 'disconnected') {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#failed(pc), DISCONNECTED_MS);
-    } else if (state === 'failed') {
-      this.#failed(pc);
-    }
-  }
-
-  /** @param {RTCPeerConnection | null} pc @param {RequestError} [error] */
-  #failed(pc, error) {
-    if (pc !== this.pc) return;
-    clearTimeout(this.#timer);
-    this.onStatus('failed', error);
-    this.#timer = setTimeout(() => {
-      if (pc === this.pc && this.socket.ready) this.restart();
-    }, this.#backoff);
-    this.#backoff = Math.min(this.#backoff * 2, LAST_BACKOFF_MS);
   }
 }

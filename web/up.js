@@ -8,16 +8,10 @@
 // Candidates are not trickled: the box is ICE-lite and learns our addresses from our checks.
 
 import { RequestError } from './protocol.js';
+import { Recovery } from './recovery.js';
 
 /** @typedef {import('./protocol.js').TrackSource} TrackSource */
 /** @typedef {'idle' | 'connecting' | 'connected' | 'failed'} UpStatus */
-
-/** A path that is gone is given this long to return by itself. */
-const DISCONNECTED_MS = 3000;
-/** A path that did not come up in this time is made anew, and the user is told. */
-const CONNECT_MS = 10_000;
-const FIRST_BACKOFF_MS = 500;
-const LAST_BACKOFF_MS = 8000;
 
 /**
  * The camera's picture is sent in three sizes, the lowest first, so that each viewer gets what its
@@ -55,8 +49,6 @@ export class Up {
   #chain = Promise.resolve();
   /** Something is to be offered; offers that were asked for meanwhile are one. */
   #dirty = false;
-  #backoff = FIRST_BACKOFF_MS;
-  #timer = 0;
   #maxBitrate = 1_500_000;
   /** @type {RTCIceServer[]} */
   iceServers = [];
@@ -68,6 +60,7 @@ export class Up {
   constructor(socket, onStatus) {
     this.socket = socket;
     this.onStatus = onStatus;
+    this.recovery = new Recovery(() => this.pc, onStatus, () => this.restart());
   }
 
   /**
@@ -110,9 +103,8 @@ export class Up {
     this.#generation += 1;
     const pc = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: 'max-bundle' });
     this.pc = pc;
-    pc.onconnectionstatechange = () => this.#watch(pc);
+    this.recovery.follow(pc);
     this.onStatus('connecting');
-    this.#timer = setTimeout(() => this.#failed(pc), CONNECT_MS);
     this.#publish();
   }
 
@@ -123,7 +115,7 @@ export class Up {
   }
 
   #drop() {
-    clearTimeout(this.#timer);
+    this.recovery.stop();
     const pc = this.pc;
     this.pc = null;
     this.#transceivers.clear();
@@ -138,7 +130,7 @@ export class Up {
     this.#chain = this.#chain.then(() => this.#offer(pc)).catch((error) => {
       if (pc !== this.pc || !pc) return;
       if (error instanceof RequestError && error.code === 'socket-lost') return; // joined again, then anew
-      this.#failed(pc, error instanceof RequestError ? error : undefined);
+      this.recovery.failed(pc, error instanceof RequestError ? error : undefined);
     });
   }
 
@@ -177,32 +169,5 @@ export class Up {
         { rid, scaleResolutionDownBy, maxBitrate: layerBitrate(rid, this.#maxBitrate) }));
     }
     return pc.addTransceiver(track, { direction: 'sendonly', sendEncodings });
-  }
-
-  /** @param {RTCPeerConnection} pc */
-  #watch(pc) {
-    if (pc !== this.pc) return;
-    const state = pc.connectionState;
-    if (state === 'connected') {
-      clearTimeout(this.#timer);
-      this.#backoff = FIRST_BACKOFF_MS;
-      this.onStatus('connected');
-    } else if (state === 'disconnected') {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#failed(pc), DISCONNECTED_MS);
-    } else if (state === 'failed') {
-      this.#failed(pc);
-    }
-  }
-
-  /** @param {RTCPeerConnection} pc @param {RequestError} [error] */
-  #failed(pc, error) {
-    if (pc !== this.pc) return;
-    clearTimeout(this.#timer);
-    this.onStatus('failed', error);
-    this.#timer = setTimeout(() => {
-      if (pc === this.pc) this.restart();
-    }, this.#backoff);
-    this.#backoff = Math.min(this.#backoff * 2, LAST_BACKOFF_MS);
   }
 }

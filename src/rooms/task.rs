@@ -27,6 +27,11 @@ use crate::{
 /// An empty room keeps its chat for that long.
 const EMPTY_ROOM_KEPT: Duration = Duration::from_secs(30 * 60);
 
+fn now() -> Now {
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Now { instant: Instant::now(), unix_ms: unix.as_millis() as u64 }
+}
+
 /// All that can happen to a room.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -191,10 +196,8 @@ impl RoomTask {
     }
 
     fn handle_input(&mut self, input: Input) {
-        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = Now { instant: Instant::now(), unix_ms: unix.as_millis() as u64 };
         debug!(room = %self.room.name(), ?input, "input");
-        self.room.handle(now, input);
+        self.room.handle(now(), input);
         self.perform();
     }
 
@@ -221,12 +224,10 @@ impl RoomTask {
                 }
             }
             for seat in slow {
-                let unix_ms = 0;
-                let now = Now { instant: Instant::now(), unix_ms };
-                self.room.handle(now, Input::SocketLost { seat, slow: true });
+                self.room.handle(now(), Input::SocketLost { seat, slow: true });
             }
             for input in deaf {
-                self.room.handle(Now { instant: Instant::now(), unix_ms: 0 }, input);
+                self.room.handle(now(), input);
             }
         }
         self.publish_view();
