@@ -34,6 +34,7 @@ pub(crate) fn choose_server(client: &mut Client, address: Option<&str>) {
 
 /// Plays all clients until told to end.
 pub(crate) fn run() {
+    super::server::pin(1);
     let shared = ClientShared::new();
     let (to_publishers, publishers) = mpsc::channel();
     let (to_viewers, viewers) = mpsc::channel();

@@ -66,6 +66,7 @@ pub(crate) fn measure_floor() -> Floor {
     let reader = std::thread::spawn({
         let stop = Arc::clone(&stop);
         move || {
+            super::server::pin(1);
             sinks.iter().for_each(|sink| sink.set_nonblocking(true).expect("a socket"));
             let mut buffer = [0; 2048];
             while !stop.load(Ordering::Relaxed) {

@@ -6,7 +6,7 @@
 //! connect as browsers do and tell of arrivals (transport-cc) as browsers do; NACK, RTX and sender
 //! reports are on. The floor is measured between the runs, in the same way: AES-GCM of a packet and
 //! `sendto`, and eight of them in one GSO send. Delays are from the publisher's sealing of a packet to
-//! the kernel's time stamp at the viewer's socket.
+//! the kernel's time stamp at the viewer's socket. Server and clients have a processor each.
 //!
 //! `cargo bench --bench forward` prints the tables. Options: `--fan-out 1,10,50,200,500`,
 //! `--rooms 4,8,16`, `--churn 1000` choose what is measured; `--veth` puts the clients into a network
@@ -50,6 +50,7 @@ fn main() {
         return clients::run();
     }
     if let Ok(scene) = std::env::var(SERVER) {
+        server::pin(0);
         let scene = serde_json::from_str(&scene).expect("a scene");
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

@@ -27,6 +27,18 @@ use super::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Keeps this thread, and those that it starts, on one processor: clients, who are elsewhere in
+/// reality, do not take the server's.
+pub(crate) fn pin(processor: usize) {
+    use nix::{
+        sched::{CpuSet, sched_setaffinity},
+        unistd::Pid,
+    };
+    let mut set = CpuSet::new();
+    // A machine with one has no choice.
+    let _ = set.set(processor).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
+}
+
 /// On-CPU time of the worker's thread.
 pub(crate) fn worker_cpu() -> Duration {
     for task in fs::read_dir("/proc/self/task").expect("Linux").flatten() {
