@@ -121,7 +121,7 @@ impl Viewer {
             let packet_us = since(self.first_ns.unwrap_or(at_ns));
             say(&Report::Joined { member: self.member, packet_us, keyframe_us: since(at_ns) });
         }
-        if sequence % SAMPLE == 0
+        if sequence.is_multiple_of(SAMPLE)
             && let Incoming::Rtp(packet) = self.client.handle(now, data)
             && let Some(stamp) = packet.get(22..30).and_then(|bytes| bytes.try_into().ok())
         {

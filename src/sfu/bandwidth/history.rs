@@ -152,9 +152,13 @@ mod tests {
         }
         assert_eq!(history.ring.len(), 1024);
         // Whoever never tells has a ring of a second's packets, and of no more than its most.
-        (10_000..20_000).for_each(|n| drop(history.push(n * 1000, 1200)));
+        (10_000..20_000).for_each(|n| {
+            history.push(n * 1000, 1200);
+        });
         assert_eq!(history.ring.len(), 1024);
-        (0..20_000).for_each(|n| drop(history.push(20_000_000 + n * 10, 1200)));
+        (0..20_000).for_each(|n| {
+            history.push(20_000_000 + n * 10, 1200);
+        });
         assert_eq!(history.ring.len(), MAX_LEN);
     }
 }
