@@ -99,20 +99,27 @@ impl Published {
         0..=self.higher.len() as u8
     }
 
-    /// Takes a packet in. `None` for a duplicate and for what is too old.
+    /// Takes a packet in. `None` for a duplicate and for what is too old: browsers send packets of the
+    /// lowest layer again and again to probe their path, and that is not what the layer costs.
     pub(crate) fn push(&mut self, now: Instant, packet: Packet) -> Option<u64> {
-        let meter = self.meters.get_mut(usize::from(packet.layer))?;
-        meter.heard = Some(now);
-        meter.bytes = meter.bytes.saturating_add(packet.payload.len() as u32 + BESIDE);
-        if packet.keyframe {
-            meter.height = payload::height(packet.codec, &packet.payload).unwrap_or(meter.height);
-        }
-        while self.higher.len() < usize::from(packet.layer) {
+        let place = usize::from(packet.layer);
+        let meter = self.meters.get(place)?;
+        let bytes = packet.payload.len() as u32 + BESIDE;
+        let height = match packet.keyframe {
+            true => payload::height(packet.codec, &packet.payload).unwrap_or(meter.height),
+            false => meter.height,
+        };
+        while self.higher.len() < place {
             let Self { track, .. } = self;
             let layer = SourceTrack::new(track.id().clone(), track.kind(), track.source());
             self.higher.push(layer);
         }
-        self.layer_mut(packet.layer)?.push(packet)
+        let index = self.layer_mut(packet.layer)?.push(packet)?;
+        let meter = self.meters.get_mut(place)?;
+        meter.heard = Some(now);
+        meter.height = height;
+        meter.bytes = meter.bytes.saturating_add(bytes);
+        Some(index)
     }
 
     /// Every quarter of a second.
@@ -152,5 +159,47 @@ impl Published {
     /// What all of it costs, for sound.
     pub(crate) fn bps(&self) -> u32 {
         self.meters[0].bps()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        ids::{MemberId, TrackId},
+        protocol::{MediaKind, TrackSource},
+    };
+
+    #[test]
+    fn what_comes_again_costs_nothing() {
+        let start = Instant::now() + Duration::from_secs(3600);
+        let id = TrackId { member: MemberId(1), mid: "0".parse().expect("a mid") };
+        let track = SourceTrack::new(id, MediaKind::Video, TrackSource::Camera);
+        let mut published = Published::new(track);
+        for n in 0..40_u16 {
+            let now = start + Duration::from_millis(50) * u32::from(n);
+            let packet = Packet {
+                ssrc: 5,
+                layer: 0,
+                sequence: n,
+                timestamp: u32::from(n) * 4500,
+                marker: true,
+                codec: Codec::Vp8,
+                keyframe: n == 0,
+                audio_level: None,
+                arrived: now,
+                payload: Bytes::from(vec![0x10; 1000 - BESIDE as usize]),
+            };
+            let indices: Vec<_> = (0..5).map(|_| published.push(now, packet.clone())).collect();
+            assert!(indices[0].is_some() && indices[1..].iter().all(Option::is_none));
+            if n % 5 == 4 {
+                published.tick();
+            }
+        }
+        let end = start + Duration::from_secs(2);
+        assert_eq!(published.layers(end)[0].bps, 160_000);
+        assert!(published.sends(end, 0) && !published.sends(end + SENDS, 0));
     }
 }
