@@ -239,7 +239,7 @@ impl Room {
             }
         }
         changed.into_iter().for_each(|index| self.note_publisher(index));
-        self.tracks.iter_mut().for_each(|(_, published)| published.tick());
+        self.tracks.iter_mut().for_each(|(_, published)| published.tick(now));
         for (index, viewer) in &mut self.viewers {
             viewer.choose_layers(now, &self.tracks, &mut self.wanted);
             if viewer.path != Path::Closed && viewer.set_path(viewer.downlink.path(now)) {
