@@ -238,7 +238,7 @@ mod tests {
             let now = start + Duration::from_millis(50) * u32::from(n);
             published.push(now, packet(now, 0, n));
             // The upper layer is silent from 2 s to 3 s.
-            if n < 40 || n >= 60 {
+            if !(40..60).contains(&n) {
                 published.push(now, packet(now, 1, n));
             }
             let sends = !(47..60).contains(&n);
