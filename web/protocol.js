@@ -53,10 +53,11 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'member-changed', member: Member }} MemberChanged */
 /** @typedef {{ type: 'member-left', id: string, reason: 'left' | 'lost' | 'slow' | 'ended' }} MemberLeft */
 /** @typedef {{ type: 'chat', line: ChatLine }} Said */
+/** @typedef {{ type: 'speakers', active: string | null, speaking: string[] }} Speakers */
 /** @typedef {{ type: 'offer', generation: number, revision: number, sdp: string, mids: Record<string, Shown> }} Offer */
 /** @typedef {{ type: 'mids', generation: number, mids: Record<string, Shown> }} Mids */
 /** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' }} Bye */
-/** @typedef {Welcome | Joined | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | Said | Offer | Mids | Restart | Bye} ServerMessage */
+/** @typedef {Welcome | Joined | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | Said | Speakers | Offer | Mids | Restart | Bye} ServerMessage */
 /** @typedef {ServerMessage & { re?: number }} Outgoing */
 
 /** @typedef {(value: unknown) => boolean} Check */
@@ -134,6 +135,7 @@ const SERVER = {
   'member-changed': { member },
   'member-left': { id: text, reason: word('left', 'lost', 'slow', 'ended') },
   chat: { line: chatLine },
+  speakers: { active: orNull(text), speaking: list(text) },
   offer: { generation: count, revision: count, sdp: text, mids: table(shown) },
   mids: { generation: count, mids: table(shown) },
   restart: { direction },

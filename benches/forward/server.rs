@@ -25,6 +25,8 @@ use super::{
     talk::{Counted, Order, Pattern, Report},
 };
 
+/// As many as are there: this measures forwarding.
+const MAX_SPEAKERS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Keeps this thread, and those that it starts, on one processor: clients, who are elsewhere in
@@ -102,7 +104,7 @@ impl House {
         let (_sender, addresses) = watch::channel(Arc::new(addresses));
         let settings = MediaSettings { ports: 0..=0, workers: 1 };
         let handle = SfuHandle::start(&settings, addresses).expect("a free port");
-        let room = handle.open_room();
+        let room = handle.open_room(MAX_SPEAKERS);
         let program = std::env::current_exe().expect("this program");
         let mut command = match std::env::var(CLIENTS_NAMESPACE) {
             Ok(namespace) => {

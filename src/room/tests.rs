@@ -1,5 +1,6 @@
 //! Tables: one behaviour a test. The random walk is in `walk`.
 
+mod speaking;
 mod viewers;
 mod walk;
 

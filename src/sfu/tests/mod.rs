@@ -11,5 +11,6 @@ mod peer;
 mod reconcile;
 mod stall;
 mod start;
+mod voices;
 mod whep;
 mod world;
