@@ -19,6 +19,7 @@ const SERVER_TYPES: &[&str] = &[
     "chat",
     "offer",
     "mids",
+    "layers",
     "restart",
     "bye",
 ];

@@ -2,7 +2,10 @@
 //!
 //! They lie here and not in `sfu` because the pure `room` speaks in them, and knows no shell.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     ids::{MemberId, Mid},
@@ -69,6 +72,8 @@ pub struct UpSeen {
     pub path: Path,
     /// What is published, in the order of the m-sections.
     pub tracks: Vec<Track>,
+    /// Which layers of a picture are wanted, the lowest first. All are of those that are not named.
+    pub layers: BTreeMap<Mid, Vec<bool>>,
 }
 
 /// The state of a `down` connection.

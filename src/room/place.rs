@@ -1,7 +1,7 @@
 //! A member's place in a room: what the others see of it and what its media should be.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -82,6 +82,9 @@ pub(super) struct Place {
     pub(super) observed: Observed,
     /// What the media plane was last told.
     pub(super) desired: Desired,
+    /// Which layers it was last told are wanted, of which `up` generation. `None`: it may have missed
+    /// that.
+    pub(super) layers_told: Option<(u32, BTreeMap<Mid, Vec<bool>>)>,
     /// What the members were last told.
     told: Option<Member>,
 }
@@ -115,6 +118,7 @@ impl Place {
             down,
             observed: Observed::default(),
             desired: Desired::default(),
+            layers_told: Some(Default::default()),
             told: None,
         };
         place.told = Some(place.view());
@@ -147,6 +151,7 @@ impl Place {
         self.cam = arrival.cam;
         // Its answer would go to a socket that is gone; the client publishes again.
         self.pending = None;
+        self.layers_told = None;
     }
 
     pub(super) fn lose_socket(&mut self, now: Instant, slow: bool) {

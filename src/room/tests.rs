@@ -1,5 +1,6 @@
 //! Tables: one behaviour a test. The random walk is in `walk`.
 
+mod layers;
 mod viewers;
 mod walk;
 
@@ -89,7 +90,8 @@ fn publish(generation: u32, mids: &[&str]) -> ClientMessage {
 }
 
 fn up_seen(generation: u32, revision: u32, path: Path) -> Observed {
-    let up = UpSeen { generation, revision, answer: Ok("answer".into()), path, tracks: vec![] };
+    let (answer, layers) = (Ok("answer".into()), BTreeMap::new());
+    let up = UpSeen { generation, revision, answer, path, tracks: vec![], layers };
     Observed { up: Some(up), down: None }
 }
 
