@@ -74,10 +74,10 @@ export class Box {
     });
   }
 
-  /** Makes the folder with the configuration: ports, and more keys of the camera. */
+  /** Makes the folder with the configuration: ports, and more keys of the camera; null is no camera. */
   async #prepare(ports, camera) {
     this.#folder = await mkdtemp(path.join(tmpdir(), 'parlor-browser-'));
-    await writeFile(path.join(this.#folder, 'parlor.toml'), `${ports}${CAMERA}${camera}`);
+    await writeFile(path.join(this.#folder, 'parlor.toml'), camera === null ? `camera = []\n${ports}` : `${ports}${CAMERA}${camera}`);
   }
 
   /** Starts with nothing configured but the camera. Resolves when it is ready. */
