@@ -59,6 +59,9 @@ pub struct Observed {
     pub down: Option<DownSeen>,
 }
 
+/// Which layers of some m-sections' pictures are wanted, the lowest first.
+pub type Layers = Arc<BTreeMap<Mid, Vec<bool>>>;
+
 /// The state of an `up` connection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpSeen {
@@ -73,7 +76,7 @@ pub struct UpSeen {
     /// What is published, in the order of the m-sections.
     pub tracks: Vec<Track>,
     /// Which layers of a picture are wanted, the lowest first. All are of those that are not named.
-    pub layers: BTreeMap<Mid, Vec<bool>>,
+    pub layers: Layers,
 }
 
 /// The state of a `down` connection.

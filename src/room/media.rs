@@ -1,6 +1,9 @@
 //! Between the room and the media plane: what is wanted, what is seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     Action, Now, Room, SeatId,
@@ -94,7 +97,7 @@ impl Room {
             return;
         };
         let Some(up) = &place.observed.up else { return };
-        let (generation, tracks) = (up.generation, up.layers.clone());
+        let (generation, tracks) = (up.generation, Arc::clone(&up.layers));
         let told = place.layers_told.as_ref();
         // A new connection begins with all layers.
         let is_known = told.is_some_and(|(of, layers)| {
@@ -103,8 +106,8 @@ impl Room {
         if is_known {
             return;
         }
-        place.layers_told = Some((generation, tracks.clone()));
-        let message = ServerMessage::Layers { generation, tracks };
+        let message = ServerMessage::Layers { generation, tracks: BTreeMap::clone(&tracks) };
+        place.layers_told = Some((generation, tracks));
         let seat = place.seat();
         self.actions.push(Action::Send { seat, message: Outgoing { re: None, message } });
     }

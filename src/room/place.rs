@@ -1,7 +1,7 @@
 //! A member's place in a room: what the others see of it and what its media should be.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,7 +9,7 @@ use std::{
 use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
     ids::{Label, MemberId, Mid},
-    ports::media::{Desired, DownWant, Observed, Path, UpWant},
+    ports::media::{Desired, DownWant, Layers, Observed, Path, UpWant},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Shown, TileSize},
 };
 
@@ -84,7 +84,7 @@ pub(super) struct Place {
     pub(super) desired: Desired,
     /// Which layers it was last told are wanted, of which `up` generation. `None`: it may have missed
     /// that.
-    pub(super) layers_told: Option<(u32, BTreeMap<Mid, Vec<bool>>)>,
+    pub(super) layers_told: Option<(u32, Layers)>,
     /// What the members were last told.
     told: Option<Member>,
 }

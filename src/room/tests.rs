@@ -4,7 +4,10 @@ mod layers;
 mod viewers;
 mod walk;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::*;
 use crate::{
@@ -90,7 +93,7 @@ fn publish(generation: u32, mids: &[&str]) -> ClientMessage {
 }
 
 fn up_seen(generation: u32, revision: u32, path: Path) -> Observed {
-    let (answer, layers) = (Ok("answer".into()), BTreeMap::new());
+    let (answer, layers) = (Ok("answer".into()), Arc::default());
     let up = UpSeen { generation, revision, answer, path, tracks: vec![], layers };
     Observed { up: Some(up), down: None }
 }

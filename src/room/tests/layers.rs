@@ -10,10 +10,8 @@ fn a_publisher_is_told_which_layers_are_wanted_once_and_again_after_its_return()
     let seen = |layers: Option<&[bool]>| {
         let mut observed = up_seen(5, 1, Path::Connected);
         let up = observed.up.as_mut().expect("an up");
-        up.layers = layers
-            .map(|layers| ("1".parse().expect("a mid"), layers.to_vec()))
-            .into_iter()
-            .collect();
+        let layers = layers.map(|layers| ("1".parse().expect("a mid"), layers.to_vec()));
+        up.layers = Arc::new(BTreeMap::from_iter(layers));
         Input::Observed { member: ana.member, observed }
     };
     let told = |bench: &Bench, seat| -> Vec<(u32, usize)> {

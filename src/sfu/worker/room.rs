@@ -333,7 +333,7 @@ impl Room {
             answer: publisher.answer.clone(),
             path: publisher.path,
             tracks: publisher.tracks.iter().map(track).collect(),
-            layers: self.wanted_layers(&publisher.tracks),
+            layers: self.wanted_layers(&publisher.tracks).into(),
         }
     }
 
