@@ -17,6 +17,7 @@ const SERVER_TYPES: &[&str] = &[
     "member-changed",
     "member-left",
     "chat",
+    "speakers",
     "offer",
     "mids",
     "layers",

@@ -7,7 +7,7 @@ import { copyRoomLink } from './link.js';
 import { appearanceSwitches } from './appearance.js';
 import { localize } from './i18n/index.js';
 import { listenKeys } from './keys.js';
-import { SpeakerWatch } from './levels.js';
+import { OwnVoice } from './levels.js';
 import { OwnMedia } from './media.js';
 import { notice, mediaNotice, refusalNotice } from './notice.js';
 import { RequestError } from './protocol.js';
@@ -136,13 +136,9 @@ const presence = watchPresence({
   wanted: () => state.phase === 'join' && step === null,
   told: (members) => joinView.renderPresence(members),
 });
-const speakers = new SpeakerWatch({
-  mids: () => new Map(Object.entries(state.mids)
-    .filter(([, shown]) => shown.source === 'microphone').map(([mid, shown]) => [shown.member, mid])),
-  receiver: (mid) => session.down.receiver(mid),
-  connection: () => session.down.pc,
-  own: () => (state.you !== null && state.mic ? { id: state.you, level: meter.level() } : null),
-  speaking: (ids) => dispatch({ type: 'speaking', ids }),
+const ownVoice = new OwnVoice({
+  level: () => (state.mic ? meter.level() : 0),
+  speaking: (speaking) => dispatch({ type: 'own-voice', speaking }),
 });
 
 /** @param {TileModel} model */
@@ -190,7 +186,7 @@ async function join(room, name) {
   if (trouble) dispatch({ type: 'notice', notice: trouble });
   const path = `/r/${encodeURIComponent(state.room)}`;
   if (location.pathname !== path) history.pushState(null, '', path);
-  speakers.start();
+  ownVoice.start();
   await keepAwake();
 }
 
@@ -200,7 +196,7 @@ function leave() {
 }
 
 function backToJoin() {
-  speakers.stop();
+  ownVoice.stop();
   media.stopAll();
   settingsView.close();
   preview = { asked: false, starting: false, fault: null };

@@ -37,7 +37,9 @@
  * @property {boolean} cam on
  * @property {boolean} sharing one's screen
  * @property {Record<string, Shown>} mids what each m-section of `down` shows
- * @property {string[]} speaking ids
+ * @property {string[]} speaking ids, as the box hears it
+ * @property {string | null} speaker who dominates, or did last
+ * @property {boolean} ownVoice one's own microphone hears speech
  * @property {string | null} pinned key of the tile that is large
  * @property {boolean} soundBlocked the browser waits for a tap
  * @property {Notice[]} notices oldest first
@@ -49,7 +51,7 @@
  *   | { type: 'link', link: Link }
  *   | { type: 'panel', panel: Panel }
  *   | { type: 'media', mic?: boolean, cam?: boolean, sharing?: boolean }
- *   | { type: 'speaking', ids: string[] }
+ *   | { type: 'own-voice', speaking: boolean }
  *   | { type: 'pin', key: string | null }
  *   | { type: 'sound-blocked', blocked: boolean }
  *   | { type: 'peeked' }
@@ -66,7 +68,7 @@ export function initialState() {
   return {
     phase: 'join', link: 'idle', room: '', you: null, members: [], since: {}, chat: [], unread: 0,
     newest: null, panel: 'none', mic: true, cam: true, sharing: false, mids: {},
-    speaking: [], pinned: null, soundBlocked: false, notices: [],
+    speaking: [], speaker: null, ownVoice: false, pinned: null, soundBlocked: false, notices: [],
   };
 }
 
@@ -85,7 +87,7 @@ export function reduce(state, event) {
     case 'media': return {
       ...state, mic: event.mic ?? state.mic, cam: event.cam ?? state.cam, sharing: event.sharing ?? state.sharing,
     };
-    case 'speaking': return { ...state, speaking: event.ids };
+    case 'own-voice': return { ...state, ownVoice: event.speaking };
     case 'pin': return { ...state, pinned: event.key };
     case 'sound-blocked': return { ...state, soundBlocked: event.blocked };
     case 'peeked': return { ...state, newest: null };
@@ -117,6 +119,7 @@ function heard(state, message, now) {
       return state.members.some(({ id }) => id === message.member.id) ? withMember(state, message.member, now) : state;
     case 'member-left': return withoutMember(state, message.id);
     case 'chat': return withLine(state, message.line);
+    case 'speakers': return { ...state, speaking: message.speaking, speaker: message.active };
     case 'offer':
     case 'mids': return { ...state, mids: message.mids };
     case 'bye': return message.reason === 'server-stopping' ? { ...state, link: 'stopping' } : state;
@@ -147,7 +150,7 @@ function joined(state, message, now) {
     chat: (same ? [...state.chat, ...fresh] : message.chat).slice(-MAX_LINES),
     unread: state.panel === 'chat' ? 0 : same ? state.unread + foreign : 0,
     mids: same ? state.mids : {},
-    speaking: [],
+    speaking: [], speaker: null, // the box says it after this
   };
 }
 
@@ -173,6 +176,7 @@ function withoutMember(state, id) {
     ...state, since,
     members: state.members.filter((member) => member.id !== id),
     speaking: state.speaking.filter((speaker) => speaker !== id),
+    speaker: state.speaker === id ? null : state.speaker,
     pinned: state.pinned !== null && keyOwner(state.pinned) === id ? null : state.pinned,
   };
 }
@@ -234,7 +238,7 @@ export function tiles(state) {
     const you = member.id === state.you;
     const base = {
       member, own: you, screen: false, since: state.since[member.id] ?? 0,
-      speaking: state.speaking.includes(member.id),
+      speaking: you ? state.ownVoice : state.speaking.includes(member.id),
     };
     (you ? own : others).push({
       ...base, key: member.id,

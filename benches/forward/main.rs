@@ -234,7 +234,7 @@ async fn measure(n_viewers: usize) -> Vec<String> {
     let (_sender, addresses) = watch::channel(Arc::new(Addresses::loopback()));
     let settings = MediaSettings { ports: 0..=0, workers: 1 };
     let handle = SfuHandle::start(&settings, addresses).expect("a free port");
-    let mut signaling = Signaling::new(handle.open_room(), n_viewers);
+    let mut signaling = Signaling::new(handle.open_room(8), n_viewers);
     let mut clients = Clients::start(n_viewers);
     let before = wait_for(&mut clients, &mut signaling, "published").await;
     wait_for(&mut clients, &mut signaling, "connected").await;
@@ -275,7 +275,7 @@ async fn wait_for(clients: &mut Clients, signaling: &mut Signaling, word: &str) 
                 signaling.take_line(&line);
             }
             news = signaling.room.changed() => {
-                signaling.take_news(news).iter().for_each(|line| clients.tell(line));
+                signaling.take_news(news.members).iter().for_each(|line| clients.tell(line));
             }
             () = tokio::time::sleep_until(deadline) => panic!("waited a minute for {word:?}"),
         }

@@ -50,7 +50,7 @@ pub(crate) async fn measure(profile: SrtpProtectionProfile, bursts: &[u64]) -> V
     let (_sender, addresses) = watch::channel(Arc::new(Addresses::loopback()));
     let settings = MediaSettings { ports: 0..=0, workers: 1 };
     let handle = SfuHandle::start(&settings, addresses).expect("a free port");
-    let room = handle.open_room();
+    let room = handle.open_room(8);
     let mut client = Client::new(Instant::now(), &ClientShared::with_profile(profile), "one");
     let track = PublishTrack { mid: "v".parse().expect("a mid"), source: TrackSource::Camera };
     let up = UpWant {
@@ -62,7 +62,7 @@ pub(crate) async fn measure(profile: SrtpProtectionProfile, bursts: &[u64]) -> V
     room.desire(MemberId(1), Desired { up: Some(up), down: None });
     let answer = loop {
         let seen = room.changed().await;
-        if let Some(up) = seen.into_iter().find_map(|(_, seen)| seen.up) {
+        if let Some(up) = seen.members.into_iter().find_map(|(_, seen)| seen.up) {
             break up.answer.expect("an answer");
         }
     };

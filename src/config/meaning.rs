@@ -170,13 +170,14 @@ fn rooms(s: &mut Section<'_>) -> RoomSettings {
         s.key("max_participants", 0, shape::integer(0..=100_000, "participants, 0 for no limit"));
     let max_viewers =
         s.key("max_viewers", 200, shape::integer(0..=100_000, "viewers, 0 for no limit"));
+    let max_speakers = s.key("max_speakers", 8, shape::integer(1..=64, "speakers"));
     let create = s.key("create", "guest", shape::choice(ROLES));
     if create != Role::Guest {
         // In force, but there are no accounts to be one with.
         s.warn("create", "accounts come in a later release; until then nobody can make a room");
     }
     let default = s.key("default", "home", forms::room);
-    RoomSettings { max_participants, max_viewers, create, default }
+    RoomSettings { max_participants, max_viewers, max_speakers, create, default }
 }
 
 /// What could be made of one `[[camera]]`.

@@ -169,6 +169,8 @@ pub struct RoomSettings {
     pub max_participants: usize,
     /// WHEP viewers of one room, who are no participants; 0 is no limit.
     pub max_viewers: usize,
+    /// Voices that are forwarded at a time: the loudest.
+    pub max_speakers: usize,
     /// Who may make a room.
     pub create: Role,
     /// The room the join page proposes.

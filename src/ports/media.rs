@@ -62,6 +62,24 @@ pub struct Observed {
 /// Which layers of some m-sections' pictures are wanted, the lowest first.
 pub type Layers = Arc<BTreeMap<Mid, Vec<bool>>>;
 
+/// Who speaks in a room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Speaking {
+    /// Who dominated last; it stays that while nobody speaks.
+    pub active: Option<MemberId>,
+    /// Everybody who speaks now.
+    pub members: BTreeSet<MemberId>,
+}
+
+/// What is new of a room's media.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct News {
+    /// Members that changed, each once, with its newest state.
+    pub members: Vec<(MemberId, Observed)>,
+    /// Who speaks now, if that has changed.
+    pub speaking: Option<Speaking>,
+}
+
 /// The state of an `up` connection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpSeen {

@@ -1,6 +1,6 @@
 //! What the server says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,13 @@ pub enum ServerMessage {
     Chat {
         /// What.
         line: ChatLine,
+    },
+    /// Who speaks has changed. Also after `joined`, unless nobody has spoken yet.
+    Speakers {
+        /// Who dominates, or did last while nobody speaks.
+        active: Option<MemberId>,
+        /// Everybody who speaks now.
+        speaking: BTreeSet<MemberId>,
     },
     /// An offer of the `down` connection; answer it with `answer`. One is in flight at a time.
     Offer {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use super::ViewerNews;
 use crate::{
     ids::{Label, MemberId, Nickname},
-    ports::media::{Desired, Observed},
+    ports::media::{Desired, Observed, Speaking},
     protocol::{ClientMessage, MemberKind, Outgoing},
 };
 
@@ -92,6 +92,8 @@ pub enum Input {
         /// The whole newest state.
         observed: Observed,
     },
+    /// Who speaks now, by the media plane's ear.
+    Speaking(Speaking),
     /// A viewer brings its next offer, which restarts ICE.
     ViewerOffer {
         /// Who.

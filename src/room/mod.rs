@@ -18,6 +18,7 @@ use std::{
 
 use crate::{
     ids::{MemberId, Nickname, RoomName},
+    ports::media::Speaking,
     protocol::{
         ByeReason, ChatLine, ErrorCode, LeaveReason, Member, MemberKind, Outgoing, ServerMessage,
     },
@@ -27,6 +28,7 @@ mod io;
 mod media;
 mod place;
 mod requests;
+mod speaking;
 #[cfg(test)]
 mod tests;
 mod viewers;
@@ -52,6 +54,8 @@ pub struct Room {
     /// In order of arrival.
     order: Vec<MemberId>,
     viewers: BTreeMap<MemberId, Viewer>,
+    /// As everybody was told last.
+    speaking: Speaking,
     chat: VecDeque<ChatLine>,
     next_chat_seq: u64,
     actions: Vec<Action>,
@@ -66,6 +70,7 @@ impl Room {
             places: BTreeMap::new(),
             order: Vec::new(),
             viewers: BTreeMap::new(),
+            speaking: Speaking::default(),
             chat: VecDeque::new(),
             next_chat_seq: 1,
             actions: Vec::new(),
@@ -155,6 +160,7 @@ impl Room {
             ice_servers: Vec::new(),
         };
         self.actions.push(Action::Send { seat, message: Outgoing { re, message } });
+        self.send_speakers(seat);
     }
 
     /// Takes one input. An input of an older epoch, or of nobody here, does nothing.
@@ -177,6 +183,7 @@ impl Room {
                     self.observe(now, member, observed);
                 }
             }
+            Input::Speaking(speaking) => self.hear_speakers(speaking),
             Input::ViewerOffer { viewer, offer } => self.offer_of_viewer(viewer, offer),
             Input::ViewerGone { viewer } => self.end_view(viewer, "it has left"),
             Input::Tick => self.tick(now),
@@ -231,6 +238,7 @@ impl Room {
     fn end(&mut self, member: MemberId, reason: LeaveReason) {
         let Some(place) = self.places.remove(&member) else { return };
         self.order.retain(|id| *id != member);
+        self.forget_speaker(member);
         if place.is_connected() {
             let message = ServerMessage::Bye { reason: ByeReason::Left };
             let message = Outgoing { re: None, message };

@@ -1,6 +1,7 @@
 //! Tables: one behaviour a test. The random walk is in `walk`.
 
 mod layers;
+mod speaking;
 mod viewers;
 mod walk;
 

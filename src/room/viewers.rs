@@ -8,8 +8,8 @@
 //! ```
 //!
 //! What a viewer watches is a wish: a member, the camera of an id, or the room, which is its first
-//! camera, else its first publisher. Who is meant is found out again whenever somebody comes, goes or
-//! begins to publish.
+//! camera, else its active speaker, else its first publisher. Who is meant is found out again whenever
+//! somebody comes, goes, begins to publish or becomes the active speaker.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -26,7 +26,8 @@ pub enum Target {
     Member(MemberId),
     /// Whoever has this id from outside ([`super::Arrival::label`]), also after it was away.
     Label(Label),
-    /// The room's first camera, else its first publisher.
+    /// The room's first camera, else its active speaker, else (nobody has spoken yet) its first
+    /// publisher.
     Room,
 }
 
@@ -135,8 +136,9 @@ impl Room {
             }
             Target::Room => {
                 let all: Vec<&Place> = places.filter(|place| place.up.is_some()).collect();
-                let first = all.iter().find(|place| place.kind.shows_a_place());
-                Some(first.or(all.first())?.member)
+                let place = all.iter().find(|place| place.kind.shows_a_place());
+                let speaks = |place: &&&Place| Some(place.member) == self.speaking.active;
+                Some(place.or(all.iter().find(speaks)).or(all.first())?.member)
             }
         }
     }

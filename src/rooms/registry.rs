@@ -164,7 +164,7 @@ impl Registry {
         let room = RoomTask::new(
             name.clone(),
             settings.max_participants,
-            self.sfu.open_room(),
+            self.sfu.open_room(settings.max_speakers),
             commands.downgrade(),
             self.own.clone(),
             view_sender,

@@ -20,7 +20,7 @@ use crate::{
     ids::{MemberId, RoomName},
     protocol::{ErrorCode, Outgoing},
     room::{Action, Arrival, Input, Now, Room, SeatId, Target},
-    sfu::{Observed, SfuRoom},
+    sfu::{News, SfuRoom},
     telemetry::metrics::metrics,
 };
 
@@ -44,7 +44,7 @@ pub(super) enum Command {
 
 enum Event {
     Command(Option<Command>),
-    Observed(Vec<(MemberId, Observed)>),
+    News(News),
     OutboxClosed(SeatId),
     ViewerClosed(MemberId),
     Deadline,
@@ -110,9 +110,12 @@ impl RoomTask {
                     self.watch(target, offer, limit, reply);
                 }
                 Event::Command(Some(Command::Input(input))) => self.handle_input(input),
-                Event::Observed(changes) => {
-                    for (member, observed) in changes {
+                Event::News(News { members, speaking }) => {
+                    for (member, observed) in members {
                         self.handle_input(Input::Observed { member, observed });
+                    }
+                    if let Some(speaking) = speaking {
+                        self.handle_input(Input::Speaking(speaking));
                     }
                 }
                 Event::OutboxClosed(seat) => {
@@ -142,7 +145,7 @@ impl RoomTask {
         };
         tokio::select! {
             command = commands.recv() => Event::Command(command),
-            changes = self.sfu.changed() => Event::Observed(changes),
+            news = self.sfu.changed() => Event::News(news),
             Some(seat) = self.closed.next(), if !self.closed.is_empty() => match seat {
                 Some(seat) => Event::OutboxClosed(seat),
                 None => Event::Nothing,

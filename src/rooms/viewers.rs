@@ -28,7 +28,7 @@ const NEWS_LEN: usize = 8;
 pub enum Watch {
     /// One member of a room.
     Member(RoomName, MemberId),
-    /// A room: its first camera, else its first publisher.
+    /// A room: its first camera, else its active speaker, else its first publisher.
     Room(RoomName),
     /// Whoever has this label, in whatever room: a camera by its id.
     Label(Label),

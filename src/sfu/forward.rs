@@ -38,7 +38,7 @@ pub struct Forwarded {
     pub sequence: u16,
     /// The viewer's timestamp, in ticks of the codec's clock.
     pub timestamp: u32,
-    /// As it came.
+    /// As it came, but that sound is marked where it begins or goes on.
     pub marker: bool,
 }
 
@@ -74,8 +74,13 @@ impl Segment {
         Forwarded {
             sequence: self.out(index) as u16,
             timestamp: packet.timestamp.wrapping_add(self.timestamp_offset),
-            marker: packet.marker,
+            marker: packet.marker || self.begins_talk(index, packet),
         }
+    }
+
+    /// Sound that comes after none was sent is marked (RFC 3551 section 4.1).
+    fn begins_talk(&self, index: u64, packet: &Packet) -> bool {
+        packet.codec == Codec::Opus && index == self.first_index
     }
 }
 

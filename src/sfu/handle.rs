@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Desired, Observed, SfuError,
+    Desired, News, SfuError,
     downlink::DownShared,
     socket,
     uplink::UpShared,
@@ -124,12 +124,13 @@ impl SfuHandle {
         self.workers.list.iter().map(|(port, _)| *port).collect()
     }
 
-    /// A new room, on the worker that has least to do.
-    pub fn open_room(&self) -> SfuRoom {
+    /// A new room, on the worker that has least to do. Of the voices in it that tell their levels
+    /// `max_speakers` are forwarded at a time, the loudest.
+    pub fn open_room(&self, max_speakers: usize) -> SfuRoom {
         let id = self.workers.next_room.fetch_add(1, Ordering::Relaxed);
         let least = self.workers.list.iter().min_by_key(|(_, mailbox)| mailbox.load());
         let (_, mailbox) = least.expect("start made at least one worker");
-        let outcome = mailbox.open(id);
+        let outcome = mailbox.open(id, max_speakers);
         SfuRoom { id, mailbox: Arc::clone(mailbox), outcome, workers: Arc::clone(&self.workers) }
     }
 
@@ -213,9 +214,8 @@ impl SfuRoom {
         self.mailbox.want(self.id, member, None);
     }
 
-    /// Waits for news, and takes them all: each member that changed once, with its newest state.
-    /// Cancel-safe.
-    pub async fn changed(&self) -> Vec<(MemberId, Observed)> {
+    /// Waits for news, and takes them all. Cancel-safe.
+    pub async fn changed(&self) -> News {
         self.outcome.changed().await
     }
 }

@@ -26,6 +26,7 @@ pub mod packet;
 pub mod payload;
 mod rtp;
 mod socket;
+pub mod speakers;
 mod srtp;
 pub mod track;
 pub mod transmit;
@@ -38,5 +39,6 @@ mod tests;
 pub use handle::{SfuHandle, SfuRoom, StartError};
 
 pub use crate::ports::media::{
-    Desired, DownSeen, DownWant, Observed, Path, QUIET_AFTER, SfuError, UpSeen, UpWant,
+    Desired, DownSeen, DownWant, News, Observed, Path, QUIET_AFTER, SfuError, Speaking, UpSeen,
+    UpWant,
 };

@@ -34,12 +34,13 @@ mod published;
 mod publisher;
 mod room;
 mod signaling;
+mod speech;
 mod timers;
 mod viewer;
 
 use self::{core::WorkerCore, outbox::Outbox, room::ConnectionKey, timers::Timers};
 use super::{
-    Desired, Observed, Path,
+    Desired, News, Observed, Path, Speaking,
     candidates::host_candidates,
     credentials::IceCredentials,
     demux::Demux,
@@ -94,24 +95,38 @@ pub(crate) fn live(path: Path) -> i64 {
 /// The worker's end of a room: what it has made of the wishes.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    changed: Mutex<BTreeMap<MemberId, Observed>>,
+    changed: Mutex<Changed>,
     wake: Notify,
+}
+
+/// What the room's task has not yet taken.
+#[derive(Default)]
+struct Changed {
+    members: BTreeMap<MemberId, Observed>,
+    speaking: Option<Speaking>,
 }
 
 impl Outcome {
     fn put(&self, member: MemberId, observed: Observed) {
         // overflow: the newest state of a member replaces the one before; at most one a member.
-        lock(&self.changed).insert(member, observed);
+        lock(&self.changed).members.insert(member, observed);
+        // overflow: nudge; one is as good as many.
+        self.wake.notify_one();
+    }
+
+    fn put_speaking(&self, speaking: Speaking) {
+        // overflow: who speaks now replaces who spoke before.
+        lock(&self.changed).speaking = Some(speaking);
         // overflow: nudge; one is as good as many.
         self.wake.notify_one();
     }
 
     /// Waits for changes and takes them all. Dropping the future loses nothing.
-    pub(crate) async fn changed(&self) -> Vec<(MemberId, Observed)> {
+    pub(crate) async fn changed(&self) -> News {
         loop {
-            let changed = std::mem::take(&mut *lock(&self.changed));
-            if !changed.is_empty() {
-                return changed.into_iter().collect();
+            let Changed { members, speaking } = std::mem::take(&mut *lock(&self.changed));
+            if !members.is_empty() || speaking.is_some() {
+                return News { members: members.into_iter().collect(), speaking };
             }
             self.wake.notified().await;
         }
@@ -121,7 +136,8 @@ impl Outcome {
 /// Wishes that the worker has not yet seen.
 #[derive(Default)]
 pub(crate) struct Inbox {
-    opened: Vec<(RoomId, Arc<Outcome>)>,
+    /// With how many voices are forwarded at a time.
+    opened: Vec<(RoomId, Arc<Outcome>, usize)>,
     wants: HashMap<RoomId, BTreeMap<MemberId, Option<Desired>>>,
     closed: Vec<RoomId>,
     stop: bool,
@@ -148,10 +164,10 @@ impl Mailbox {
         (self.n_connections.load(Ordering::Relaxed), self.n_rooms.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn open(&self, room: RoomId) -> Arc<Outcome> {
+    pub(crate) fn open(&self, room: RoomId, max_speakers: usize) -> Arc<Outcome> {
         let outcome = Arc::new(Outcome::default());
         self.n_rooms.fetch_add(1, Ordering::Relaxed);
-        self.change(|inbox| inbox.opened.push((room, Arc::clone(&outcome))));
+        self.change(|inbox| inbox.opened.push((room, Arc::clone(&outcome), max_speakers)));
         outcome
     }
 
@@ -228,6 +244,9 @@ impl Worker {
                 let outcome: Option<&Arc<Outcome>> = outcomes.get(&room);
                 outcome.inspect(|outcome| outcome.put(member, observed));
             }
+            for (room, speaking) in core.take_speaking() {
+                outcomes.get(&room).inspect(|outcome| outcome.put_speaking(speaking));
+            }
             self.mailbox.n_connections.store(core.n_connections(), Ordering::Relaxed);
             drops.add(now, core.take_dropped(), self.index);
             if stop {
@@ -274,8 +293,11 @@ impl Worker {
         outcomes: &mut HashMap<RoomId, Arc<Outcome>>,
     ) -> bool {
         let inbox = std::mem::take(&mut *lock(&self.mailbox.inbox));
-        outcomes.extend(inbox.opened);
         let now = Instant::now();
+        for (room, outcome, max_speakers) in inbox.opened {
+            core.open_room(now, room, max_speakers);
+            outcomes.insert(room, outcome);
+        }
         for (room, wants) in inbox.wants {
             for (member, want) in wants {
                 core.apply(now, room, member, want);

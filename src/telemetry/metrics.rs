@@ -46,6 +46,7 @@ metrics! {
     packets_malformed: Counter, "rtp_packets_malformed", "RTP packets of publishers with a broken header or padding";
     packets_stray: Counter, "rtp_packets_stray", "RTP packets of no published section, or of one SSRC too many";
     packets_asked_for: Counter, "rtp_packets_asked_for", "RTP packets that publishers were asked to send again";
+    packets_left_out: Counter, "rtp_packets_left_out", "RTP packets of voices that were not among the loudest";
     packets_out: Counter, "rtp_packets_out", "RTP packets sent to viewers";
     packets_dropped: Counter, "rtp_packets_dropped", "RTP packets not sent: the socket was full";
     retransmissions: Counter, "rtp_retransmissions", "RTP packets sent again by RTX";

@@ -81,6 +81,13 @@ async function enlarge(ana, lines) {
   return { ms, frozenMs: after.freezeMs - before.freezeMs };
 }
 
+/** Leaves by the button; the other is alone then. */
+async function goes(page, witness) {
+  await page.getByRole('button', { name: WORDS.en.leave }).click();
+  await until('Ana is gone', () => tilesOf(witness), (tiles) => tiles.length === 1);
+  await page.context().close();
+}
+
 /** Joins where somebody is alone and has stopped; how long from `joined` to the picture. */
 async function arrive(browser) {
   const page = await openPage(browser, url, faults);
@@ -111,8 +118,7 @@ async function main() {
     });
     await check(`a larger tile has the larger picture within ${LARGE_MS} ms`, () => enlarge(ana, 600));
     await check('whoever is alone sends no picture', async () => {
-      await ana.getByRole('button', { name: WORDS.en.leave }).click();
-      await ana.context().close();
+      await goes(ana, ben);
       return only(ben, []);
     });
     const times = [];
@@ -122,8 +128,7 @@ async function main() {
         times.push(ms);
         if (run === 2) ana = page;
         else {
-          await page.context().close();
-          await until('Ana is gone', () => tilesOf(ben), (tiles) => tiles.length === 1);
+          await goes(page, ben);
           await only(ben, []);
         }
       }

@@ -13,18 +13,19 @@ export const LIGHT = { fps: 10 };
 
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-function settings({ executablePath = CHROMIUM, fps = 0 } = {}) {
+function settings({ executablePath = CHROMIUM, fps = 0, voice = '' } = {}) {
   return {
     executablePath,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', '--use-fake-ui-for-media-stream',
       `--use-fake-device-for-media-stream${fps === 0 ? '' : `=fps=${fps}`}`,
+      ...(voice === '' ? [] : [`--use-file-for-fake-audio-capture=${voice}`]),
     ],
   };
 }
 
-/** @param {{ executablePath?: string, fps?: number }} [options] */
+/** @param {{ executablePath?: string, fps?: number, voice?: string }} [options] a sound file is heard by every microphone */
 export const launch = (options) => chromium.launch(settings(options));
 
 /** A browser whose process is known, to be treated badly. */

@@ -9,11 +9,12 @@
 // The room is the box's default one, and a camera with sound is expected in it.
 // Prints one line a check and a JSON summary; exit 1 if any check failed.
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { checklist } from './checks.mjs';
 import { WORDS, framesGrow, join, launch, median, openPage, pictureGrows, soundGrows, tilesOf, until } from './page.mjs';
+import { voiceFile } from './voice.mjs';
 
 const GONE_MS = 2000;
 
@@ -70,6 +71,17 @@ async function toggleIsSeen(page, name, button, other, field, off, on) {
     const tile = other.getByRole('group', { name, exact: true });
     await until(`${field}=${wanted}`, () => tile.getAttribute(field), (value) => value === wanted, 10_000);
   }
+}
+
+/** The outline of a tile comes and goes with the voice, and the box has named an active speaker. */
+async function speakingIsSeen(page, name) {
+  const tile = page.getByRole('group', { name, exact: true });
+  for (const wanted of [true, false, true]) {
+    await until(`speaking: ${wanted}`, () => tile.getAttribute('data-speaking'), (value) => (value !== null) === wanted);
+  }
+  const speaker = await page.evaluate(() => window.parlor.state.members.find(({ id }) => id === window.parlor.state.speaker)?.name);
+  if (!['Ana', 'Ben'].includes(speaker)) throw new Error(`the active speaker is ${speaker}`);
+  return speaker;
 }
 
 /** Leaves by the button and joins again; the other page has kept the sections he was shown on. */
@@ -140,7 +152,8 @@ async function screenshots(browser) {
 }
 
 async function main() {
-  const browser = await launch();
+  const voice = await voiceFile();
+  const browser = await launch({ voice });
   try {
     const ana = await openPage(browser, url, faults);
     const ben = await openPage(browser, url, faults);
@@ -150,6 +163,7 @@ async function main() {
       await check(`${name} decodes growing frames of the two others`, () => framesGrow(page, 2));
       await check(`${name} hears the others`, () => soundGrows(page));
     }
+    await check('who speaks is outlined, while he speaks', () => speakingIsSeen(ana, 'Ben'));
     await check('chat arrives at Ben', () => chatArrives(ana, ben, `Hello Ben, ${Date.now()}`));
     await check('chat arrives at Ana', () => chatArrives(ben, ana, `你好 Ana, ${Date.now()}`));
     await check('camera off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Camera', ben, 'data-state', 'muted', 'live'));
@@ -180,6 +194,7 @@ async function main() {
     });
   } finally {
     await browser.close();
+    await rm(path.dirname(voice), { recursive: true });
   }
 }
 

@@ -44,12 +44,13 @@ const LIBRARIES: [(&str, &[&str]); 12] = [
 ];
 
 /// The modules that decide and do nothing; see [`pure_modules`] for how others join them.
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
     "room",
     "sfu/demux",
     "sfu/candidates",
     "sfu/forward",
     "sfu/bandwidth",
+    "sfu/speakers",
     "turn/server",
     "turn/allocation",
     "turn/credential",

@@ -106,6 +106,23 @@ test('a return keeps the chat, the drawer and the m-sections, and counts what wa
   assert.deepEqual(anew.chat.map(({ seq }) => seq), [1], 'another stay has its own numbers');
 });
 
+test('the tile of whoever speaks is outlined: others by the box, oneself by one\'s own microphone', () => {
+  const outlined = (state) => tiles(state).filter(({ speaking }) => speaking).map(({ key }) => key);
+  let state = hear(inRoom(), { type: 'member-joined', member: member(CAM) });
+  state = hear(state, { type: 'speakers', active: ANA, speaking: [YOU, ANA] });
+  assert.deepEqual(outlined(state), [ANA], 'what comes back from the box is late');
+  state = reduce(state, { type: 'own-voice', speaking: true });
+  assert.deepEqual(outlined(state), [ANA, YOU]);
+  state = hear(state, { type: 'speakers', active: ANA, speaking: [] });
+  state = reduce(state, { type: 'own-voice', speaking: false });
+  assert.deepEqual([outlined(state), state.speaker], [[], ANA], 'the last one stays the active speaker');
+  state = hear(state, { type: 'speakers', active: ANA, speaking: [ANA, CAM] });
+  state = hear(state, { type: 'member-left', id: ANA, reason: 'left' });
+  assert.deepEqual([outlined(state), state.speaker], [[CAM], null]);
+  state = hear(state, joined({ resumed: true, members: [member(YOU), member(CAM)] }));
+  assert.deepEqual(outlined(state), [], 'the box says it anew after `joined`');
+});
+
 test('a box that stops says so until it is back', () => {
   let state = hear(inRoom(), { type: 'bye', reason: 'server-stopping' });
   assert.equal(state.link, 'stopping');
@@ -147,6 +164,8 @@ test('no sequence of events changes an old state, loses oneself or draws a tile 
     () => server({ type: 'member-left', id: other(), reason: 'left' }),
     () => server({ type: 'chat', line: line(random(50), any()) }),
     () => server({ type: 'mids', generation: 1, mids: { [random(4)]: { member: any(), track: 'x', kind: 'video', source: 'screen' } } }),
+    () => server({ type: 'speakers', active: random(2) ? any() : null, speaking: [any()] }),
+    () => ({ type: 'own-voice', speaking: random(2) === 0 }),
     () => ({ type: 'panel', panel: ['none', 'chat', 'people'][random(3)] }),
     () => ({ type: 'pin', key: any() }),
     () => ({ type: 'link', link: 'reconnecting' }),

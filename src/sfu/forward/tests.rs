@@ -113,6 +113,24 @@ fn after_a_skip_video_waits_and_audio_goes_on() {
 }
 
 #[test]
+fn sound_that_was_left_out_goes_on_without_a_gap_in_its_own_time_and_marked() {
+    let now = Instant::now();
+    let mut forwarder = Forwarder::new(100, 5000);
+    let go = |forwarder: &mut Forwarder, index: u64| {
+        let mut packet = packet(Codec::Opus, 1, index, DELTA, now);
+        packet.marker = false;
+        let header = forwarder.forward(index, &packet);
+        header.map(|header| (header.sequence, header.timestamp, header.marker))
+    };
+    assert_eq!(go(&mut forwarder, 40), Some((100, 5000, true)));
+    assert_eq!(go(&mut forwarder, 41), Some((101, 8000, false)));
+    forwarder.skip_to_keyframe();
+    assert_eq!(go(&mut forwarder, 91), Some((102, 158_000, true)), "50 packets later");
+    assert_eq!(go(&mut forwarder, 90), None, "it belongs to what was left out");
+    assert_eq!(go(&mut forwarder, 92), Some((103, 161_000, false)));
+}
+
+#[test]
 fn a_new_source_goes_on_in_time() {
     let now = Instant::now();
     let mut forwarder = Forwarder::new(0, u32::MAX - 1000);

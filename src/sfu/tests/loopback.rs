@@ -59,7 +59,7 @@ impl Peer {
 /// Waits for this member's next news.
 async fn news(room: &SfuRoom, member: MemberId, fits: impl Fn(&Observed) -> bool) -> Observed {
     loop {
-        for (who, observed) in room.changed().await {
+        for (who, observed) in room.changed().await.members {
             if who == member && fits(&observed) {
                 return observed;
             }
@@ -79,7 +79,7 @@ fn keyframe(sequence: u16) -> Vec<u8> {
 async fn publish_and_watch() {
     let (handle, _addresses) = start();
     assert_eq!(handle.ports().len(), 2);
-    let room = handle.open_room();
+    let room = handle.open_room(8);
     let shared = ClientShared::new();
     let (publisher, viewer) = (MemberId(1), MemberId(2));
 
@@ -163,7 +163,7 @@ async fn a_port_in_use_is_named() {
 async fn dropping_every_handle_ends_the_threads() {
     let (handle, _addresses) = start();
     let port = handle.ports()[0];
-    let room = handle.open_room();
+    let room = handle.open_room(8);
     drop(handle);
     drop(room);
     let deadline = Instant::now() + Duration::from_secs(10);

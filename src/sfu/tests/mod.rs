@@ -12,5 +12,6 @@ mod peer;
 mod reconcile;
 mod stall;
 mod start;
+mod voices;
 mod whep;
 mod world;

@@ -12,7 +12,7 @@ use crate::{
     ids::MemberId,
     protocol::{PublishTrack, TrackSource},
     sfu::{
-        Desired, DownWant, Observed, Path, UpWant,
+        Desired, DownWant, Observed, Path, Speaking, UpWant,
         candidates::host_candidates,
         downlink::DownShared,
         uplink::UpShared,
@@ -27,6 +27,8 @@ use crate::{
 pub(super) const STEP: Duration = Duration::from_millis(5);
 const ROOM: u64 = 7;
 const PORT: u16 = 10_000;
+/// Voices that are forwarded at a time.
+pub(super) const MAX_SPEAKERS: usize = 4;
 
 /// Packets on their way from the worker, those to failing addresses left out.
 #[derive(Default)]
@@ -56,7 +58,7 @@ impl Sink for Wire {
 /// What a publisher has sent of its video.
 pub(super) struct Source {
     pub(super) member: MemberId,
-    ssrc: u32,
+    pub(super) ssrc: u32,
     sequence: u16,
     timestamp: u32,
     /// Every payload, oldest first.
@@ -83,6 +85,8 @@ pub(super) struct World {
     pub(super) seen: BTreeMap<MemberId, Observed>,
     /// News in the order they came.
     pub(super) n_news: usize,
+    /// Who speaks, as was told last.
+    pub(super) speaking: Speaking,
     random: u64,
     /// Paths that carry less than everything.
     pub(super) links: HashMap<SocketAddr, Link>,
@@ -94,9 +98,13 @@ impl World {
         let local = SocketAddr::from(([127, 0, 0, 1], PORT));
         let up = UpShared::new().expect("a certificate");
         let down = DownShared::new().expect("a certificate");
+        let now = Instant::now() + Duration::from_secs(3600);
+        let mut core = WorkerCore::new(up, down, candidates.into(), local, [7; 32]);
+        core.open_room(now, ROOM, MAX_SPEAKERS);
         Self {
-            now: Instant::now() + Duration::from_secs(3600),
-            core: WorkerCore::new(up, down, candidates.into(), local, [7; 32]),
+            now,
+            core,
+            speaking: Speaking::default(),
             wire: Wire::default(),
             shared: ClientShared::new(),
             ups: BTreeMap::new(),
@@ -142,11 +150,21 @@ impl World {
         number: u16,
         change: impl Fn(String) -> String,
     ) -> Source {
+        self.publisher_of(number, ("VP8", TrackSource::Camera), change)
+    }
+
+    /// A member that publishes one track of this codec and source.
+    pub(super) fn publisher_of(
+        &mut self,
+        number: u16,
+        (codec, source): (&str, TrackSource),
+        change: impl Fn(String) -> String,
+    ) -> Source {
         let member = MemberId(number.into());
         let ssrc = 1000 + u32::from(number);
         let mut peer = Peer::new(self.now, &self.shared, number);
-        let offer = change(peer.client.offer(&[("0", "VP8", ssrc)]));
-        let track = PublishTrack { mid: "0".parse().expect("a mid"), source: TrackSource::Camera };
+        let offer = change(peer.client.offer(&[("0", codec, ssrc)]));
+        let track = PublishTrack { mid: "0".parse().expect("a mid"), source };
         let up =
             UpWant { generation: 1, revision: 1, offer: offer.into(), tracks: Arc::new([track]) };
         self.wants.entry(member).or_default().up = Some(up);
@@ -228,6 +246,10 @@ impl World {
             assert_eq!(room, ROOM);
             self.n_news += 1;
             self.seen.insert(member, observed);
+        }
+        for (room, speaking) in self.core.take_speaking() {
+            assert_eq!(room, ROOM);
+            self.speaking = speaking;
         }
     }
 

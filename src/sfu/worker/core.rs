@@ -26,7 +26,7 @@ use super::{
 use crate::{
     ids::MemberId,
     sfu::{
-        Desired, Observed,
+        Desired, Observed, Speaking,
         demux::{Demux, classify},
         downlink::DownShared,
         uplink::UpShared,
@@ -82,8 +82,22 @@ impl WorkerCore {
         Some((self.rooms.get_mut(number)?, context))
     }
 
-    /// Makes real what a room wants of a member; `None`: the member is gone. A room begins with its
-    /// first wish.
+    /// A room begins, of which `max_speakers` voices are forwarded at a time.
+    pub(crate) fn open_room(&mut self, now: Instant, room: RoomId, max_speakers: usize) {
+        let entry = self.rooms.vacant_entry();
+        let number = entry.key();
+        let mut context = Context {
+            shared: &mut self.shared,
+            demux: &mut self.demux,
+            timers: &mut self.timers,
+            outbox: &mut self.outbox,
+        };
+        entry.insert(Room::new(now, room, number as u32, max_speakers, &mut context));
+        self.numbers.insert(room, number);
+    }
+
+    /// Makes real what a room wants of a member; `None`: the member is gone. A room that was never
+    /// opened, or is closed, wants nothing.
     pub(crate) fn apply(
         &mut self,
         now: Instant,
@@ -91,22 +105,7 @@ impl WorkerCore {
         member: MemberId,
         want: Option<Desired>,
     ) {
-        let number = match self.numbers.get(&room) {
-            Some(number) => *number,
-            None => {
-                let entry = self.rooms.vacant_entry();
-                let number = entry.key();
-                let mut context = Context {
-                    shared: &mut self.shared,
-                    demux: &mut self.demux,
-                    timers: &mut self.timers,
-                    outbox: &mut self.outbox,
-                };
-                entry.insert(Room::new(now, room, number as u32, &mut context));
-                self.numbers.insert(room, number);
-                number
-            }
-        };
+        let Some(&number) = self.numbers.get(&room) else { return };
         if let Some((room, mut context)) = self.room(number) {
             room.apply(now, member, want, &mut context);
         }
@@ -225,5 +224,10 @@ impl WorkerCore {
             room.take_changed(&mut news);
         }
         news
+    }
+
+    /// Rooms where who speaks has changed.
+    pub(crate) fn take_speaking(&mut self) -> impl Iterator<Item = (RoomId, Speaking)> {
+        self.rooms.iter_mut().filter_map(|(_, room)| Some((room.id, room.take_speaking()?)))
     }
 }

@@ -175,13 +175,9 @@ impl Room {
         metrics().packets_in.inc();
         let Some(number) = self.publishers[publisher].track(mid) else { return };
         let published = &mut self.tracks[number];
-        let (layer, codec) = (packet.layer, Some(packet.codec));
+        let (layer, codec, level) = (packet.layer, Some(packet.codec), packet.audio_level);
         let needs_keyframe = published.begins(layer) && !packet.keyframe;
         let Some(index) = published.push(now, packet) else { return };
-        if published.fresh.is_empty() {
-            self.fresh.push(number);
-        }
-        published.fresh.push((layer, index));
         if needs_keyframe {
             self.wanted.push((number, layer));
         }
@@ -190,6 +186,14 @@ impl Room {
             self.tables_stale = true;
             self.changed.insert(published.track.id().member);
         }
+        if published.is_voice && !self.hears(now, number, level) {
+            return;
+        }
+        let published = &mut self.tracks[number];
+        if published.fresh.is_empty() {
+            self.fresh.push(number);
+        }
+        published.fresh.push((layer, index));
     }
 
     /// Takes everything out of a `down` connection that it has to say.
@@ -247,6 +251,7 @@ impl Room {
         changed.into_iter().for_each(|index| self.note_publisher(index));
         self.tracks.iter_mut().for_each(|(_, published)| published.tick(now));
         self.demand_stale = true;
+        self.speaking_stale |= self.speakers.look(now);
         for (index, viewer) in &mut self.viewers {
             viewer.choose_layers(now, &self.tracks, &mut self.wanted);
             if viewer.path != Path::Closed && viewer.set_path(viewer.downlink.path(now)) {

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::demand::Demand;
+use super::{demand::Demand, speech::is_voice};
 use crate::sfu::{
     bandwidth::{Layer, MAX_LAYERS},
     packet::{Codec, Packet},
@@ -60,6 +60,10 @@ pub(crate) struct Published {
     meters: [Meter; MAX_LAYERS],
     /// What its publisher is told to send.
     pub(crate) demand: Demand,
+    /// Only the loudest of these are forwarded.
+    pub(crate) is_voice: bool,
+    /// It is none of the loudest now.
+    pub(crate) is_left_out: bool,
     /// The connection that brings it, as the room numbers them.
     pub(crate) publisher: usize,
     /// Layers and indices of packets that came in this wake-up.
@@ -73,6 +77,8 @@ pub(crate) struct Published {
 impl Published {
     pub(crate) fn new(track: SourceTrack) -> Self {
         Self {
+            is_voice: is_voice(&track),
+            is_left_out: false,
             track,
             higher: Vec::new(),
             meters: [Meter::default(); MAX_LAYERS],
@@ -194,6 +200,6 @@ impl Published {
 
     /// What all of it costs, for sound.
     pub(crate) fn bps(&self) -> u32 {
-        self.meters[0].bps()
+        if self.is_left_out { 0 } else { self.meters[0].bps() }
     }
 }

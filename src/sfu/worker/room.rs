@@ -19,7 +19,8 @@ use crate::{
     ids::{MemberId, Mid, TrackId},
     protocol::{MediaKind, Shown, Track, TrackSource},
     sfu::{
-        Desired, Observed, Path, UpSeen, downlink::ShownTrack, packet::Codec, track::SourceTrack,
+        Desired, Observed, Path, Speaking, UpSeen, downlink::ShownTrack, packet::Codec,
+        speakers::Speakers, track::SourceTrack,
     },
 };
 
@@ -62,10 +63,22 @@ pub(crate) struct Room {
     pub(crate) changed: BTreeSet<MemberId>,
     pub(crate) scheduled: Option<Instant>,
     pub(crate) n_ticks: usize,
+    pub(crate) speakers: Speakers,
+    /// Who speaks may have changed.
+    pub(crate) speaking_stale: bool,
+    /// As was told last.
+    pub(crate) speaking: Speaking,
 }
 
 impl Room {
-    pub(crate) fn new(now: Instant, id: RoomId, index: u32, context: &mut Context<'_>) -> Self {
+    /// `max_speakers` voices are forwarded at a time.
+    pub(crate) fn new(
+        now: Instant,
+        id: RoomId,
+        index: u32,
+        max_speakers: usize,
+        context: &mut Context<'_>,
+    ) -> Self {
         let mut scheduled = None;
         context.timers.schedule(TimerKey::Room(index), Some(now + TICK), &mut scheduled);
         Self {
@@ -83,6 +96,9 @@ impl Room {
             changed: BTreeSet::new(),
             scheduled,
             n_ticks: 0,
+            speakers: Speakers::new(max_speakers),
+            speaking_stale: false,
+            speaking: Speaking::default(),
         }
     }
 
@@ -247,6 +263,7 @@ impl Room {
             .collect();
         for number in gone {
             self.tracks.remove(number);
+            self.speakers.forget(number);
             self.fresh.retain(|fresh| *fresh != number);
             self.wanted.retain(|(wanted, _)| *wanted != number);
             for (_, viewer) in &mut self.viewers {

@@ -178,6 +178,14 @@ impl Viewer {
         self.by_track = by_track;
     }
 
+    /// Packets of this track were left out, and now it goes on: without a gap.
+    pub(crate) fn resume(&mut self, index: usize) {
+        let slot = self.by_track.get(index).copied().flatten();
+        if let Some(Some(state)) = slot.and_then(|slot| self.slots.get_mut(slot)) {
+            state.forwarder.skip_to_keyframe();
+        }
+    }
+
     /// The track of this number is gone; another may get its number.
     pub(crate) fn forget_track(&mut self, index: usize) {
         self.shown.retain(|shown| *shown != index);
