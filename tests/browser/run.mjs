@@ -1,7 +1,7 @@
 // Runs the browser scenes one after the other, each with a parlor of its own.
 //
 // usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]
-//   --scene   only this one: room, layers, lost or lan
+//   --scene   only this one: room, layers, lost, lan or weak
 // Exit 0 if every check passed and each parlor ended on SIGTERM with exit code 0.
 
 import { spawn } from 'node:child_process';
@@ -49,6 +49,7 @@ const scenes = {
   layers: () => onLoopback('layers.mjs', null, ...budget),
   lost: () => script('lost.mjs', binary),
   lan: () => script('lan.mjs', binary),
+  weak: () => script('weak.mjs', binary),
 };
 const wanted = Object.entries(scenes).filter(([name]) => only === null || name === only);
 if (wanted.length === 0) throw new Error(`no scene is called ${only}; there are ${Object.keys(scenes).join(', ')}`);
