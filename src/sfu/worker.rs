@@ -27,6 +27,7 @@ use tokio::{
 };
 
 pub(crate) mod core;
+mod demand;
 mod flow;
 mod moderation;
 pub(crate) mod outbox;
