@@ -217,7 +217,7 @@ impl House {
                         return counted;
                     }
                 }
-                news = self.room.changed() => self.take_news(news),
+                news = self.room.changed() => self.take_news(news.members),
                 () = tokio::time::sleep_until(deadline) => panic!("waited a minute for {what}"),
             }
         }
