@@ -87,7 +87,6 @@
 //!   sfu/                 the media plane; the only place that names `rtc`
 //!     handle.rs          its doors: open, publish, watch, close
 //!     worker.rs          one thread, one UDP port, its rooms: the loop
-//!       moderation.rs    PURE. lone packets wait a moment for each other where they are many
 //!     socket.rs          batches in by GRO, messages out by GSO and `sendmmsg`
 //!     demux.rs           PURE. whose is a datagram
 //!     candidates.rs      PURE. announced addresses -> candidates
