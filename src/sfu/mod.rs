@@ -24,6 +24,7 @@ mod handle;
 mod ice;
 pub mod packet;
 pub mod payload;
+pub mod red;
 mod rtp;
 mod socket;
 pub mod speakers;
