@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  sent packets -> history --+                       +-> trend (does a queue grow?) -+
-//!  feedback -----------------+-> arrivals, losses ---+-> rate  <---------------------+
+//!  feedback -----------------+-> arrivals, losses ---+-> rate  <-- queue: what is carried +
 //!                                                          |  ^
 //!                                  probe (padding) <-------+--+     allocate: layers of tiles
 //! ```
@@ -19,6 +19,7 @@ mod allocate;
 mod feedback;
 mod history;
 mod probe;
+mod queue;
 mod rate;
 mod trend;
 
@@ -31,14 +32,12 @@ pub(crate) use feedback::tests::write as write_feedback;
 
 use feedback::ReferenceClock;
 use history::History;
-use probe::Probe;
+use probe::{Probe, Seen};
 use rate::{Arrivals, Rate};
 use trend::{Trend, Usage};
 
 /// What a path is given before anything is known of it, bits a second: four pictures of 720p.
 const START_BPS: f64 = 6_000_000.0;
-/// Loss above which nothing more is tried.
-const PROBE_LOSS: f64 = 0.05;
 /// Headers below RTP that the path carries with each packet: IPv4 and UDP.
 const BELOW: usize = 28;
 
@@ -107,7 +106,7 @@ impl Estimator {
             }
             newest_sent = newest_sent.max(Some(told.sent_us));
             self.arrivals.add(arrived_us, told.len);
-            self.trend.add(told.sent_us, arrived_us);
+            self.trend.add(told.sent_us, arrived_us, told.len);
         });
         if let Some(sent_us) = newest_sent {
             let rtt_us = now_us.saturating_sub(sent_us);
@@ -124,9 +123,10 @@ impl Estimator {
 
     fn judge(&mut self, now_us: u64) {
         let usage = self.trend.usage();
-        // At overuse the path was busy for at least so long: this is what it carries.
+        // At overuse what comes while packets wait is what the path carries.
+        let queue = &self.trend.queue;
         let arrives = match usage {
-            Usage::Over => self.arrivals.recent_bps(),
+            Usage::Over => queue.carries_bps().or(self.arrivals.recent_bps()),
             _ => self.arrivals.bps(),
         };
         let rtt_us = self.rtt_us.unwrap_or(100_000);
@@ -134,9 +134,13 @@ impl Estimator {
         if !self.rate.is_measured() {
             return;
         }
-        let is_quiet = usage != Usage::Over && self.rate.loss < PROBE_LOSS;
-        let known = self.rate.bps();
-        let found = self.probe.update(now_us, known, self.wanted_bps, arrives, is_quiet);
+        let seen = Seen {
+            arrives_bps: arrives,
+            loss: self.rate.loss(),
+            least_us: queue.newest_us(),
+            is_quiet: usage != Usage::Over && !self.rate.is_lossy(),
+        };
+        let found = self.probe.update(now_us, self.rate.bps(), self.wanted_bps, seen);
         if let Some(bps) = found {
             self.rate.raise(now_us, bps);
         }
@@ -163,7 +167,7 @@ impl Estimator {
 
     /// Share of packets that were lost lately, from 0 to 1.
     pub fn loss(&self) -> f64 {
-        self.rate.loss
+        self.rate.loss()
     }
 
     /// What would be sent if the path carried it ([`Allocation::wanted_bps`]): what probes look for.

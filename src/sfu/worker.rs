@@ -27,6 +27,7 @@ use tokio::{
 };
 
 pub(crate) mod core;
+mod demand;
 mod flow;
 pub(crate) mod outbox;
 mod published;

@@ -74,24 +74,24 @@ export class Box {
     });
   }
 
-  /** Makes the folder with the configuration: ports, and more keys of the camera. */
-  async #prepare(ports, camera) {
+  /** Starts with this configuration. Resolves when it is ready. @param {string} configuration */
+  async startWith(configuration) {
     this.#folder = await mkdtemp(path.join(tmpdir(), 'parlor-browser-'));
-    await writeFile(path.join(this.#folder, 'parlor.toml'), `${ports}${CAMERA}${camera}`);
-  }
-
-  /** Starts with nothing configured but the camera. Resolves when it is ready. */
-  async startWithDefaults(camera = '') {
-    await this.#prepare('', camera);
+    await writeFile(path.join(this.#folder, 'parlor.toml'), configuration);
     await this.start();
   }
 
-  /** Starts on free ports of loopback. Resolves with its URL when it is ready. */
+  /** Starts with nothing configured but the camera, which may have more keys. */
+  async startWithDefaults(camera = '') {
+    await this.startWith(`${CAMERA}${camera}`);
+  }
+
+  /** Starts on free ports of loopback; null is no camera. Resolves with its URL when it is ready. */
   async startOnLoopback(camera = '') {
     const media = await freeUdpPort();
     const host = `127.0.0.1:${await freeTcpPort()}`;
-    await this.#prepare(`[http]\nlisten = "${host}"\n[media]\nports = "${media}-${media}"\n`, camera);
-    await this.start();
+    const ports = `[http]\nlisten = "${host}"\n[media]\nports = "${media}-${media}"\n`;
+    await this.startWith(camera === null ? `camera = []\n${ports}` : `${ports}${CAMERA}${camera}`);
     return `https://${host}/`;
   }
 

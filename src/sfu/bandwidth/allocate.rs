@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 pub const MAX_LAYERS: usize = 3;
 /// A raise needs this much room over its cost.
 const SPARE: f64 = 1.15;
-/// The largest tile keeps its lowest layer while so much of it fits: better a late picture than
-/// none.
-const LAST_SHARE: f64 = 0.6;
+/// The largest tile keeps its lowest layer while the first share of it fits, and gets it back with
+/// the second: better a late picture than none, but not now one and now the other.
+const LAST_SHARE: (f64, f64) = (0.5, 0.8);
 /// A layer is high enough for a tile of so many times its height.
 const STRETCH: f64 = 1.2;
 /// Pauses after a fall before the next raise.
@@ -133,8 +133,9 @@ impl Allocator {
             let Some(lowest) = tiles[n].lowest() else { continue };
             let cost = tiles[n].bps(lowest);
             let need = if tiles[n].current.is_some() { cost } else { cost * SPARE };
-            let last_resort = rank == 0 && left >= LAST_SHARE * cost;
             let returns = tiles[n].current.is_some() || may_raise;
+            let share = if tiles[n].current.is_some() { LAST_SHARE.0 } else { LAST_SHARE.1 };
+            let last_resort = rank == 0 && returns && left >= share * cost;
             if need > left {
                 miss(need, left);
             }
@@ -223,7 +224,10 @@ mod tests {
             (600, true, &[(720, Some(1))], &[Some(1)], "what is there does not"),
             (1300, true, &[(360, None), (720, None)], &[Some(1), Some(1)], "step by step"),
             (150, true, &[(720, Some(0))], &[Some(0)], "the last picture stays"),
-            (130, true, &[(720, Some(0))], &[None], "but not at any price"),
+            (130, true, &[(720, Some(0))], &[Some(0)], "even if it does not fit"),
+            (120, true, &[(720, Some(0))], &[None], "but not at any price"),
+            (160, true, &[(720, None)], &[None], "it is not there for a moment"),
+            (175, true, &[(720, None)], &[Some(0)], "but where it may stay"),
             (100, true, &[], &[], "nobody"),
         ];
         for (kbps, is_measured, tiles, expected, what) in cases {

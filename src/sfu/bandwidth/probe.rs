@@ -1,8 +1,9 @@
 //! Finding out whether more gets through: padding beside the media, for a little under a second at a time.
 //!
-//! Slow enough that a token bucket's store does not pass for the path (a burst would), and at most
-//! twice what is known, so that a probe that fails has put little into a queue. Owns when to probe,
-//! how much padding is due, and what came of it; `rate` and `trend` judge the path.
+//! Slow enough that a token bucket's store does not pass for the path (a burst would). The first asks
+//! for a little more than what is known, one after a success for twice, and each ends as soon as
+//! packets wait, before a router's queue is full and the picture is lost in it. Owns when to probe, how
+//! much padding is due, and what came of it; `rate`, `trend` and `queue` judge the path.
 //!
 //! ```text
 //!  idle --more is wanted, the path is quiet, the pause is over--> running --700 ms--> settling
@@ -18,12 +19,14 @@ const SETTLE_US: u64 = 300_000;
 pub(super) const STEP_US: u64 = 20_000;
 /// At most this much padding at once.
 const MAX_STEP_BYTES: u64 = 16_000;
-/// A probe is for at most so many times what is known.
-const GROWTH: f64 = 2.0;
+/// A probe is for at most so many times what is known: the first, and one that follows a success.
+const GROWTH: (f64, f64) = (1.35, 2.0);
 /// Pauses after a success, and after the first and any later failure.
 const PAUSE_US: (u64, u64, u64) = (100_000, 2_000_000, 5_000_000);
-/// Of what was sent this much has to arrive, in bits a second.
+/// Of what was sent and not lost this much has to arrive, in bits a second.
 const ARRIVED: f64 = 0.9;
+/// A probe has found the path's end where the least delay has grown by this since it began.
+const WAITS_US: i64 = 50_000;
 
 /// Where a probe is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,13 +45,37 @@ pub(super) struct Probe {
     /// Not before.
     next_us: u64,
     pause_us: u64,
+    growth: f64,
     /// The most that was seen to arrive while it ran.
     best_bps: f64,
+    /// The least delay when it began.
+    least_us: Option<i64>,
+}
+
+/// What the path is like, at some feedback.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    /// Bits a second that arrive.
+    pub(super) arrives_bps: Option<f64>,
+    /// Share that is lost on the whole, from 0 to 1.
+    pub(super) loss: f64,
+    /// Least delay of the last moments, by a clock of arbitrary zero.
+    pub(super) least_us: Option<i64>,
+    /// Neither overuse nor unusual loss.
+    pub(super) is_quiet: bool,
 }
 
 impl Probe {
     pub(super) fn new() -> Self {
-        Self { phase: Phase::Idle, floor_bps: 0.0, next_us: 0, pause_us: PAUSE_US.1, best_bps: 0.0 }
+        Self {
+            phase: Phase::Idle,
+            floor_bps: 0.0,
+            next_us: 0,
+            pause_us: PAUSE_US.1,
+            growth: GROWTH.0,
+            best_bps: 0.0,
+            least_us: None,
+        }
     }
 
     /// What was known before the probe under way.
@@ -71,37 +98,42 @@ impl Probe {
         now_us: u64,
         known_bps: f64,
         wanted_bps: f64,
-        arrives_bps: Option<f64>,
-        is_quiet: bool,
+        seen: Seen,
     ) -> Option<f64> {
+        let waits =
+            self.least_us.zip(seen.least_us).is_some_and(|(then, now)| now > then + WAITS_US);
         match self.phase {
             Phase::Idle => {
-                if is_quiet && wanted_bps > known_bps && now_us >= self.next_us {
-                    let bps = (known_bps * GROWTH).min(wanted_bps * 1.1);
+                if seen.is_quiet && wanted_bps > known_bps && now_us >= self.next_us {
+                    let bps = (known_bps * self.growth).min(wanted_bps * 1.1);
                     self.phase = Phase::Running { began_us: now_us, bps, sent: 0 };
                     self.floor_bps = known_bps;
                     self.best_bps = 0.0;
+                    self.least_us = seen.least_us;
                 }
                 None
             }
-            Phase::Running { .. } if !is_quiet => self.fail(now_us),
+            Phase::Running { .. } | Phase::Settling { .. } if !seen.is_quiet || waits => {
+                self.fail(now_us)
+            }
             Phase::Running { began_us, sent, .. } => {
                 let elapsed_us = now_us - began_us;
                 if elapsed_us >= RUN_US {
                     let sent_bps = sent as f64 * 8e6 / elapsed_us as f64;
                     self.phase = Phase::Settling { ended_us: now_us, sent_bps };
                 }
-                self.note(arrives_bps);
+                self.note(seen.arrives_bps);
                 None
             }
-            Phase::Settling { .. } if !is_quiet => self.fail(now_us),
             Phase::Settling { ended_us, sent_bps } => {
-                self.note(arrives_bps);
+                self.note(seen.arrives_bps);
                 let found = self.best_bps.min(sent_bps);
-                if found >= ARRIVED * sent_bps && found > self.floor_bps {
+                let least = ARRIVED * (1.0 - seen.loss) * sent_bps;
+                if found >= least && found > self.floor_bps {
                     self.phase = Phase::Idle;
                     self.next_us = now_us + PAUSE_US.0;
                     self.pause_us = PAUSE_US.1;
+                    self.growth = GROWTH.1;
                     return Some(found);
                 }
                 if now_us >= ended_us + SETTLE_US { self.fail(now_us) } else { None }
@@ -117,6 +149,7 @@ impl Probe {
         self.phase = Phase::Idle;
         self.next_us = now_us + self.pause_us;
         self.pause_us = PAUSE_US.2;
+        self.growth = GROWTH.0;
         None
     }
 

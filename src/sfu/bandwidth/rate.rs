@@ -2,8 +2,10 @@
 //!
 //! draft-ietf-rmcat-gcc-02 sections 5.5 (delay) and 6 (loss). Departures: until the first sign of
 //! congestion there is no limit, since most viewers sit in the same house and a slow start would
-//! cost them their first picture; and a limit never falls below what just arrived without a queue,
-//! so that a probe that found nothing does not cost a layer.
+//! cost them their first picture; a limit never falls below what just arrived without a queue,
+//! so that a probe that found nothing does not cost a layer; and loss counts as congestion only where
+//! it is over 10 % beyond doubt, and does not keep the limit from growing below: a radio that loses
+//! one packet in twenty loses it at any rate.
 
 use super::trend::Usage;
 
@@ -17,12 +19,17 @@ const INCREASE_A_SECOND: f64 = 1.08;
 /// A limit grows up to this many times what arrives: beyond, nothing is known.
 const HEADROOM: f64 = 1.5;
 const HEADROOM_BPS: f64 = 10_000.0;
-/// Section 6.
-const LOW_LOSS: f64 = 0.02;
+/// Section 6: congestion.
 const HIGH_LOSS: f64 = 0.10;
-/// Packets that a share of loss is taken of, at least, and the time that they may take.
+/// With more loss than this on the whole, nothing more is tried.
+const SOME_LOSS: f64 = 0.08;
+/// Packets that a share of loss is taken of, at least, and the time that they take, at least.
 const LOSS_PACKETS: u32 = 20;
 const LOSS_WINDOW_US: u64 = 300_000;
+/// Packets that the share on the whole is a mean of.
+const LOSS_MEMORY: f64 = 150.0;
+/// Of so few packets a share may be this many standard deviations off.
+const DOUBT: f64 = 2.0;
 /// A decrease is given this long beside the round trip to take effect.
 const SETTLE_US: u64 = 100_000;
 
@@ -95,8 +102,10 @@ pub(super) struct Rate {
     n_lost: u32,
     n_told: u32,
     loss_began_us: u64,
-    /// Share of the last window.
-    pub(super) loss: f64,
+    /// Share of the last packets on the whole.
+    loss: f64,
+    /// The last window has lost more than is usual here.
+    is_losing: bool,
 }
 
 impl Rate {
@@ -112,7 +121,18 @@ impl Rate {
             n_told: 0,
             loss_began_us: 0,
             loss: 0.0,
+            is_losing: false,
         }
+    }
+
+    /// Share of packets that were lost lately, from 0 to 1.
+    pub(super) fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// Loss says that nothing more is to be tried now.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.is_losing || self.loss > SOME_LOSS
     }
 
     pub(super) fn bps(&self) -> f64 {
@@ -156,7 +176,7 @@ impl Rate {
         if usage == Usage::Over {
             self.was_over = true;
             self.decrease(now_us, arrives_bps, rtt_us, floor_bps);
-        } else if usage == Usage::Normal && self.is_measured && self.loss < LOW_LOSS {
+        } else if usage == Usage::Normal && self.is_measured && !self.is_lossy() {
             // After overuse the queue has to become empty first: `Under`, or one feedback of quiet.
             if !std::mem::take(&mut self.was_over) {
                 self.increase(elapsed_us, arrives_bps, rtt_us);
@@ -208,13 +228,18 @@ impl Rate {
         if self.n_told < LOSS_PACKETS || now_us < self.loss_began_us + LOSS_WINDOW_US {
             return;
         }
-        self.loss = f64::from(self.n_lost) / f64::from(self.n_told);
-        self.n_lost = 0;
-        self.n_told = 0;
+        let n_told = f64::from(std::mem::take(&mut self.n_told));
+        let n_lost = f64::from(std::mem::take(&mut self.n_lost));
         self.loss_began_us = now_us;
-        if self.loss > HIGH_LOSS {
+        // More than so many cannot well be chance where `share` is what is lost.
+        let beyond = |share: f64| n_told * share + DOUBT * (n_told * share * (1.0 - share)).sqrt();
+        self.is_losing = n_lost > beyond(self.loss.max(SOME_LOSS / 2.0)) + 1.0;
+        let weight = n_told / (n_told + LOSS_MEMORY);
+        self.loss += weight * (n_lost / n_told - self.loss);
+        if n_lost > beyond(HIGH_LOSS) || self.loss > HIGH_LOSS {
+            let loss = (n_lost / n_told).max(self.loss);
             let arrives = arrives_bps.unwrap_or(self.bps);
-            let lowered = self.bps.min(HEADROOM * arrives) * (1.0 - 0.5 * self.loss);
+            let lowered = self.bps.min(HEADROOM * arrives) * (1.0 - 0.5 * loss);
             let lowered = lowered.max(DECREASE * arrives);
             self.lower(now_us, floor.map_or(lowered, |floor| lowered.max(floor.min(self.bps))));
         }
@@ -268,8 +293,8 @@ mod tests {
     }
 
     #[test]
-    fn loss_below_two_percent_is_nothing_and_above_ten_it_is_congestion() {
-        for (n_lost, lowered) in [(0, false), (5, false), (30, true)] {
+    fn loss_is_congestion_where_it_is_over_a_tenth_beyond_doubt() {
+        for (n_lost, lowered) in [(0, false), (5, false), (13, false), (17, true), (30, true)] {
             let mut rate = Rate::new();
             rate.told(n_lost, 100);
             rate.update(400 * MS, Usage::Normal, Some(1e6), 20 * MS, None);

@@ -80,6 +80,8 @@ struct Viewer {
     told_us: u64,
     worst_queue_us: u64,
     n_changes: usize,
+    n_lost: usize,
+    audio_bps: u32,
 }
 
 impl Viewer {
@@ -105,6 +107,8 @@ impl Viewer {
             told_us: 0,
             worst_queue_us: 0,
             n_changes: 0,
+            n_lost: 0,
+            audio_bps: AUDIO_BPS,
         }
     }
 
@@ -126,6 +130,7 @@ impl Viewer {
             if let Some(at) = arrival {
                 self.worst_queue_us = self.worst_queue_us.max(at - self.now_us - DELAY_US);
             }
+            self.n_lost += usize::from(arrival.is_none());
             self.arrivals.push_back((sequence, arrival));
         }
     }
@@ -134,7 +139,7 @@ impl Viewer {
     fn step(&mut self) {
         self.now_us += 10_000;
         if self.now_us.is_multiple_of(20_000) {
-            self.send(AUDIO_BPS as usize / 8 / 50 - BELOW);
+            self.send(self.audio_bps as usize / 8 / 50 - BELOW);
         }
         if self.now_us.is_multiple_of(30_000) {
             for n in 0..self.tiles.len() {
@@ -189,7 +194,7 @@ impl Viewer {
         let budget = Budget {
             bps: self.estimator.bps(),
             is_measured: self.estimator.is_measured(),
-            audio_bps: f64::from(AUDIO_BPS),
+            audio_bps: f64::from(self.audio_bps),
         };
         let now = self.now();
         let allocation = self.allocator.allocate(now, budget, &self.tiles);
@@ -245,7 +250,7 @@ fn a_limit_brings_the_low_layer_within_five_seconds_and_its_end_the_high_one_wit
         viewer.run(30);
         assert!(viewer.layer().is_some(), "there is a picture, seed {seed}");
         let (n, worst) = (viewer.n_changes - before, viewer.worst_queue_us);
-        assert!(n <= 6 && worst < 1_500_000, "seed {seed}: {n} changes, {worst} us queued");
+        assert!(n <= 8 && worst < 1_500_000, "seed {seed}: {n} changes, {worst} us queued");
         viewer.path.bps = 20e6;
         let high = viewer.until(30, |viewer| viewer.layer() == Some(2));
         assert!(high.is_some_and(|s| s <= 15.0), "high after {high:?} s, seed {seed}");
@@ -274,6 +279,41 @@ fn some_loss_without_a_queue_changes_nothing() {
     viewer.path.loss = 0.05;
     viewer.run(60);
     assert_eq!(viewer.layer(), Some(2), "{:?}", viewer.estimator.bps());
+}
+
+#[test]
+fn a_routers_short_queue_leaves_the_low_layer_alone() {
+    for seed in 1..=8 {
+        let mut viewer = Viewer::new(Path::new(20e6, seed));
+        viewer.audio_bps = 90_000;
+        viewer.run(10);
+        viewer.path.bps = 300_000.0;
+        // A quarter of a second.
+        viewer.path.queue_bytes = 9_400.0;
+        let low = viewer.until(10, |viewer| viewer.layer() == Some(0));
+        assert!(low.is_some_and(|s| s <= 5.0), "low after {low:?} s, seed {seed}");
+        viewer.run(3);
+        let (before, n_lost) = (viewer.n_changes, viewer.n_lost);
+        viewer.run(40);
+        let (n_changes, n_lost) = (viewer.n_changes - before, viewer.n_lost - n_lost);
+        assert_eq!((viewer.layer(), n_changes), (Some(0), 0), "seed {seed}");
+        assert!(n_lost < 40, "seed {seed}: {n_lost} packets lost to probes and keyframes");
+    }
+}
+
+#[test]
+fn a_path_that_loses_one_in_twenty_is_found_to_be_wide() {
+    for seed in 1..=8 {
+        let mut viewer = Viewer::new(Path::new(300_000.0, seed));
+        viewer.run(15);
+        viewer.path.bps = 20e6;
+        viewer.path.loss = 0.05;
+        let high = viewer.until(40, |viewer| viewer.layer() == Some(2));
+        assert!(high.is_some_and(|s| s <= 25.0), "high after {high:?} s, seed {seed}");
+        let before = viewer.n_changes;
+        viewer.run(60);
+        assert_eq!(viewer.n_changes, before, "seed {seed}: {}", viewer.estimator.bps());
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! time. Departure: a queue that becomes empty by itself is a keyframe, not overuse (as in RFC 8289,
 //! the least delay of some time tells a standing queue from a burst).
 
+use super::queue::Queue;
+
 /// Packets sent within this are one burst (draft section 5.2).
 const BURST_US: u64 = 5_000;
 /// Bursts that the line is fitted to.
@@ -26,13 +28,6 @@ const MAX_ADAPT_MS: f64 = 15.0;
 /// A gap in arrivals after which the delays before it say nothing.
 const RESET_US: i64 = 3_000_000;
 
-/// A queue stands if the least delay of so long is over the path's own by this much.
-const STANDING_SLOT_US: i64 = 50_000;
-const STANDING_SLOTS: usize = 3;
-const STANDING_US: i64 = 20_000;
-/// The path's own delay is the least of one to two times this.
-const BASE_US: i64 = 10_000_000;
-
 /// What the delay says about the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Usage {
@@ -51,48 +46,6 @@ struct Burst {
     first_sent_us: u64,
     sent_us: u64,
     arrived_us: i64,
-}
-
-/// The least delay of the last moments, and of the last seconds.
-#[derive(Debug)]
-struct Queue {
-    slots: [i64; STANDING_SLOTS],
-    slot: i64,
-    base_us: (i64, i64),
-    base_began_us: i64,
-}
-
-impl Queue {
-    fn new() -> Self {
-        Self {
-            slots: [i64::MAX; STANDING_SLOTS],
-            slot: 0,
-            base_us: (i64::MAX, i64::MAX),
-            base_began_us: 0,
-        }
-    }
-
-    fn add(&mut self, delay_us: i64, arrived_us: i64) {
-        let slot = arrived_us.div_euclid(STANDING_SLOT_US);
-        let n_slots = STANDING_SLOTS as i64;
-        for skipped in (self.slot + 1).max(slot - n_slots + 1)..=slot {
-            self.slots[skipped.rem_euclid(n_slots) as usize] = i64::MAX;
-        }
-        self.slot = self.slot.max(slot);
-        let least = &mut self.slots[slot.rem_euclid(n_slots) as usize];
-        *least = delay_us.min(*least);
-        if arrived_us - self.base_began_us > BASE_US {
-            self.base_began_us = arrived_us;
-            self.base_us = (i64::MAX, self.base_us.0);
-        }
-        self.base_us.0 = self.base_us.0.min(delay_us);
-    }
-
-    fn stands(&self) -> bool {
-        let base = self.base_us.0.min(self.base_us.1);
-        let least = self.slots.iter().copied().min().unwrap_or(i64::MAX);
-        least != i64::MAX && least - base > STANDING_US
-    }
 }
 
 /// The detector.
@@ -114,7 +67,7 @@ pub(super) struct Trend {
     threshold_ms: f64,
     adapted_us: i64,
     usage: Usage,
-    queue: Queue,
+    pub(super) queue: Queue,
 }
 
 impl Trend {
@@ -146,7 +99,7 @@ impl Trend {
     }
 
     /// A packet arrived. Packets come in the order in which they were sent.
-    pub(super) fn add(&mut self, sent_us: u64, arrived_us: i64) {
+    pub(super) fn add(&mut self, sent_us: u64, arrived_us: i64, len: u16) {
         let next = Burst { first_sent_us: sent_us, sent_us, arrived_us };
         let Some(current) = &mut self.current else {
             self.began_us = arrived_us;
@@ -158,9 +111,9 @@ impl Trend {
         }
         if (arrived_us - current.arrived_us).abs() > RESET_US {
             *self = Self { threshold_ms: self.threshold_ms, ..Self::new() };
-            return self.add(sent_us, arrived_us);
+            return self.add(sent_us, arrived_us, len);
         }
-        self.queue.add(arrived_us - sent_us as i64, arrived_us);
+        self.queue.add(arrived_us - sent_us as i64, arrived_us, len);
         if sent_us - current.first_sent_us <= BURST_US {
             current.sent_us = current.sent_us.max(sent_us);
             current.arrived_us = current.arrived_us.max(arrived_us);
@@ -214,7 +167,8 @@ impl Trend {
         if trend > self.threshold_ms {
             self.over_ms += if self.n_over == 0 { sent_ms / 2.0 } else { sent_ms };
             self.n_over += 1;
-            if self.over_ms > OVERUSE_MS && self.n_over > 1 && trend >= self.former_trend {
+            let lasts = self.over_ms > OVERUSE_MS && self.n_over > 1;
+            if lasts && trend >= self.former_trend && self.queue.grows() {
                 self.over_ms = 0.0;
                 self.n_over = 0;
                 self.usage = Usage::Over;
@@ -252,7 +206,7 @@ mod tests {
             for packet in 0..3 {
                 let sent_us = burst * 33_000 + packet * 100;
                 let arrived_us = sent_us as i64 + (delay_ms(burst) * 1000.0) as i64;
-                trend.add(sent_us, arrived_us + 7_000_000);
+                trend.add(sent_us, arrived_us + 7_000_000, 1000);
             }
             usages.push(trend.usage());
         }
@@ -277,7 +231,7 @@ mod tests {
         for n in 0..1000_u64 {
             let jump = if n > 500 { 3_600_000_000 } else { 0 };
             let sent_us = (n ^ (n & 1)) * 20_000;
-            trend.add(sent_us, sent_us as i64 + jump);
+            trend.add(sent_us, sent_us as i64 + jump, 1000);
         }
         assert_eq!(trend.usage(), Usage::Normal);
     }

@@ -359,6 +359,11 @@ impl Downlink {
         self.negotiation.slot(track).filter(|_| connected)
     }
 
+    /// This track is to be shown, and the client has not refused it.
+    pub fn expects(&self, track: &TrackId) -> bool {
+        self.negotiation.expects(track)
+    }
+
     fn fail(&mut self, reason: &str) {
         self.closed_because = Some(reason.to_owned());
         self.end();

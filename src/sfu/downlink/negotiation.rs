@@ -268,6 +268,14 @@ impl Negotiation {
         })
     }
 
+    /// A line is to show this track, and may still.
+    pub(crate) fn expects(&self, track: &TrackId) -> bool {
+        let may =
+            |line: &Line| matches!(line.answered, Answered::NotYet | Answered::Accepted { .. });
+        let shows = |line: &Line| line.shown.as_ref().is_some_and(|shown| shown.track == *track);
+        self.lines.iter().any(|line| may(line) && shows(line))
+    }
+
     pub(crate) fn line(&self, slot: Slot) -> Option<&Line> {
         self.lines.get(slot)
     }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::speech::is_voice;
+use super::{demand::Demand, speech::is_voice};
 use crate::sfu::{
     bandwidth::{Layer, MAX_LAYERS},
     packet::{Codec, Packet},
@@ -16,11 +16,17 @@ use crate::sfu::{
 /// A layer of which nothing came for so long does not come: no keyframe is asked of it again and
 /// again, and nobody is given it.
 const SENDS: Duration = Duration::from_secs(1);
+/// A layer of which nothing came for so long, and so many frames of others meanwhile, was given up by
+/// the publisher's browser, without a word, since its path has become narrow: viewers go over to
+/// another. (An encoder that is late with everything gives nothing up.)
+const GIVEN_UP: (Duration, u8) = (Duration::from_millis(400), 5);
 /// What a packet has beside its payload on the way to a viewer: IP, UDP, RTP with an extension, tag.
 const BESIDE: u32 = 28 + 20 + 16;
 /// Ticks (of a quarter second) that a rate is taken over: a keyframe must not look like a rate.
 const RATE_TICKS: usize = 8;
 const TICKS_A_SECOND: u32 = 4;
+/// After so many a rate is one.
+const SURE_TICKS: usize = 3;
 /// The best layer's height where nobody says.
 const USUAL_HEIGHT: u16 = 720;
 
@@ -28,6 +34,8 @@ const USUAL_HEIGHT: u16 = 720;
 #[derive(Debug, Clone, Copy, Default)]
 struct Meter {
     heard: Option<Instant>,
+    /// Frames of other layers since.
+    n_others: u8,
     height: u16,
     ticks: [u32; RATE_TICKS],
     n_ticks: usize,
@@ -35,11 +43,11 @@ struct Meter {
 }
 
 impl Meter {
-    fn tick(&mut self) {
+    /// What comes after a silence is another rate, and what came before its first whole tick is none.
+    fn tick(&mut self, sends: bool) {
         self.ticks.rotate_right(1);
         self.ticks[0] = std::mem::take(&mut self.bytes);
-        // What came before the first whole tick is not a rate.
-        self.n_ticks = (self.n_ticks + usize::from(self.heard.is_some())).min(RATE_TICKS);
+        self.n_ticks = if sends { (self.n_ticks + 1).min(RATE_TICKS) } else { 0 };
     }
 
     /// Bits a second; at least 1, which stands for "comes, but nobody knows how much".
@@ -56,6 +64,8 @@ pub(crate) struct Published {
     pub(crate) track: SourceTrack,
     higher: Vec<SourceTrack>,
     meters: [Meter; MAX_LAYERS],
+    /// What its publisher is told to send.
+    pub(crate) demand: Demand,
     /// Only the loudest of these are forwarded.
     pub(crate) is_voice: bool,
     /// It is none of the loudest now.
@@ -78,6 +88,7 @@ impl Published {
             track,
             higher: Vec::new(),
             meters: [Meter::default(); MAX_LAYERS],
+            demand: Demand::default(),
             publisher: 0,
             fresh: Vec::new(),
             codec: None,
@@ -106,35 +117,82 @@ impl Published {
         0..=self.higher.len() as u8
     }
 
-    /// Takes a packet in. `None` for a duplicate and for what is too old.
+    /// Takes a packet in. `None` for a duplicate and for what is too old: browsers send packets of the
+    /// lowest layer again and again to probe their path, and that is not what the layer costs.
     pub(crate) fn push(&mut self, now: Instant, packet: Packet) -> Option<u64> {
-        let meter = self.meters.get_mut(usize::from(packet.layer))?;
-        meter.heard = Some(now);
-        meter.bytes = meter.bytes.saturating_add(packet.payload.len() as u32 + BESIDE);
-        if packet.keyframe {
-            meter.height = payload::height(packet.codec, &packet.payload).unwrap_or(meter.height);
-        }
-        while self.higher.len() < usize::from(packet.layer) {
+        let place = usize::from(packet.layer);
+        let meter = self.meters.get(place)?;
+        let bytes = packet.payload.len() as u32 + BESIDE;
+        let height = match packet.keyframe {
+            true => payload::height(packet.codec, &packet.payload).unwrap_or(meter.height),
+            false => meter.height,
+        };
+        while self.higher.len() < place {
             let Self { track, .. } = self;
             let layer = SourceTrack::new(track.id().clone(), track.kind(), track.source());
             self.higher.push(layer);
         }
-        self.layer_mut(packet.layer)?.push(packet)
+        let ends_frame = packet.marker;
+        let index = self.layer_mut(packet.layer)?.push(packet)?;
+        if ends_frame {
+            let others = self.meters.iter_mut().enumerate().filter(|(other, _)| *other != place);
+            others.for_each(|(_, meter)| meter.n_others = meter.n_others.saturating_add(1));
+        }
+        let meter = self.meters.get_mut(place)?;
+        meter.heard = Some(now);
+        meter.n_others = 0;
+        meter.height = height;
+        meter.bytes = meter.bytes.saturating_add(bytes);
+        Some(index)
     }
 
     /// Every quarter of a second.
-    pub(crate) fn tick(&mut self) {
-        self.meters.iter_mut().for_each(Meter::tick);
+    pub(crate) fn tick(&mut self, now: Instant) {
+        for layer in self.layer_numbers() {
+            let (sends, sleeps) = (self.sends(now, layer), self.sleeps(now, layer));
+            if let Some(meter) = self.meters.get_mut(usize::from(layer)) {
+                meter.heard = meter.heard.filter(|_| !sleeps);
+                meter.tick(sends);
+            }
+        }
+    }
+
+    /// Which layers are needed now. True if the publisher is to be told something new.
+    pub(crate) fn ask(&mut self, now: Instant, needed: [bool; MAX_LAYERS]) -> bool {
+        let comes =
+            std::array::from_fn(|layer| self.sends(now, layer as u8).then(|| self.rate(layer)));
+        self.demand.update(now, needed, comes)
+    }
+
+    /// What a layer that comes costs, bits a second.
+    fn rate(&self, layer: usize) -> u32 {
+        let meter = &self.meters[layer];
+        let before = self.demand.rate_before(layer as u8);
+        // One that has just begun again costs what it did.
+        if meter.n_ticks < SURE_TICKS && before > 0 { before } else { meter.bps() }
+    }
+
+    /// The next packet of this layer is its first, or the first after a pause that we asked for.
+    pub(crate) fn begins(&self, layer: u8) -> bool {
+        self.meters.get(usize::from(layer)).is_some_and(|meter| meter.heard.is_none())
+    }
+
+    /// It does not come because nobody needed it; its publisher has to hear of the need first.
+    pub(crate) fn sleeps(&self, now: Instant, layer: u8) -> bool {
+        !self.sends(now, layer) && self.demand.could_be_had(now, layer).is_some()
     }
 
     /// Something of this layer came lately.
     pub(crate) fn sends(&self, now: Instant, layer: u8) -> bool {
-        let heard = self.meters.get(usize::from(layer)).and_then(|meter| meter.heard);
-        heard.is_some_and(|heard| now < heard + SENDS)
+        let Some(meter) = self.meters.get(usize::from(layer)) else { return false };
+        let Some(heard) = meter.heard else { return false };
+        let is_given_up = now >= heard + GIVEN_UP.0 && meter.n_others >= GIVEN_UP.1;
+        now < heard + SENDS && !is_given_up
     }
 
-    /// What the layers cost and how high they are. While nothing comes (the camera is off), the
-    /// lowest is there at no cost, so that it goes to its viewers when it comes again.
+    /// What the layers cost and how high they are, those included that come if they are asked for.
+    /// While nothing comes (the camera is off), the lowest is there at no cost, so that it goes to
+    /// its viewers when it comes again.
     pub(crate) fn layers(&self, now: Instant) -> [Layer; MAX_LAYERS] {
         let mut layers = [Layer::default(); MAX_LAYERS];
         for number in self.layer_numbers() {
@@ -148,7 +206,11 @@ impl Published {
                 USUAL_HEIGHT >> (self.higher.len() - place)
             };
             layer.height = if meter.height == 0 { usual } else { meter.height };
-            layer.bps = if self.sends(now, number) { meter.bps() } else { 0 };
+            layer.bps = match self.demand.could_be_had(now, number) {
+                _ if self.sends(now, number) => self.rate(place),
+                Some(bps) => bps,
+                None => 0,
+            };
         }
         if layers.iter().all(|layer| layer.bps == 0) {
             layers[0].bps = 1;
@@ -159,5 +221,77 @@ impl Published {
     /// What all of it costs, for sound.
     pub(crate) fn bps(&self) -> u32 {
         if self.is_left_out { 0 } else { self.meters[0].bps() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        ids::{MemberId, TrackId},
+        protocol::{MediaKind, TrackSource},
+    };
+
+    fn published() -> Published {
+        let id = TrackId { member: MemberId(1), mid: "0".parse().expect("a mid") };
+        Published::new(SourceTrack::new(id, MediaKind::Video, TrackSource::Camera))
+    }
+
+    /// 1000 bytes on the wire.
+    fn packet(now: Instant, layer: u8, sequence: u16) -> Packet {
+        Packet {
+            ssrc: 5 + u32::from(layer),
+            layer,
+            sequence,
+            timestamp: u32::from(sequence) * 4500,
+            marker: true,
+            codec: Codec::Vp8,
+            keyframe: sequence == 0,
+            audio_level: None,
+            red: None,
+            arrived: now,
+            payload: Bytes::from(vec![0x10; 1000 - BESIDE as usize]),
+        }
+    }
+
+    #[test]
+    fn what_comes_again_costs_nothing() {
+        let start = Instant::now() + Duration::from_secs(3600);
+        let mut published = published();
+        for n in 0..40_u16 {
+            let now = start + Duration::from_millis(50) * u32::from(n);
+            let packet = packet(now, 0, n);
+            let indices: Vec<_> = (0..5).map(|_| published.push(now, packet.clone())).collect();
+            assert!(indices[0].is_some() && indices[1..].iter().all(Option::is_none));
+            if n % 5 == 4 {
+                published.tick(now);
+            }
+        }
+        let end = start + Duration::from_secs(2);
+        assert_eq!(published.layers(end)[0].bps, 160_000);
+        assert!(published.sends(end, 0) && !published.sends(end + SENDS, 0));
+    }
+
+    #[test]
+    fn a_layer_that_is_given_up_is_known_soon_and_comes_back_at_its_own_rate() {
+        let start = Instant::now() + Duration::from_secs(3600);
+        let mut published = published();
+        for n in 0..80_u16 {
+            let now = start + Duration::from_millis(50) * u32::from(n);
+            published.push(now, packet(now, 0, n));
+            // The upper layer is silent from 2 s to 3 s.
+            if !(40..60).contains(&n) {
+                published.push(now, packet(now, 1, n));
+            }
+            let sends = !(47..60).contains(&n);
+            assert_eq!(published.sends(now, 1), sends, "{n}");
+            if n % 5 == 4 {
+                published.tick(now);
+            }
+        }
+        let end = start + Duration::from_secs(4);
+        assert_eq!(published.layers(end).map(|layer| layer.bps), [160_000, 160_000, 0]);
     }
 }

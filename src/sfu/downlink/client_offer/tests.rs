@@ -52,8 +52,9 @@ fn red_is_taken_where_opus_is_called_as_in_our_packets() {
     assert_eq!(red(&CHROMIUM.replace("111", "112")), None);
     assert_eq!(red(AIORTC), None, "it has none");
 
-    let mut downlink = downlink(Instant::now());
-    let answer = downlink.handle_offer(Instant::now(), &viewer(CHROMIUM), &[]).expect("an answer");
+    let now = Instant::now();
+    let mut downlink = downlink(&DownShared::new().expect("a certificate"), now);
+    let answer = downlink.handle_offer(now, &viewer(CHROMIUM), &[]).expect("an answer");
     let line = "m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n";
     let lines = [line, "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n", "useinbandfec=1"];
     assert!(lines.iter().all(|line| answer.contains(line)), "{answer}");

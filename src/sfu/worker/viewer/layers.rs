@@ -90,7 +90,8 @@ impl Viewer {
             }
             tracing::debug!(
                 viewer = %self.member, slot, from = ?tile.current, to = ?layer, bps, is_measured,
-                height = tile.height, "layer",
+                height = tile.height, audio_bps, wanted_bps = allocation.wanted_bps,
+                layers_bps = ?tile.layers.map(|layer| layer.bps), "layer",
             );
             let cost = |layer: Option<u8>| {
                 layer.and_then(|layer| tile.layers.get(usize::from(layer))).map_or(0, |l| l.bps)
