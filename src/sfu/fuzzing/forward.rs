@@ -120,6 +120,7 @@ impl World {
             keyframe: flags & 0x20 != 0 && self.codec != Codec::Opus
                 || begins_keyframe(self.codec, &payload),
             audio_level: None,
+            red: None,
             arrived: self.now,
             payload,
         };

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use rtc::{
     crypto::{RTCCryptoProvider, default_provider},
     stun::{
@@ -24,6 +25,7 @@ use crate::sfu::{
     ice::{Checked, Ice},
     packet::Codec,
     payload::{begins_keyframe, height},
+    red,
     rtp::Header,
 };
 
@@ -145,6 +147,12 @@ pub fn rtp(bytes: &[u8]) {
 /// Keyframes and heights: no frame is begun by nothing, only a keyframe has a height, and what is
 /// said of a packet is said of all that is longer.
 pub fn payload(bytes: &[u8]) {
+    let redundant = Bytes::copy_from_slice(bytes);
+    for opus in [red::OPUS, 96] {
+        let Some((payload, primary)) = red::open(redundant.clone(), opus) else { continue };
+        assert!(payload.len() == bytes.len() && usize::from(primary) < payload.len());
+        assert_eq!(red::open(payload.clone(), red::OPUS), Some((payload, primary)));
+    }
     for codec in [Codec::Opus, Codec::Vp8, Codec::H264] {
         let begins = begins_keyframe(codec, bytes);
         let lines = height(codec, bytes);
