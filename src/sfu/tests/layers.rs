@@ -16,14 +16,14 @@ const FRAME: Duration = Duration::from_millis(30);
 const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
 
 /// A member that publishes its camera in three layers.
-struct Layered {
-    member: MemberId,
+pub(super) struct Layered {
+    pub(super) member: MemberId,
     n: u32,
     sequences: [u16; 3],
 }
 
 impl Layered {
-    fn new(world: &mut World) -> Self {
+    pub(super) fn new(world: &mut World) -> Self {
         let source = world.publisher_with(1, |offer| {
             let lines = format!(
                 "a=extmap:10 {RID}\r\na=rid:q send\r\na=rid:h send\r\na=rid:f send\r\n\
@@ -64,9 +64,9 @@ impl Layered {
 }
 
 /// A viewer and what it has of the picture.
-struct Watcher {
-    member: MemberId,
-    teller: Teller,
+pub(super) struct Watcher {
+    pub(super) member: MemberId,
+    pub(super) teller: Teller,
 }
 
 impl Watcher {
@@ -76,7 +76,7 @@ impl Watcher {
     }
 
     /// The layer of the newest packet.
-    fn layer(&self, world: &World) -> Option<u8> {
+    pub(super) fn layer(&self, world: &World) -> Option<u8> {
         let video = world.downs[&self.member].video()?;
         video.payloads.values().next_back().map(|payload| payload[5])
     }
@@ -90,7 +90,7 @@ impl Watcher {
     }
 
     /// Pictures follow each other by one, whatever layer they are of.
-    fn assert_continuous(&self, world: &World) {
+    pub(super) fn assert_continuous(&self, world: &World) {
         let video = world.downs[&self.member].video().expect("a picture");
         let number = |payload: &[u8]| u16::from_be_bytes([payload[2] & 0x7f, payload[3]]);
         let mut former: Option<u16> = None;
@@ -107,7 +107,7 @@ impl Watcher {
 }
 
 /// Frames for so long, or until `done`. How long that took.
-fn play(
+pub(super) fn play(
     world: &mut World,
     source: &mut Layered,
     viewers: &mut [Watcher],
