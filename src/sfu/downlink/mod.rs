@@ -202,9 +202,7 @@ impl Downlink {
         if self.deadline.is_none() && self.negotiation.fingerprint().is_some() {
             self.deadline = Some(now + CLOSED_AFTER);
         }
-        if self.estimator.is_none() && self.negotiation.has_transport_cc() {
-            self.estimator = Some(Box::new(Estimator::new(now)));
-        }
+        self.estimate(now);
         // Slots are live now that were not.
         self.push(DownEvent::OfferReady);
         self.negotiate(now);
@@ -244,9 +242,16 @@ impl Downlink {
         let answer = self.negotiation.answer_client(now, offer, published, local)?;
         next.into_iter().for_each(|next| self.ice.restart(next));
         self.client = Some(transport);
+        self.estimate(now);
         self.deadline = self.deadline.or(Some(now + CLOSED_AFTER));
         self.push(DownEvent::OfferReady);
         Ok(answer.into())
+    }
+
+    fn estimate(&mut self, now: Instant) {
+        if self.estimator.is_none() && self.negotiation.has_transport_cc() {
+            self.estimator = Some(Box::new(Estimator::new(now)));
+        }
     }
 
     fn push(&mut self, event: DownEvent) {
@@ -317,6 +322,11 @@ impl Downlink {
         self.estimator.as_ref().is_some_and(|estimator| estimator.padding(self.clock) > 0)
     }
 
+    /// There is a stream that padding may go by.
+    pub fn can_pad(&self) -> bool {
+        self.negotiation.padding_slot().is_some()
+    }
+
     /// The estimate of the path, of a client that has agreed to tell of arrivals.
     pub fn estimator(&mut self) -> Option<&mut Estimator> {
         self.estimator.as_deref_mut()
@@ -343,12 +353,12 @@ impl Downlink {
         }
     }
 
-    /// Why it was closed, where it was not by the client or by [`Downlink::close`].
+    /// Why it was closed, where neither the client nor [`Downlink::close`] did that.
     pub fn closed_because(&self) -> Option<&str> {
         self.closed_because.as_deref()
     }
 
-    /// Datagrams that were not of this connection: forged, garbage, or repeated.
+    /// Datagrams that were forged, garbage, or repeated.
     pub fn n_ignored(&self) -> u64 {
         self.n_ignored
     }

@@ -85,8 +85,9 @@ pub(crate) enum Answered {
     Accepted {
         payload_type: u8,
         rtx_payload_type: Option<u8>,
-        /// With the header extension of transport-wide numbers.
-        transport_cc: bool,
+        /// The number of the header extension of transport-wide numbers, 1 to 14, where the client
+        /// takes it.
+        transport_cc: Option<u8>,
     },
 }
 
@@ -95,7 +96,7 @@ pub(crate) enum Answered {
 pub(crate) struct Live {
     pub(crate) payload_type: u8,
     pub(crate) rtx_payload_type: Option<u8>,
-    pub(crate) transport_cc: bool,
+    pub(crate) transport_cc: Option<u8>,
 }
 
 /// What a line needs to begin with; all of it random.

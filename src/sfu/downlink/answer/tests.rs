@@ -34,7 +34,7 @@ fn offered() -> Vec<(String, Codec)> {
 }
 
 fn accepted(payload_type: u8, rtx_payload_type: Option<u8>) -> Answered {
-    Answered::Accepted { payload_type, rtx_payload_type, transport_cc: false }
+    Answered::Accepted { payload_type, rtx_payload_type, transport_cc: None }
 }
 
 #[test]
