@@ -20,6 +20,7 @@ const SERVER_TYPES: &[&str] = &[
     "speakers",
     "offer",
     "mids",
+    "layers",
     "restart",
     "bye",
 ];

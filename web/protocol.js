@@ -56,8 +56,9 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'speakers', active: string | null, speaking: string[] }} Speakers */
 /** @typedef {{ type: 'offer', generation: number, revision: number, sdp: string, mids: Record<string, Shown> }} Offer */
 /** @typedef {{ type: 'mids', generation: number, mids: Record<string, Shown> }} Mids */
+/** @typedef {{ type: 'layers', generation: number, tracks: Record<string, boolean[]> }} Layers by mid, the lowest layer first */
 /** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' }} Bye */
-/** @typedef {Welcome | Joined | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | Said | Speakers | Offer | Mids | Restart | Bye} ServerMessage */
+/** @typedef {Welcome | Joined | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | Said | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
 /** @typedef {ServerMessage & { re?: number }} Outgoing */
 
 /** @typedef {(value: unknown) => boolean} Check */
@@ -138,6 +139,7 @@ const SERVER = {
   speakers: { active: orNull(text), speaking: list(text) },
   offer: { generation: count, revision: count, sdp: text, mids: table(shown) },
   mids: { generation: count, mids: table(shown) },
+  layers: { generation: count, tracks: table(list(flag)) },
   restart: { direction },
   bye: { reason: word('server-stopping', 'replaced', 'slow', 'left') },
 };

@@ -177,6 +177,7 @@ export class Session {
     this.wires.dispatch({ type: 'server', message, now: Date.now() });
     if (message.type === 'offer') this.down.handleOffer(message);
     if (message.type === 'mids') this.wires.tracks();
+    if (message.type === 'layers') this.up.handleLayers(message);
     if (message.type === 'restart' && message.direction === 'up') this.up.restart();
   }
 

@@ -7,28 +7,12 @@
 //
 // Candidates are not trickled: the box is ICE-lite and learns our addresses from our checks.
 
+import { Encodings, firstEncodings } from './encodings.js';
 import { RequestError } from './protocol.js';
 import { Recovery } from './recovery.js';
 
 /** @typedef {import('./protocol.js').TrackSource} TrackSource */
 /** @typedef {'idle' | 'connecting' | 'connected' | 'failed'} UpStatus */
-
-/**
- * The camera's picture is sent in three sizes, the lowest first, so that each viewer gets what its
- * path and its tile can use: names, parts of the picture's height, and what the lower ones may take.
- */
-const LAYERS = [
-  { rid: 'q', scaleResolutionDownBy: 4, mostBitrate: 150_000 },
-  { rid: 'h', scaleResolutionDownBy: 2, mostBitrate: 500_000 },
-  { rid: 'f', scaleResolutionDownBy: 1, mostBitrate: Infinity },
-];
-
-/**
- * Bits a second of a layer, where the whole picture may take `maxBitrate`.
- * @param {string | undefined} rid
- * @param {number} maxBitrate
- */
-const layerBitrate = (rid, maxBitrate) => Math.min(maxBitrate, LAYERS.find((layer) => layer.rid === rid)?.mostBitrate ?? Infinity);
 
 /**
  * A screen that is no longer shared is no track any more; a camera that is off is still one.
@@ -49,7 +33,7 @@ export class Up {
   #chain = Promise.resolve();
   /** Something is to be offered; offers that were asked for meanwhile are one. */
   #dirty = false;
-  #maxBitrate = 1_500_000;
+  #encodings = new Encodings();
   /** @type {RTCIceServer[]} */
   iceServers = [];
 
@@ -87,17 +71,28 @@ export class Up {
    * @param {number} maxBitrate
    */
   async setMaxBitrate(maxBitrate) {
-    this.#maxBitrate = maxBitrate;
-    const sender = this.#transceivers.get('camera')?.sender;
-    const parameters = sender?.getParameters();
-    if (!sender || !parameters || parameters.encodings.length === 0) return;
-    for (const encoding of parameters.encodings) encoding.maxBitrate = layerBitrate(encoding.rid, maxBitrate);
-    await sender.setParameters(parameters).catch(() => {});
+    this.#encodings.maxBitrate = maxBitrate;
+    await this.#settle();
+  }
+
+  /**
+   * The box has said which layers somebody needs.
+   * @param {import('./protocol.js').Layers} message
+   */
+  handleLayers(message) {
+    if (!this.pc || message.generation !== this.#generation) return;
+    this.#encodings.want(message.tracks);
+    void this.#settle();
+  }
+
+  async #settle() {
+    await Promise.all([...this.#transceivers].map(([source, transceiver]) => this.#encodings.settle(source, transceiver)));
   }
 
   /** A new connection with what is to be sent; none if nothing is. */
   restart() {
     this.#drop();
+    this.#encodings.want({}); // a new connection begins with all layers
     if (![...this.#tracks.values()].some((track) => track !== null)) return this.onStatus('idle');
     if (!this.socket.ready) return; // `app.js` calls again after the next `joined`
     this.#generation += 1;
@@ -161,13 +156,7 @@ export class Up {
    * @param {MediaStreamTrack} track
    */
   #section(pc, source, track) {
-    /** @type {RTCRtpEncodingParameters[]} */
-    let sendEncodings = [];
-    if (source === 'screen') sendEncodings = [{ maxBitrate: 2_500_000 }];
-    else if (source === 'camera') {
-      sendEncodings = LAYERS.map(({ rid, scaleResolutionDownBy }) => (
-        { rid, scaleResolutionDownBy, maxBitrate: layerBitrate(rid, this.#maxBitrate) }));
-    }
+    const sendEncodings = firstEncodings(source, this.#encodings.maxBitrate);
     return pc.addTransceiver(track, { direction: 'sendonly', sendEncodings });
   }
 }

@@ -2,7 +2,10 @@
 //!
 //! They lie here and not in `sfu` because the pure `room` speaks in them, and knows no shell.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     ids::{MemberId, Mid},
@@ -56,6 +59,9 @@ pub struct Observed {
     pub down: Option<DownSeen>,
 }
 
+/// Which layers of some m-sections' pictures are wanted, the lowest first.
+pub type Layers = Arc<BTreeMap<Mid, Vec<bool>>>;
+
 /// Who speaks in a room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Speaking {
@@ -87,6 +93,8 @@ pub struct UpSeen {
     pub path: Path,
     /// What is published, in the order of the m-sections.
     pub tracks: Vec<Track>,
+    /// Which layers of a picture are wanted, the lowest first. All are of those that are not named.
+    pub layers: Layers,
 }
 
 /// The state of a `down` connection.

@@ -111,6 +111,14 @@ pub enum ServerMessage {
         /// The whole table.
         mids: BTreeMap<Mid, Shown>,
     },
+    /// Which layers of what the client publishes somebody needs; the rest need not be encoded. The
+    /// newest counts, and all that it does not name is wanted.
+    Layers {
+        /// The `up` connection.
+        generation: u32,
+        /// For each m-section its layers, the lowest first.
+        tracks: BTreeMap<Mid, Vec<bool>>,
+    },
     /// The client is to make its `up` connection anew: new `RTCPeerConnection`, next generation.
     Restart {
         /// Always `up`: the box restarts `down` by an offer of the next generation.

@@ -1,6 +1,9 @@
 //! Between the room and the media plane: what is wanted, what is seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     Action, Now, Room, SeatId,
@@ -73,6 +76,7 @@ impl Room {
             };
             self.answer(pending.seat, pending.id, message);
         }
+        self.tell_layers(member);
         let Some(place) = self.places.get_mut(&member) else { return };
         if up.path == Path::Closed && place.by_path {
             return self.end(member, LeaveReason::Lost);
@@ -85,6 +89,27 @@ impl Room {
                 self.actions.push(Action::Send { seat, message });
             }
         }
+    }
+
+    /// Tells a publisher which layers are wanted, if that is news to it.
+    pub(super) fn tell_layers(&mut self, member: MemberId) {
+        let Some(place) = self.places.get_mut(&member).filter(|place| place.is_connected()) else {
+            return;
+        };
+        let Some(up) = &place.observed.up else { return };
+        let (generation, tracks) = (up.generation, Arc::clone(&up.layers));
+        let told = place.layers_told.as_ref();
+        // A new connection begins with all layers.
+        let is_known = told.is_some_and(|(of, layers)| {
+            *layers == tracks && (*of == generation || layers.is_empty())
+        });
+        if is_known {
+            return;
+        }
+        let message = ServerMessage::Layers { generation, tracks: BTreeMap::clone(&tracks) };
+        place.layers_told = Some((generation, tracks));
+        let seat = place.seat();
+        self.actions.push(Action::Send { seat, message: Outgoing { re: None, message } });
     }
 
     fn observe_down(&mut self, now: Now, member: MemberId, seen: &DownSeen) {

@@ -144,6 +144,7 @@ impl Room {
         self.actions.push(Action::Close { seat: old });
         self.send_joined(seat, arrival.re, true);
         self.resend_offer(member);
+        self.tell_layers(member);
         self.tell_changes();
         seat
     }

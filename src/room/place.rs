@@ -9,7 +9,7 @@ use std::{
 use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
     ids::{Label, MemberId, Mid},
-    ports::media::{Desired, DownWant, Observed, Path, UpWant},
+    ports::media::{Desired, DownWant, Layers, Observed, Path, UpWant},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Shown, TileSize},
 };
 
@@ -82,6 +82,9 @@ pub(super) struct Place {
     pub(super) observed: Observed,
     /// What the media plane was last told.
     pub(super) desired: Desired,
+    /// Which layers it was last told are wanted, of which `up` generation. `None`: it may have missed
+    /// that.
+    pub(super) layers_told: Option<(u32, Layers)>,
     /// What the members were last told.
     told: Option<Member>,
 }
@@ -115,6 +118,7 @@ impl Place {
             down,
             observed: Observed::default(),
             desired: Desired::default(),
+            layers_told: Some(Default::default()),
             told: None,
         };
         place.told = Some(place.view());
@@ -147,6 +151,7 @@ impl Place {
         self.cam = arrival.cam;
         // Its answer would go to a socket that is gone; the client publishes again.
         self.pending = None;
+        self.layers_told = None;
     }
 
     pub(super) fn lose_socket(&mut self, now: Instant, slow: bool) {

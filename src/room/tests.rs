@@ -1,10 +1,14 @@
 //! Tables: one behaviour a test. The random walk is in `walk`.
 
+mod layers;
 mod speaking;
 mod viewers;
 mod walk;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::*;
 use crate::{
@@ -90,7 +94,8 @@ fn publish(generation: u32, mids: &[&str]) -> ClientMessage {
 }
 
 fn up_seen(generation: u32, revision: u32, path: Path) -> Observed {
-    let up = UpSeen { generation, revision, answer: Ok("answer".into()), path, tracks: vec![] };
+    let (answer, layers) = (Ok("answer".into()), Arc::default());
+    let up = UpSeen { generation, revision, answer, path, tracks: vec![], layers };
     Observed { up: Some(up), down: None }
 }
 

@@ -86,11 +86,12 @@ export class Box {
     await this.startWith(`${CAMERA}${camera}`);
   }
 
-  /** Starts on free ports of loopback. Resolves with its URL when it is ready. */
+  /** Starts on free ports of loopback; null is no camera. Resolves with its URL when it is ready. */
   async startOnLoopback(camera = '') {
     const media = await freeUdpPort();
     const host = `127.0.0.1:${await freeTcpPort()}`;
-    await this.startWith(`[http]\nlisten = "${host}"\n[media]\nports = "${media}-${media}"\n${CAMERA}${camera}`);
+    const ports = `[http]\nlisten = "${host}"\n[media]\nports = "${media}-${media}"\n`;
+    await this.startWith(camera === null ? `camera = []\n${ports}` : `${ports}${CAMERA}${camera}`);
     return `https://${host}/`;
   }
 

@@ -1,7 +1,7 @@
 // Runs the browser scenes one after the other, each with a parlor of its own.
 //
 // usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]
-//   --scene   only this one: room, lost, lan or weak
+//   --scene   only this one: room, layers, lost, lan or weak
 // Exit 0 if every check passed and each parlor ended on SIGTERM with exit code 0.
 
 import { spawn } from 'node:child_process';
@@ -33,17 +33,20 @@ async function script(name, ...words) {
   return code === 0;
 }
 
-async function room() {
+/** A scene with a parlor of loopback. */
+async function onLoopback(name, camera, ...words) {
   const box = new Box(binary);
   try {
-    return await script('room.mjs', await box.startOnLoopback(), ...options);
+    return await script(name, await box.startOnLoopback(camera), ...words);
   } finally {
     await box.remove();
   }
 }
 
+const budget = options.includes('--budget') ? ['--budget', options[options.indexOf('--budget') + 1]] : [];
 const scenes = {
-  room,
+  room: () => onLoopback('room.mjs', '', ...options),
+  layers: () => onLoopback('layers.mjs', null, ...budget),
   lost: () => script('lost.mjs', binary),
   lan: () => script('lan.mjs', binary),
   weak: () => script('weak.mjs', binary),

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 /// Of what the path carries: more, be it by an error, would fill its queue while a keyframe leaves.
-const FACTOR: f64 = 0.95;
+const FACTOR: f64 = 0.9;
 /// Of a path whose limit is known so much leaves at once: what waits in a router must fit its queue.
 const BURST: Duration = Duration::from_millis(25);
 /// But at least three packets, and of a path whose limit is not known this (the design's 64 KB).
@@ -124,9 +124,9 @@ mod tests {
         let pace = |bps, is_measured, is_near| Pace { bps, is_measured, is_near };
         let ms = Duration::from_millis;
         let (burst, took) = burst_and_time(pace(1e6, true, true));
-        assert!(burst <= 6_000 && (ms(1150)..ms(1350)).contains(&took), "{burst} {took:?}");
+        assert!(burst <= 6_000 && (ms(1250)..ms(1400)).contains(&took), "{burst} {took:?}");
         let (burst, took) = burst_and_time(pace(300_000.0, true, false));
-        assert!(burst <= 4_800 && (ms(3900)..ms(4300)).contains(&took), "{burst} {took:?}");
+        assert!(burst <= 4_800 && (ms(4200)..ms(4500)).contains(&took), "{burst} {took:?}");
         let (burst, took) = burst_and_time(pace(6e6, false, false));
         assert!((64_000..67_000).contains(&burst) && took <= ms(150), "{burst} {took:?}");
         let (_, took) = burst_and_time(pace(6e6, false, true));

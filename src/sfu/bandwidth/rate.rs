@@ -16,6 +16,8 @@ pub(super) const MAX_BPS: f64 = 100_000_000.0;
 /// Section 5.5.
 const DECREASE: f64 = 0.85;
 const INCREASE_A_SECOND: f64 = 1.08;
+/// What gets through beyond this many times the capacity shows that the path is another now.
+const WIDER: f64 = 1.1;
 /// A limit below this many times the capacity is near it.
 const NEAR: f64 = 1.3;
 /// A limit grows up to this many times what arrives: beyond, nothing is known.
@@ -163,7 +165,7 @@ impl Rate {
         if self.is_measured && bps > self.bps {
             self.bps = bps.min(MAX_BPS);
             self.updated_us = now_us;
-            if self.capacity_bps.is_some_and(|capacity| bps > capacity) {
+            if self.capacity_bps.is_some_and(|capacity| bps > WIDER * capacity) {
                 self.capacity_bps = None;
             }
         }

@@ -19,6 +19,7 @@
 mod answer;
 mod client_answer;
 mod client_offer;
+mod estimate;
 mod negotiation;
 mod offer;
 mod receive;
@@ -248,12 +249,6 @@ impl Downlink {
         Ok(answer.into())
     }
 
-    fn estimate(&mut self, now: Instant) {
-        if self.estimator.is_none() && self.negotiation.has_transport_cc() {
-            self.estimator = Some(Box::new(Estimator::new(now)));
-        }
-    }
-
     fn push(&mut self, event: DownEvent) {
         let feedback = matches!(event, DownEvent::Nack(..) | DownEvent::KeyframeWanted(_));
         // Feedback that nobody takes is asked for again; the other kinds are few, and never lost.
@@ -310,28 +305,6 @@ impl Downlink {
         [path, resend, probe, self.negotiation.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// What is sealed from here on leaves at `now`; [`Downlink::estimator`] counts with that.
-    #[inline]
-    pub fn set_clock(&mut self, now: Instant) {
-        self.clock = self.clock.max(now);
-    }
-
-    /// A probe of the path lacks padding: [`Downlink::seal_padding`].
-    #[inline]
-    pub fn is_padding_due(&self) -> bool {
-        self.estimator.as_ref().is_some_and(|estimator| estimator.padding(self.clock) > 0)
-    }
-
-    /// There is a stream that padding may go by.
-    pub fn can_pad(&self) -> bool {
-        self.negotiation.padding_slot().is_some()
-    }
-
-    /// The estimate of the path, of a client that has agreed to tell of arrivals.
-    pub fn estimator(&mut self) -> Option<&mut Estimator> {
-        self.estimator.as_deref_mut()
-    }
-
     /// The next event, until `None`.
     pub fn poll_event(&mut self) -> Option<DownEvent> {
         self.events.pop_front()
@@ -367,6 +340,11 @@ impl Downlink {
     pub fn slot(&self, track: &TrackId) -> Option<Slot> {
         let connected = matches!(self.phase, Phase::Connected(_));
         self.negotiation.slot(track).filter(|_| connected)
+    }
+
+    /// This track is to be shown, and the client has not refused it.
+    pub fn expects(&self, track: &TrackId) -> bool {
+        self.negotiation.expects(track)
     }
 
     fn fail(&mut self, reason: &str) {

@@ -20,6 +20,10 @@ pub(super) struct Layered {
     pub(super) member: MemberId,
     n: u32,
     sequences: [u16; 3],
+    /// It sends what is wanted alone, as a page does, and begins each layer with a keyframe.
+    pub(super) obeys: bool,
+    /// What it sends.
+    pub(super) on: [bool; 3],
 }
 
 impl Layered {
@@ -32,15 +36,36 @@ impl Layered {
             let end = offer.find("a=ssrc:").expect("an SSRC was declared");
             offer[..end].to_owned() + &lines
         });
-        Self { member: source.member, n: 0, sequences: [10, 20_000, 65_000] }
+        Self {
+            member: source.member,
+            n: 0,
+            sequences: [10, 20_000, 65_000],
+            obeys: false,
+            on: [true; 3],
+        }
+    }
+
+    /// Takes over what the box wants. Which layers begin by that.
+    fn obey(&mut self, world: &World) -> [bool; 3] {
+        let before = self.on;
+        let up = world.seen[&self.member].up.as_ref().expect("an up");
+        let wanted = up.layers.values().next();
+        self.on = std::array::from_fn(|layer| {
+            wanted.is_none_or(|wanted| wanted.get(layer).copied().unwrap_or(true))
+        });
+        std::array::from_fn(|layer| self.on[layer] && !before[layer])
     }
 
     /// One frame of each layer; a keyframe where that was asked for.
     fn send(&mut self, world: &mut World) {
+        let begins = if self.obeys { self.obey(world) } else { [false; 3] };
         let peer = world.ups.get_mut(&self.member).expect("the publisher is there");
         let asked = std::mem::take(&mut peer.plis);
         for (layer, rid) in ["q", "h", "f"].into_iter().enumerate() {
-            let is_key = self.n == 0 || asked.contains(&SSRCS[layer]);
+            if !self.on[layer] {
+                continue;
+            }
+            let is_key = self.n == 0 || begins[layer] || asked.contains(&SSRCS[layer]);
             let frame = BPS[layer] * FRAME.as_millis() as usize / 8000 * if is_key { 4 } else { 1 };
             let n_packets = frame.div_ceil(1100).max(1);
             for index in 0..n_packets {
@@ -70,7 +95,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    fn new(world: &mut World, number: u16, publisher: MemberId) -> Self {
+    pub(super) fn new(world: &mut World, number: u16, publisher: MemberId) -> Self {
         let member = world.viewer(number, &[publisher]);
         Self { member, teller: Teller::new(world.now) }
     }
@@ -101,7 +126,7 @@ impl Watcher {
         }
     }
 
-    fn has_picture_since(&self, world: &World, n: usize) -> bool {
+    pub(super) fn has_picture_since(&self, world: &World, n: usize) -> bool {
         world.downs[&self.member].video().is_some_and(|video| video.payloads.len() > n)
     }
 }
@@ -133,7 +158,16 @@ pub(super) fn play(
     None
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+/// The viewer's tile of the member 1 has this height now; 0 is hidden.
+pub(super) fn show(world: &mut World, viewer: MemberId, height: u16) {
+    let (width, visible) = (height / 9 * 16, height > 0);
+    let tile = TileSize { member: MemberId(1), track: None, width, height, visible };
+    let down = world.wants.get_mut(&viewer).and_then(|want| want.down.as_mut());
+    down.expect("a viewer").tiles = [tile].into();
+    world.apply(viewer);
+}
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_narrow_path_gets_the_low_layer_and_a_wide_one_the_high_and_nobody_else_notices() {
@@ -179,16 +213,9 @@ fn layers_follow_the_tiles_and_a_hidden_tile_costs_nothing() {
     let mut source = Layered::new(&mut world);
     let mut viewers = [110, 111].map(|n| Watcher::new(&mut world, n, source.member));
     play(&mut world, &mut source, &mut viewers, 3 * SECOND, |_, _| false);
-    let show = |world: &mut World, viewer: MemberId, height: u16, visible: bool| {
-        let tile =
-            TileSize { member: MemberId(1), track: None, width: height / 9 * 16, height, visible };
-        let down = world.wants.get_mut(&viewer).and_then(|want| want.down.as_mut());
-        down.expect("a viewer").tiles = [tile].into();
-        world.apply(viewer);
-    };
     let viewer = viewers[0].member;
     for (height, layer) in [(160, 0), (360, 1), (1080, 2), (170, 0), (720, 2)] {
-        show(&mut world, viewer, height, true);
+        show(&mut world, viewer, height);
         let took = play(&mut world, &mut source, &mut viewers, 5 * SECOND, |world, viewers| {
             viewers[0].layer(world) == Some(layer)
         });
@@ -197,13 +224,13 @@ fn layers_follow_the_tiles_and_a_hidden_tile_costs_nothing() {
     }
     viewers[0].assert_continuous(&world);
 
-    show(&mut world, viewer, 0, false);
+    show(&mut world, viewer, 0);
     play(&mut world, &mut source, &mut viewers, SECOND, |_, _| false);
     let n = world.downs[&viewer].video().map_or(0, |video| video.payloads.len());
     play(&mut world, &mut source, &mut viewers, 2 * SECOND, |_, _| false);
     let n_later = world.downs[&viewer].video().map_or(0, |video| video.payloads.len());
     assert_eq!(n, n_later, "hidden");
-    show(&mut world, viewer, 720, true);
+    show(&mut world, viewer, 720);
     let took = play(&mut world, &mut source, &mut viewers, 3 * SECOND, |world, viewers| {
         viewers[0].has_picture_since(world, n_later)
     });

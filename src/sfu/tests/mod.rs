@@ -2,6 +2,7 @@
 //! hour ahead of the wall clock, so that reading the wall clock fails loudly.
 
 pub(crate) mod client;
+mod demand;
 mod layers;
 mod link;
 mod loopback;

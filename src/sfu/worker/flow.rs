@@ -176,7 +176,11 @@ impl Room {
         let Some(number) = self.publishers[publisher].track(mid) else { return };
         let published = &mut self.tracks[number];
         let (layer, codec, level) = (packet.layer, Some(packet.codec), packet.audio_level);
+        let needs_keyframe = published.begins(layer) && !packet.keyframe;
         let Some(index) = published.push(now, packet) else { return };
+        if needs_keyframe {
+            self.wanted.push((number, layer));
+        }
         if published.codec != codec {
             published.codec = codec;
             self.tables_stale = true;
@@ -214,8 +218,10 @@ impl Room {
         if viewer.slots_stale {
             viewer.sync_slots(now, &self.tracks);
             viewer.choose_layers(now, &self.tracks, &mut self.wanted);
+            self.demand_stale = true;
         } else if viewer.has_less() {
             viewer.choose_layers(now, &self.tracks, &mut self.wanted);
+            self.demand_stale = true;
         }
         self.busy |= viewer.has_work();
         let key = TimerKey::Down(self.index, index);
@@ -244,6 +250,7 @@ impl Room {
         }
         changed.into_iter().for_each(|index| self.note_publisher(index));
         self.tracks.iter_mut().for_each(|(_, published)| published.tick(now));
+        self.demand_stale = true;
         self.speaking_stale |= self.speakers.look(now);
         for (index, viewer) in &mut self.viewers {
             viewer.choose_layers(now, &self.tracks, &mut self.wanted);
@@ -307,6 +314,9 @@ impl Room {
     /// wanted.
     pub(crate) fn flush(&mut self, now: Instant, context: &mut Context<'_>, sink: &mut impl Sink) {
         self.refresh_tables(now, context);
+        if self.demand_stale {
+            self.refresh_demand(now);
+        }
         self.seal_for_viewers(now, context, sink);
         for number in self.fresh.drain(..) {
             self.tracks[number].fresh.clear();
@@ -315,6 +325,10 @@ impl Room {
         for (number, layer) in wanted.drain(..) {
             let Some(published) = self.tracks.get_mut(number) else { continue };
             if published.track.kind() == MediaKind::Audio {
+                continue;
+            }
+            // One that sleeps begins with a keyframe by itself, or is asked when it has begun.
+            if published.sleeps(now, layer) {
                 continue;
             }
             let Some(track) = published.layer_mut(layer) else { continue };

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::speech::is_voice;
+use super::{demand::Demand, speech::is_voice};
 use crate::sfu::{
     bandwidth::{Layer, MAX_LAYERS},
     packet::{Codec, Packet},
@@ -25,6 +25,8 @@ const BESIDE: u32 = 28 + 20 + 16;
 /// Ticks (of a quarter second) that a rate is taken over: a keyframe must not look like a rate.
 const RATE_TICKS: usize = 8;
 const TICKS_A_SECOND: u32 = 4;
+/// After so many a rate is one.
+const SURE_TICKS: usize = 3;
 /// The best layer's height where nobody says.
 const USUAL_HEIGHT: u16 = 720;
 
@@ -62,6 +64,8 @@ pub(crate) struct Published {
     pub(crate) track: SourceTrack,
     higher: Vec<SourceTrack>,
     meters: [Meter; MAX_LAYERS],
+    /// What its publisher is told to send.
+    pub(crate) demand: Demand,
     /// Only the loudest of these are forwarded.
     pub(crate) is_voice: bool,
     /// It is none of the loudest now.
@@ -84,6 +88,7 @@ impl Published {
             track,
             higher: Vec::new(),
             meters: [Meter::default(); MAX_LAYERS],
+            demand: Demand::default(),
             publisher: 0,
             fresh: Vec::new(),
             codec: None,
@@ -144,11 +149,37 @@ impl Published {
     /// Every quarter of a second.
     pub(crate) fn tick(&mut self, now: Instant) {
         for layer in self.layer_numbers() {
-            let sends = self.sends(now, layer);
+            let (sends, sleeps) = (self.sends(now, layer), self.sleeps(now, layer));
             if let Some(meter) = self.meters.get_mut(usize::from(layer)) {
+                meter.heard = meter.heard.filter(|_| !sleeps);
                 meter.tick(sends);
             }
         }
+    }
+
+    /// Which layers are needed now. True if the publisher is to be told something new.
+    pub(crate) fn ask(&mut self, now: Instant, needed: [bool; MAX_LAYERS]) -> bool {
+        let comes =
+            std::array::from_fn(|layer| self.sends(now, layer as u8).then(|| self.rate(layer)));
+        self.demand.update(now, needed, comes)
+    }
+
+    /// What a layer that comes costs, bits a second.
+    fn rate(&self, layer: usize) -> u32 {
+        let meter = &self.meters[layer];
+        let before = self.demand.rate_before(layer as u8);
+        // One that has just begun again costs what it did.
+        if meter.n_ticks < SURE_TICKS && before > 0 { before } else { meter.bps() }
+    }
+
+    /// The next packet of this layer is its first, or the first after a pause that we asked for.
+    pub(crate) fn begins(&self, layer: u8) -> bool {
+        self.meters.get(usize::from(layer)).is_some_and(|meter| meter.heard.is_none())
+    }
+
+    /// It does not come because nobody needed it; its publisher has to hear of the need first.
+    pub(crate) fn sleeps(&self, now: Instant, layer: u8) -> bool {
+        !self.sends(now, layer) && self.demand.could_be_had(now, layer).is_some()
     }
 
     /// Something of this layer came lately.
@@ -159,8 +190,9 @@ impl Published {
         now < heard + SENDS && !is_given_up
     }
 
-    /// What the layers cost and how high they are. While nothing comes (the camera is off), the
-    /// lowest is there at no cost, so that it goes to its viewers when it comes again.
+    /// What the layers cost and how high they are, those included that come if they are asked for.
+    /// While nothing comes (the camera is off), the lowest is there at no cost, so that it goes to
+    /// its viewers when it comes again.
     pub(crate) fn layers(&self, now: Instant) -> [Layer; MAX_LAYERS] {
         let mut layers = [Layer::default(); MAX_LAYERS];
         for number in self.layer_numbers() {
@@ -174,7 +206,11 @@ impl Published {
                 USUAL_HEIGHT >> (self.higher.len() - place)
             };
             layer.height = if meter.height == 0 { usual } else { meter.height };
-            layer.bps = if self.sends(now, number) { meter.bps() } else { 0 };
+            layer.bps = match self.demand.could_be_had(now, number) {
+                _ if self.sends(now, number) => self.rate(place),
+                Some(bps) => bps,
+                None => 0,
+            };
         }
         if layers.iter().all(|layer| layer.bps == 0) {
             layers[0].bps = 1;

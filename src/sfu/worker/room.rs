@@ -57,6 +57,8 @@ pub(crate) struct Room {
     pub(crate) busy: bool,
     /// Viewers' tables have to be made anew.
     pub(crate) tables_stale: bool,
+    /// What viewers need of publishers' layers may have changed.
+    pub(crate) demand_stale: bool,
     /// Members whose observed state may have changed.
     pub(crate) changed: BTreeSet<MemberId>,
     pub(crate) scheduled: Option<Instant>,
@@ -90,6 +92,7 @@ impl Room {
             wanted: Vec::new(),
             busy: false,
             tables_stale: false,
+            demand_stale: false,
             changed: BTreeSet::new(),
             scheduled,
             n_ticks: 0,
@@ -146,6 +149,7 @@ impl Room {
     fn close_viewer(&mut self, now: Instant, index: usize, context: &mut Context<'_>) {
         context.demux.remove(ConnectionKey::Down { room: self.index, index });
         self.viewers.remove(index).close(now, context.outbox);
+        self.demand_stale = true;
     }
 
     fn reconcile_up(&mut self, now: Instant, id: MemberId, context: &mut Context<'_>) {
@@ -216,6 +220,7 @@ impl Room {
         self.take_sdp(now, index, &want, context);
         if self.viewers[index].set_tiles(&want.tiles) {
             self.viewers[index].choose_layers(now, &self.tracks, &mut self.wanted);
+            self.demand_stale = true;
         }
         self.pump_viewer(now, index, context);
     }
@@ -305,6 +310,8 @@ impl Room {
             }
             viewer.downlink.show(now, &table);
             viewer.slots_stale = true;
+            viewer.awaits_since = Some(now);
+            self.demand_stale = true;
             self.pump_viewer(now, index, context);
         }
     }
@@ -343,6 +350,7 @@ impl Room {
             answer: publisher.answer.clone(),
             path: publisher.path,
             tracks: publisher.tracks.iter().map(track).collect(),
+            layers: self.wanted_layers(&publisher.tracks).into(),
         }
     }
 

@@ -71,6 +71,8 @@ pub(crate) struct Viewer {
     pub(crate) source: Option<IpAddr>,
     /// Slots may have been accepted: [`Viewer::sync_slots`].
     pub(crate) slots_stale: bool,
+    /// When it was last given other tracks: it is about to accept them.
+    pub(crate) awaits_since: Option<Instant>,
     slots: Vec<Option<SlotState>>,
     /// Slot of each track of the room.
     by_track: Vec<Option<Slot>>,
@@ -114,6 +116,7 @@ impl Viewer {
             shown: Vec::new(),
             source: None,
             slots_stale: false,
+            awaits_since: None,
             slots: Vec::new(),
             by_track: Vec::new(),
             starts: Vec::new(),
@@ -218,6 +221,12 @@ impl Viewer {
     pub(crate) fn pleads(&self, slot: Slot) -> Option<(usize, u8)> {
         let is_held = self.slots.get(slot)?.as_ref()?.backlog.is_some();
         self.layer_of(slot).filter(|_| !is_held)
+    }
+
+    /// What brings a track of the room to this viewer, once that is negotiated.
+    pub(crate) fn forwarder_of(&self, track: usize) -> Option<&Forwarder> {
+        let slot = self.by_track.get(track).copied().flatten()?;
+        Some(&self.slots.get(slot)?.as_ref()?.forwarder)
     }
 
     /// The viewer lacks these packets.
