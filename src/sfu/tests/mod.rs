@@ -13,6 +13,7 @@ mod moving;
 mod paced;
 mod peer;
 mod reconcile;
+mod redundant;
 mod stall;
 mod start;
 mod voices;

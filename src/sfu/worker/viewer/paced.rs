@@ -84,6 +84,9 @@ impl SlotState {
         let head = self.forwarder.head(index, packet);
         let room = packet.payload.len() + SEAL_ROOM;
         let sealed = outbox.seal(key, to, room, sink, |space| {
+            if let Some(primary) = packet.red {
+                return downlink.seal_red(slot, header, &packet.payload, primary.into(), space);
+            }
             downlink.seal_rtp(slot, header, head.bytes(), head.rest(&packet.payload), space)
         });
         sealed.then_some(room)
