@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::table::{Answered, Line};
 use crate::{
     ids::Mid,
-    sfu::{credentials::IceCredentials, packet::Codec},
+    sfu::{credentials::IceCredentials, packet::Codec, red},
 };
 
 /// What an offer says beside its lines.
@@ -34,11 +34,14 @@ pub(crate) const TRANSPORT_CC_ID: u8 = 3;
 /// Payload type and RTX payload type that we offer.
 fn payload_types(codec: Codec) -> (u8, Option<u8>) {
     match codec {
-        Codec::Opus => (111, None),
+        Codec::Opus => (red::OPUS, None),
         Codec::Vp8 => (96, Some(97)),
         Codec::H264 => (102, Some(103)),
     }
 }
+
+/// The payload type of RED (RFC 2198) that we offer beside Opus.
+const RED: u8 = 63;
 
 fn media(codec: Codec) -> &'static str {
     match codec {
@@ -101,6 +104,9 @@ fn write_line(
     write!(sdp, "m={} {} UDP/TLS/RTP/SAVPF", media(codec), if refused { 0 } else { 9 })?;
     write!(sdp, " {payload_type}")?;
     rtx.map_or(Ok(()), |rtx| write!(sdp, " {rtx}"))?;
+    if codec == Codec::Opus {
+        write!(sdp, " {RED}")?;
+    }
     sdp.push_str("\r\nc=IN IP4 0.0.0.0\r\n");
     write!(sdp, "a=mid:{mid}\r\n")?;
     let sends = line.offered == Some(true) && !refused;
@@ -142,6 +148,8 @@ fn write_codec(
         Codec::Opus => {
             write!(sdp, "a=rtpmap:{payload_type} {name}/{rate}/2\r\n")?;
             write!(sdp, "a=fmtp:{payload_type} minptime=10;useinbandfec=1\r\n")?;
+            write!(sdp, "a=rtpmap:{RED} red/{rate}/2\r\n")?;
+            write!(sdp, "a=fmtp:{RED} {payload_type}/{payload_type}\r\n")?;
         }
         Codec::Vp8 => write!(sdp, "a=rtpmap:{payload_type} {name}/{rate}\r\n")?,
         Codec::H264 => {

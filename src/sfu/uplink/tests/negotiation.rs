@@ -136,7 +136,14 @@ fn real_offers_have_sane_answers() {
         (
             include_str!("../../../../tests/sdp/chromium.sdp"),
             vec![("0", audio), ("1", video)],
-            vec!["opus/48000/2", "VP8/90000", "rtx/90000", "H264/90000", "rtx/90000"],
+            vec![
+                "opus/48000/2",
+                "red/48000/2",
+                "VP8/90000",
+                "rtx/90000",
+                "H264/90000",
+                "rtx/90000",
+            ],
         ),
         (
             include_str!("../../../../tests/sdp/chromium-simulcast.sdp"),
