@@ -2,6 +2,7 @@
 //! hour ahead of the wall clock, so that reading the wall clock fails loudly.
 
 pub(crate) mod client;
+mod codecs;
 mod demand;
 mod layers;
 mod link;
