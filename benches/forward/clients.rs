@@ -1,172 +1,165 @@
-//! The clients' process: one publisher that paces, viewers that count.
+//! The clients' process: one thread for all publishers, one for all viewers, so that it is cheap
+//! enough to be no limit.
 
 use std::{
-    io::{BufRead, Write},
-    net::UdpSocket,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    collections::HashMap,
+    io::BufRead,
+    os::fd::AsFd,
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
+};
+
+use nix::sys::{
+    epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
+    eventfd::EventFd,
 };
 
 use super::{
     client::{Client, ClientShared},
-    parse, quoted,
+    publishers::{self, Publisher},
+    receive::{Batch, open},
+    talk::{Counted, Order, Pattern, Report, say},
+    viewers::Viewer,
 };
 
-const PACKET_LEN: usize = 1200;
-/// Packets a second.
-const RATE: u32 = 1000;
+/// The server's address, where it is not this machine's loopback.
+pub(crate) const SERVER_ADDRESS: &str = "PARLOR_BENCH_ADDRESS";
 
-/// What the threads share.
-#[derive(Default)]
-struct State {
-    per_burst: AtomicUsize,
-    received: AtomicU64,
-    connected: AtomicUsize,
-    end: AtomicBool,
+/// The library's client takes the last candidate, which is the loopback.
+pub(crate) fn choose_server(client: &mut Client, address: Option<&str>) {
+    if let (Some(server), Some(address)) = (&mut client.server, address) {
+        server.set_ip(address.parse().expect("an address"));
+    }
 }
 
-fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
-}
-
-/// Plays one publisher and `n_viewers` until told to end.
-pub(crate) fn run(n_viewers: usize) {
-    let state = Arc::new(State::default());
+/// Plays all clients until told to end.
+pub(crate) fn run() {
+    super::server::pin(1);
     let shared = ClientShared::new();
-    let mut publisher = Client::new(Instant::now(), &shared, "publisher");
-    say(&format!("publish 1 {}", quoted(&publisher.offer(&[("0", "VP8", 1)]))));
-    let mut viewers: Vec<Option<tokio::sync::mpsc::UnboundedSender<String>>> = Vec::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let (to_publishers, publishers) = mpsc::channel();
+    let (to_viewers, viewers) = mpsc::channel();
+    let bell = Arc::new(EventFd::new().expect("an event"));
+    let threads = [
+        std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || publish(&shared, &publishers)
+        }),
+        std::thread::spawn({
+            let bell = Arc::clone(&bell);
+            move || view(&shared, &viewers, &bell)
+        }),
+    ];
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        let (word, number, text) = parse(&line);
-        match word.as_str() {
-            "answer" => {
-                publisher.take_answer(&text);
-                publish(publisher, Arc::clone(&state));
-                publisher = Client::new(Instant::now(), &shared, "unused");
-                say("published 0");
-                for viewer in 0..n_viewers {
-                    let (offers, receiver) = tokio::sync::mpsc::unbounded_channel();
-                    viewers.push(Some(offers));
-                    let client = Client::new(Instant::now(), &shared, &format!("v{viewer}"));
-                    let number = viewer as u64 + 2;
-                    runtime.spawn(view(client, number, receiver, Arc::clone(&state), n_viewers));
-                    say(&format!("watch {number}"));
-                }
-            }
-            "offer" => {
-                let viewer = viewers.get(number as usize - 2).and_then(Option::as_ref);
-                // overflow: one offer at a time is in flight.
-                let _ = viewer.expect("a viewer").send(text);
-            }
-            "run" => {
-                state.per_burst.store(number as usize, Ordering::Relaxed);
-                std::thread::sleep(Duration::from_millis(300));
-                say("running 0");
-            }
-            "count" => say(&format!("received {}", state.received.load(Ordering::Relaxed))),
-            _ => break,
+        let order: Order = serde_json::from_str(&line).expect("an order");
+        let target = match &order {
+            Order::Publish { .. } | Order::Answer { .. } | Order::Send(_) => &to_publishers,
+            _ => &to_viewers,
+        };
+        let is_end = matches!(order, Order::End);
+        // overflow: the server waits for each answer.
+        let _ = target.send(order);
+        let _ = bell.write(1);
+        if is_end {
+            break;
         }
     }
-    state.end.store(true, Ordering::Relaxed);
+    drop((to_publishers, to_viewers));
+    let _ = bell.write(1);
+    threads.into_iter().for_each(|thread| thread.join().expect("a thread ends well"));
 }
 
-fn packet(sequence: u16, timestamp: u32, first: bool, marker: bool, keyframe: bool) -> Vec<u8> {
-    let mut packet = vec![0x80, 96 | if marker { 0x80 } else { 0 }];
-    packet.extend_from_slice(&sequence.to_be_bytes());
-    packet.extend_from_slice(&timestamp.to_be_bytes());
-    packet.extend_from_slice(&1_u32.to_be_bytes());
-    packet.extend_from_slice(&[if first { 0x10 } else { 0 }, u8::from(!keyframe)]);
-    packet.resize(PACKET_LEN, 0x5a);
-    packet
+fn any_address() -> &'static str {
+    if std::env::var(SERVER_ADDRESS).is_ok() { "0.0.0.0:0" } else { "127.0.0.1:0" }
 }
 
-/// Connects and paces: a keyframe of one packet ten times a second until a pattern is asked for.
-fn publish(mut client: Client, state: Arc<State>) {
-    std::thread::spawn(move || {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        socket.set_nonblocking(true).expect("a socket");
-        let server = client.server.expect("a candidate");
-        let (mut sequence, mut timestamp) = (0_u16, 0_u32);
-        let mut next = Instant::now();
-        let mut buffer = [0; 2048];
-        while !state.end.load(Ordering::Relaxed) {
-            client.tick(Instant::now());
-            while let Ok(len) = socket.recv(&mut buffer) {
-                client.handle(Instant::now(), &buffer[..len]);
-            }
-            if client.connected() && Instant::now() >= next {
-                let per_burst = state.per_burst.load(Ordering::Relaxed);
-                let calm = per_burst == 0;
-                let n_packets = per_burst.max(1);
-                let pause = Duration::from_secs(1) * n_packets as u32 / RATE;
-                next += if calm { Duration::from_millis(100) } else { pause };
-                next = next.max(Instant::now() - pause);
-                timestamp = timestamp.wrapping_add(3000);
-                for index in 0..n_packets {
-                    sequence = sequence.wrapping_add(1);
-                    let last = index + 1 == n_packets;
-                    client.send_rtp(&packet(sequence, timestamp, index == 0, last, calm));
-                }
-            }
-            for datagram in client.out.drain(..) {
-                let _ = socket.send_to(&datagram, server);
-            }
-            let wait = next.saturating_duration_since(Instant::now());
-            std::thread::sleep(wait.clamp(Duration::from_micros(20), Duration::from_millis(5)));
-        }
-    });
-}
-
-async fn view(
-    mut client: Client,
-    number: u64,
-    mut offers: tokio::sync::mpsc::UnboundedReceiver<String>,
-    state: Arc<State>,
-    n_viewers: usize,
-) {
-    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
-    let mut ticks = tokio::time::interval(Duration::from_millis(50));
-    let mut buffer = [0; 2048];
-    let mut connected = false;
+fn publish(shared: &Arc<ClientShared>, orders: &mpsc::Receiver<Order>) {
+    let server = std::env::var(SERVER_ADDRESS).ok();
+    let mut offered: HashMap<u64, Client> = HashMap::new();
+    let mut publishers: Vec<Publisher> = Vec::new();
+    let mut pattern: Option<Pattern> = None;
+    let mut batch = Batch::new();
+    let mut next = Instant::now();
     loop {
-        tokio::select! {
-            offer = offers.recv() => {
-                let Some(offer) = offer else { return };
-                let (answer, _) = client.answer(&offer);
-                say(&format!("answer {number} {}", quoted(&answer)));
+        let wait = next.saturating_duration_since(Instant::now());
+        match orders.recv_timeout(wait.clamp(Duration::from_micros(20), Duration::from_millis(5))) {
+            Ok(Order::Publish { member, audio }) => {
+                let client = Client::new(Instant::now(), shared, &format!("p{member}"));
+                say(&Report::Offer { member, sdp: publishers::offer(&client, member, audio) });
+                offered.insert(member, client);
             }
-            _ = ticks.tick() => client.tick(Instant::now()),
-            ready = socket.readable() => if ready.is_ok() {
-                let mut n_packets = 0;
-                while let Ok(len) = socket.try_recv(&mut buffer) {
-                    if (128..192).contains(&buffer[0]) && len > PACKET_LEN {
-                        n_packets += 1;
-                    } else {
-                        client.handle(Instant::now(), &buffer[..len]);
+            Ok(Order::Answer { member, sdp }) => {
+                let mut client = offered.remove(&member).expect("it has offered");
+                client.take_answer(&sdp);
+                choose_server(&mut client, server.as_deref());
+                publishers.push(Publisher::new(member, client, open(any_address())));
+            }
+            Ok(Order::Send(wanted)) => pattern = Some(wanted),
+            Ok(_) | Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+        let dues = publishers.iter_mut().map(|publisher| publisher.poll(pattern, &mut batch));
+        next = dues.min().unwrap_or_else(|| Instant::now() + Duration::from_millis(5));
+    }
+}
+
+fn view(shared: &Arc<ClientShared>, orders: &mpsc::Receiver<Order>, bell: &EventFd) {
+    let server = std::env::var(SERVER_ADDRESS).ok();
+    let epoll = Epoll::new(EpollCreateFlags::empty()).expect("epoll");
+    epoll.add(bell.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, 0)).expect("epoll takes it");
+    let mut viewers: HashMap<u64, Viewer> = HashMap::new();
+    let mut batch = Batch::new();
+    let mut events = vec![EpollEvent::empty(); 256];
+    let mut overrun = overruns();
+    loop {
+        loop {
+            match orders.try_recv() {
+                Ok(Order::Watch { member }) => {
+                    let client = Client::new(Instant::now(), shared, &format!("v{member}"));
+                    let viewer = Viewer::new(member, client, open(any_address()));
+                    let event = EpollEvent::new(EpollFlags::EPOLLIN, member);
+                    epoll.add(viewer.socket.as_fd(), event).expect("epoll takes it");
+                    viewers.insert(member, viewer);
+                }
+                Ok(Order::Offer { member, sdp }) => {
+                    if let Some(viewer) = viewers.get_mut(&member) {
+                        viewer.answer(&sdp, server.as_deref());
                     }
                 }
-                state.received.fetch_add(n_packets, Ordering::Relaxed);
+                Ok(Order::Leave { member }) => {
+                    viewers.remove(&member);
+                }
+                Ok(Order::Count) => {
+                    let mut counted = Counted::default();
+                    viewers.values_mut().for_each(|viewer| viewer.add_to(&mut counted));
+                    counted.delays_us.sort_unstable();
+                    let now = overruns();
+                    counted.overrun = now - std::mem::replace(&mut overrun, now);
+                    say(&Report::Counted(counted));
+                }
+                Ok(Order::End) | Err(mpsc::TryRecvError::Disconnected) => return,
+                Ok(_) | Err(mpsc::TryRecvError::Empty) => break,
             }
         }
-        for datagram in std::mem::take(&mut client.out) {
-            let server = client.server.expect("a candidate");
-            let _ = socket.send_to(&datagram, server).await;
-        }
-        if client.connected() && !std::mem::replace(&mut connected, true) {
-            let before = state.connected.fetch_add(1, Ordering::Relaxed);
-            if before + 1 == n_viewers {
-                say("connected 0");
+        let n = epoll.wait(&mut events, EpollTimeout::from(2_u8)).unwrap_or(0);
+        let now = Instant::now();
+        for event in &events[..n] {
+            if event.data() == 0 {
+                let _ = bell.read();
+            }
+            if let Some(viewer) = viewers.get_mut(&event.data()) {
+                viewer.receive(now, &mut batch);
             }
         }
+        viewers.values_mut().for_each(|viewer| viewer.tick(now));
     }
+}
+
+/// Datagrams that sockets of this network namespace had no room for (`Udp: RcvbufErrors`).
+fn overruns() -> u64 {
+    let snmp = std::fs::read_to_string("/proc/self/net/snmp").expect("Linux");
+    let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Udp: "));
+    let (names, values) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+    let mut pairs = names.split(' ').zip(values.split(' '));
+    let found = pairs.find(|(name, _)| *name == "RcvbufErrors");
+    found.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
 }

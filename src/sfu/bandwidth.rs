@@ -57,7 +57,7 @@ pub struct Estimator {
 }
 
 impl Estimator {
-    /// Knows nothing. 24 KB, and no more later.
+    /// Knows nothing. Ten KB, and with the path up to forty.
     pub fn new(now: Instant) -> Self {
         Self {
             began: now,

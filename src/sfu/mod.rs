@@ -10,7 +10,8 @@
 //! A connection carries a generation; what belongs to an older one is dropped. SDP travels in the
 //! state: `up` has the client's offer in [`UpWant`] and our answer in [`UpSeen`]; `down` has our
 //! offer in [`DownSeen`] and the client's answer in [`DownWant`], or the other way round where the
-//! client offers. One `down` offer of ours is in flight at a time; changes of 20 ms are taken together.
+//! client offers. One `down` offer of ours is in flight at a time; the first goes at once, later
+//! changes of 20 ms are taken together.
 
 pub mod bandwidth;
 pub mod candidates;

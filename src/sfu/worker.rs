@@ -29,6 +29,7 @@ use tokio::{
 pub(crate) mod core;
 mod demand;
 mod flow;
+mod moderation;
 pub(crate) mod outbox;
 mod published;
 mod publisher;
@@ -38,7 +39,9 @@ mod speech;
 mod timers;
 mod viewer;
 
-use self::{core::WorkerCore, outbox::Outbox, room::ConnectionKey, timers::Timers};
+use self::{
+    core::WorkerCore, moderation::Moderation, outbox::Outbox, room::ConnectionKey, timers::Timers,
+};
 use super::{
     Desired, News, Observed, Path, Speaking,
     candidates::host_candidates,
@@ -228,6 +231,7 @@ impl Worker {
         let mut core = WorkerCore::new(up, down, candidates, local, self.seed);
         let mut outcomes = HashMap::new();
         let mut drops = Drops::default();
+        let mut moderation = Moderation::new(Instant::now());
         loop {
             let more = self.wait(&socket, &mut core, ipv6).await;
             let stop = self.take_wishes(&mut core, &mut outcomes);
@@ -251,6 +255,9 @@ impl Worker {
             drops.add(now, core.take_dropped(), self.index);
             if stop {
                 return Ok(());
+            }
+            if more {
+                moderation.pause(Instant::now()).inspect(|pause| rest(*pause));
             }
         }
     }
@@ -309,6 +316,13 @@ impl Worker {
         }
         inbox.stop
     }
+}
+
+/// Leaves everything alone for a moment, see [`Moderation`]. The runtime's own timers are too coarse:
+/// they count milliseconds.
+#[expect(clippy::disallowed_methods, reason = "this is the pause itself, two milliseconds at most")]
+fn rest(pause: Duration) {
+    std::thread::sleep(pause);
 }
 
 fn receive(receiver: &mut Receiver, core: &mut WorkerCore) {

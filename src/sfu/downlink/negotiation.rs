@@ -1,7 +1,7 @@
 //! Offer and answer of one viewer: which track is on which m-line, and when that is offered.
 //!
 //! PURE. One offer is in flight; what changes meanwhile is offered after its answer. Changes of
-//! [`COLLECT`] are taken together. Showing another track on a line that exists needs no offer.
+//! [`COLLECT`] are taken together, but for the first offer, which goes at once. Showing another track on a line that exists needs no offer.
 //!
 //! ```text
 //!  show() -> lines change -> dirty since -- 20 ms --> offer in flight -- answer --> settled
@@ -102,7 +102,9 @@ impl Negotiation {
         // A line that was never offered and is not needed any more leaves no trace.
         self.lines.retain(|line| line.offered.is_some() || line.shown.is_some());
         if self.is_offer_needed() {
-            self.dirty.get_or_insert(now + COLLECT);
+            // Who has just come and finds tracks is not kept waiting for more.
+            let wait = if self.revision == 0 { Duration::ZERO } else { COLLECT };
+            self.dirty.get_or_insert(now + wait);
         }
         self.mids() != before
     }

@@ -133,14 +133,12 @@ fn an_offer_says_what_browsers_need() {
 }
 
 #[test]
-fn changes_of_20_ms_are_one_offer_and_one_is_in_flight() {
+fn the_first_offer_goes_at_once_and_one_is_in_flight() {
     let mut fixture = Fixture::new();
     let (a, b, c) =
         (track(1, "0", Codec::Opus), track(1, "1", Codec::Vp8), track(2, "0", Codec::Opus));
-    assert!(!fixture.show(std::slice::from_ref(&a)), "not told before it is offered");
-    assert!(fixture.after(19).is_none());
-    fixture.show(&[a.clone(), b.clone()]);
-    assert_eq!(fixture.after(1).unwrap().matches("m=").count(), 2);
+    assert!(!fixture.show(&[a.clone(), b.clone()]), "not told before it is offered");
+    assert_eq!(fixture.after(0).unwrap().matches("m=").count(), 2);
     assert_eq!(fixture.mids().len(), 2);
     assert_eq!(fixture.slots(&[a.clone(), b.clone()]), [None, None], "not answered");
 
@@ -156,6 +154,24 @@ fn changes_of_20_ms_are_one_offer_and_one_is_in_flight() {
     assert_eq!(fixture.slots(&all), [Some(0), Some(1), Some(2)]);
     assert!(fixture.after(1000).is_none());
     assert_eq!(fixture.negotiation.poll_timeout(), None);
+}
+
+#[test]
+fn later_changes_of_20_ms_are_one_offer() {
+    let mut fixture = Fixture::new();
+    let tracks = [
+        track(1, "0", Codec::Opus),
+        track(1, "1", Codec::Vp8),
+        track(2, "0", Codec::Opus),
+        track(2, "1", Codec::Vp8),
+    ];
+    fixture.show(&tracks[..1]);
+    assert_eq!(fixture.after(0).unwrap().matches("m=").count(), 1);
+    fixture.answer(|_| false);
+    fixture.show(&tracks[..2]);
+    assert!(fixture.after(19).is_none());
+    fixture.show(&tracks);
+    assert_eq!(fixture.after(1).unwrap().matches("m=").count(), 4);
 }
 
 #[test]
