@@ -79,6 +79,8 @@ pub struct Packet {
     pub keyframe: bool,
     /// Level of RFC 6464 in -dBov (0 loud, 127 silent), where the publisher sent one.
     pub audio_level: Option<u8>,
+    /// The payload is RED (RFC 2198), whose primary block, the Opus packet, begins here.
+    pub red: Option<u16>,
     /// When it came, by the worker's clock.
     pub arrived: Instant,
     /// The payload after header, extensions and padding.

@@ -71,7 +71,8 @@ fn write_taken(
     write!(sdp, "m={} 9 {}", section.media, section.protocol)?;
     for codec in &taken.codecs {
         write!(sdp, " {}", codec.payload_type)?;
-        codec.rtx_payload_type.map_or(Ok(()), |rtx| write!(sdp, " {rtx}"))?;
+        let others = codec.rtx_payload_type.into_iter().chain(codec.red_payload_type);
+        others.into_iter().try_for_each(|other| write!(sdp, " {other}"))?;
     }
     sdp.push_str("\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n");
     // In each section: some clients look for them nowhere else.
@@ -91,6 +92,12 @@ fn write_taken(
         }
         if let Some(fmtp) = &codec.fmtp {
             write!(sdp, "a=fmtp:{number} {fmtp}\r\n")?;
+        }
+        if let Some(red) = codec.red_payload_type {
+            write!(
+                sdp,
+                "a=rtpmap:{red} red/{rate}{channels}\r\na=fmtp:{red} {number}/{number}\r\n"
+            )?;
         }
         if let Some(rtx) = codec.rtx_payload_type {
             write!(sdp, "a=rtpmap:{rtx} rtx/{rate}\r\na=fmtp:{rtx} apt={number}\r\n")?;

@@ -9,7 +9,7 @@ use std::io::Cursor;
 use rtc::sdp::{MediaDescription, SessionDescription};
 
 use super::{
-    answer::{MAX_SDP, of_format, parameters, read_fingerprint, rtpmap, value, values},
+    answer::{MAX_SDP, of_format, parameters, read_fingerprint, red_of, rtpmap, value, values},
     negotiation::MAX_LINES,
 };
 use crate::{
@@ -63,6 +63,8 @@ pub(crate) struct Receivable {
     pub(crate) payload_type: u8,
     /// Of its retransmissions (RFC 4588).
     pub(crate) rtx_payload_type: Option<u8>,
+    /// Of RED (RFC 2198), where its blocks are as ours.
+    pub(crate) red_payload_type: Option<u8>,
     pub(crate) fmtp: Option<String>,
     /// Of `nack`, `nack pli` and `ccm fir`, those that it knows.
     pub(crate) feedback: Vec<&'static str>,
@@ -237,9 +239,11 @@ fn describe(description: &MediaDescription, format: &str, codec: Codec) -> Optio
         })
     };
     let known = ["nack", "nack pli", "ccm fir"];
+    let payload_type = payload_type(format)?;
     Some(Receivable {
         codec,
-        payload_type: payload_type(format)?,
+        payload_type,
+        red_payload_type: red_of(description, payload_type),
         rtx_payload_type,
         fmtp: of_format(description, "fmtp", format).map(str::to_owned),
         feedback: known.into_iter().filter(|what| offers(what)).collect(),

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::table::{Answered, Line};
 use crate::{
     ids::Mid,
-    sfu::{credentials::IceCredentials, packet::Codec},
+    sfu::{credentials::IceCredentials, packet::Codec, red},
 };
 
 /// What an offer says beside its lines.
@@ -34,7 +34,7 @@ pub(crate) const TRANSPORT_CC_ID: u8 = 3;
 /// Payload type and RTX payload type that we offer.
 fn payload_types(codec: Codec) -> (u8, Option<u8>) {
     match codec {
-        Codec::Opus => (111, None),
+        Codec::Opus => (red::OPUS, None),
         Codec::Vp8 => (96, Some(97)),
         Codec::H264 => (102, Some(103)),
         Codec::Vp9 => (98, Some(99)),
@@ -42,6 +42,9 @@ fn payload_types(codec: Codec) -> (u8, Option<u8>) {
         Codec::H265 => (49, Some(50)),
     }
 }
+
+/// The payload type of RED (RFC 2198) that we offer beside Opus.
+const RED: u8 = 63;
 
 fn media(codec: Codec) -> &'static str {
     match codec {
@@ -104,6 +107,9 @@ fn write_line(
     write!(sdp, "m={} {} UDP/TLS/RTP/SAVPF", media(codec), if refused { 0 } else { 9 })?;
     write!(sdp, " {payload_type}")?;
     rtx.map_or(Ok(()), |rtx| write!(sdp, " {rtx}"))?;
+    if codec == Codec::Opus {
+        write!(sdp, " {RED}")?;
+    }
     sdp.push_str("\r\nc=IN IP4 0.0.0.0\r\n");
     write!(sdp, "a=mid:{mid}\r\n")?;
     let sends = line.offered == Some(true) && !refused;
@@ -153,7 +159,10 @@ fn write_codec(
         // Level 5.1, which cameras of 4K have; receivers do not hold it against us.
         Codec::H265 => "level-id=153;profile-id=1;tier-flag=0;tx-mode=SRST",
     };
-    if !parameters.is_empty() {
+    if codec == Codec::Opus {
+        write!(sdp, "a=fmtp:{payload_type} {parameters}\r\na=rtpmap:{RED} red/{rate}/2\r\n")?;
+        write!(sdp, "a=fmtp:{RED} {payload_type}/{payload_type}\r\n")?;
+    } else if !parameters.is_empty() {
         write!(sdp, "a=fmtp:{payload_type} {parameters}\r\n")?;
     }
     write!(sdp, "a=rtcp-fb:{payload_type} transport-cc\r\n")?;

@@ -87,9 +87,39 @@ impl Downlink {
         payload: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
+        self.seal(slot, header, (head, payload), |live| Some(live.payload_type), out)
+    }
+
+    /// Seals a packet of RED (RFC 2198), whose primary block begins at `primary`, like
+    /// [`Downlink::seal_rtp`]: whole for a client that has RED, else that block alone.
+    pub fn seal_red(
+        &mut self,
+        slot: Slot,
+        header: Forwarded,
+        payload: &[u8],
+        primary: usize,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let live = self.negotiation.line(slot)?.live()?;
+        if live.red_payload_type.is_some() {
+            return self.seal(slot, header, (&[], payload), |live| live.red_payload_type, out);
+        }
+        self.seal_rtp(slot, header, &[], payload.get(primary..)?, out)
+    }
+
+    #[inline]
+    fn seal(
+        &mut self,
+        slot: Slot,
+        header: Forwarded,
+        (head, payload): (&[u8], &[u8]),
+        payload_type: impl FnOnce(Live) -> Option<u8>,
+        out: &mut [u8],
+    ) -> Option<usize> {
         let Phase::Connected(srtp) = &self.phase else { return None };
         let line = self.negotiation.line_mut(slot)?;
         let live = line.live()?;
+        let payload_type = payload_type(live)?;
         let length = head.len() + payload.len();
         if length > MAX_PAYLOAD || out.len() < MAX_HEADER + length + MAX_OVERHEAD {
             return None;
@@ -97,7 +127,7 @@ impl Downlink {
         let index = line.claim(header, length)?;
         let ssrc = line.media.ssrc;
         let number = number(self.estimator.as_deref_mut(), live, self.clock, length);
-        let header_len = write_header(out, live.payload_type, header, ssrc, number)?;
+        let header_len = write_header(out, payload_type, header, ssrc, number)?;
         srtp.seal_rtp((ssrc, index), header_len, head, payload, out)
     }
 

@@ -85,6 +85,8 @@ pub(crate) enum Answered {
     Accepted {
         payload_type: u8,
         rtx_payload_type: Option<u8>,
+        /// RED (RFC 2198), whose blocks have the payload type that ours have.
+        red_payload_type: Option<u8>,
         /// With the header extension of transport-wide numbers.
         transport_cc: bool,
     },
@@ -95,6 +97,7 @@ pub(crate) enum Answered {
 pub(crate) struct Live {
     pub(crate) payload_type: u8,
     pub(crate) rtx_payload_type: Option<u8>,
+    pub(crate) red_payload_type: Option<u8>,
     pub(crate) transport_cc: bool,
 }
 
@@ -167,10 +170,15 @@ impl Line {
     pub(crate) fn live(&self) -> Option<Live> {
         match (self.answered, self.offered, &self.shown) {
             (
-                Answered::Accepted { payload_type, rtx_payload_type, transport_cc },
+                Answered::Accepted {
+                    payload_type,
+                    rtx_payload_type,
+                    red_payload_type,
+                    transport_cc,
+                },
                 Some(true),
                 Some(_),
-            ) => Some(Live { payload_type, rtx_payload_type, transport_cc }),
+            ) => Some(Live { payload_type, rtx_payload_type, red_payload_type, transport_cc }),
             _ => None,
         }
     }

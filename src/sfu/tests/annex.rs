@@ -166,7 +166,7 @@ fn what_a_viewer_lost_comes_from_its_own_worker() {
     let peer = world.downs.get_mut(&viewer).expect("a viewer");
     (peer.loss_percent, peer.nacks) = (20, true);
     world.play_frames(&mut source, 40);
-    // The home has nothing to do with it: it is asked for nothing and not even awake.
+    // The home knows neither this viewer nor its NACKs; only what is handed over once is there.
     let peer = world.downs.get_mut(&viewer).expect("a viewer");
     peer.loss_percent = 0;
     world.run(Duration::from_millis(500));
@@ -229,6 +229,26 @@ fn each_viewer_elsewhere_has_the_layer_it_can_use_and_only_those_cross() {
 /// Layers of packets that went over with the newest batches; the annex sleeps meanwhile.
 fn crossing(world: &World) -> [bool; 3] {
     world.core.watched_elsewhere(ROOM).into_iter().next().expect("a track is watched")
+}
+
+#[test]
+fn a_layer_that_only_the_second_worker_needs_is_not_turned_off() {
+    let mut world = World::split();
+    let mut source = Layered::new(&mut world);
+    source.obeys = true;
+    let mut viewers = [Watcher::new(&mut world, 200, source.member)];
+    play(&mut world, &mut source, &mut viewers, 10 * SECOND, |_, _| false);
+    let told = |world: &World| -> Vec<bool> {
+        let up = world.seen[&MemberId(1)].up.as_ref().expect("an up");
+        up.layers.values().next().cloned().unwrap_or_default()
+    };
+    assert_eq!(told(&world), [true, false, true], "the middle one is");
+    assert_eq!(viewers[0].layer(&world), Some(2));
+    let small = |world: &World, viewers: &[Watcher]| viewers[0].layer(world) == Some(1);
+    show(&mut world, viewers[0].member, 340);
+    let took = play(&mut world, &mut source, &mut viewers, 3 * SECOND, small);
+    assert!(took.is_some(), "and it wakes when somebody there needs it");
+    viewers[0].assert_continuous(&world);
 }
 
 #[test]

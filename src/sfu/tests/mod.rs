@@ -13,6 +13,7 @@ mod loss;
 mod moving;
 mod peer;
 mod reconcile;
+mod redundant;
 mod stall;
 mod start;
 mod voices;

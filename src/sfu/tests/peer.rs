@@ -14,6 +14,8 @@ use super::client::{Client, ClientShared, Incoming, Section};
 pub(super) struct Stream {
     pub(super) payloads: BTreeMap<u64, Vec<u8>>,
     pub(super) n_repaired: usize,
+    /// Packets of RED.
+    pub(super) n_red: usize,
     highest: u64,
 }
 
@@ -61,6 +63,8 @@ pub(super) struct Peer {
     pub(super) mute: bool,
     /// Revision of the newest offer that it has answered.
     pub(super) answered: u32,
+    /// What becomes of its answers.
+    pub(super) answers: fn(String) -> String,
 }
 
 impl Peer {
@@ -80,6 +84,7 @@ impl Peer {
             nacks: false,
             mute: false,
             answered: 0,
+            answers: |answer| answer,
         }
     }
 
@@ -113,8 +118,11 @@ impl Peer {
         }
         let section = self.sections.iter().find(|section| section.ssrc == header.ssrc);
         let section = section.expect("an SSRC that was offered");
-        assert_eq!(header.payload_type, section.payload_type);
-        self.streams.entry(header.ssrc).or_default().take(header.sequence, payload);
+        let is_red = section.red_payload_type == Some(header.payload_type);
+        assert!(is_red || header.payload_type == section.payload_type);
+        let stream = self.streams.entry(header.ssrc).or_default();
+        stream.n_red += usize::from(is_red);
+        stream.take(header.sequence, payload);
     }
 
     fn take_rtcp(&mut self, mut compound: &[u8]) {

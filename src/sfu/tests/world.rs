@@ -312,6 +312,7 @@ impl World {
         }
         peer.answered = revision;
         let (answer, sections) = peer.client.answer(&offer);
+        let answer = (peer.answers)(answer);
         peer.sections = sections;
         let down = self.wants.get_mut(&member).and_then(|want| want.down.as_mut());
         down.expect("a wanted down").answer = Some((revision, answer.into()));

@@ -71,6 +71,8 @@ pub(super) struct OfferedCodec {
     pub(super) codec: Codec,
     /// Payload type of its retransmissions (RFC 4588).
     pub(super) rtx: Option<u8>,
+    /// Payload type of RED (RFC 2198) of this codec and nothing else.
+    pub(super) red: Option<u8>,
     pub(super) fmtp: Option<String>,
     pub(super) nack: bool,
     pub(super) pli: bool,

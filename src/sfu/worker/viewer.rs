@@ -328,6 +328,9 @@ impl Viewer {
         let room = packet.payload.len() + SEAL_ROOM;
         let downlink = &mut self.downlink;
         outbox.seal(key, to, room, sink, |space| {
+            if let Some(primary) = packet.red {
+                return downlink.seal_red(slot, header, &packet.payload, primary.into(), space);
+            }
             downlink.seal_rtp(slot, header, head.bytes(), head.rest(&packet.payload), space)
         });
     }

@@ -43,6 +43,26 @@ fn payload_types_are_the_clients_and_the_best_of_a_codec_is_taken() {
 }
 
 #[test]
+fn red_is_taken_where_opus_is_called_as_in_our_packets() {
+    let red = |sdp: &str| {
+        let offer = read(&viewer(sdp)).expect("an offer");
+        let taken = offer.sections.iter().filter_map(|section| section.taken.as_ref());
+        let mut codecs = taken.flat_map(|taken| taken.codecs.clone());
+        codecs.find(|codec| codec.codec == Codec::Opus).and_then(|codec| codec.red_payload_type)
+    };
+    assert_eq!(red(CHROMIUM), Some(63));
+    assert_eq!(red(&CHROMIUM.replace("111", "112")), None);
+    assert_eq!(red(AIORTC), None, "it has none");
+
+    let now = Instant::now();
+    let mut downlink = downlink(&DownShared::new().expect("a certificate"), now);
+    let answer = downlink.handle_offer(now, &viewer(CHROMIUM), &[]).expect("an answer");
+    let line = "m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n";
+    let lines = [line, "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n", "useinbandfec=1"];
+    assert!(lines.iter().all(|line| answer.contains(line)), "{answer}");
+}
+
+#[test]
 fn a_section_in_which_nothing_can_be_sent_is_refused_alone() {
     let (head, rest) = AIORTC.split_once("m=video ").expect("two sections");
     let cases = [

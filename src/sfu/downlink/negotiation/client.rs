@@ -23,6 +23,7 @@ fn accepted(receivable: &Receivable) -> Answered {
         transport_cc: false,
         payload_type: receivable.payload_type,
         rtx_payload_type: receivable.rtx_payload_type,
+        red_payload_type: receivable.red_payload_type,
     }
 }
 

@@ -36,6 +36,36 @@ fn a_refused_offer_is_told_what_is_missing() {
 }
 
 #[test]
+fn of_opus_red_comes_first_and_its_parameters_are_those_of_the_viewers() {
+    let opus = |sdp: &str| {
+        let offer = Offer::parse(sdp).expect("an offer");
+        let audio = offer.sections.into_iter().find(|section| section.media == "audio");
+        let opus = audio.and_then(|audio| audio.accepted).expect("it is taken").codecs.remove(0);
+        (opus.payload_type, opus.red, opus.fmtp.expect("there are some"))
+    };
+    let fec = "minptime=10;useinbandfec=1";
+    assert_eq!(opus(CHROMIUM), (111, Some(63), fec.to_owned()));
+    let cases = [
+        ("a=fmtp:63 111/111", "a=fmtp:63 111/9", None, fec),
+        ("a=fmtp:63 111/111", "a=x", None, fec),
+        ("a=rtpmap:63 red/48000/2", "a=rtpmap:63 red/8000", None, fec),
+        ("a=fmtp:63 111/111", "a=fmtp:63 111/111/111", Some(63), fec),
+        (
+            fec,
+            "minptime=10;useinbandfec=1;usedtx=1",
+            Some(63),
+            "minptime=10;usedtx=1;useinbandfec=1",
+        ),
+        (fec, "stereo=1;useinbandfec=0", Some(63), "stereo=1;useinbandfec=1"),
+        (&format!("a=fmtp:111 {fec}"), "a=x", Some(63), "useinbandfec=1"),
+    ];
+    for (from, to, red, fmtp) in cases {
+        assert!(CHROMIUM.contains(from), "{from}");
+        assert_eq!(opus(&CHROMIUM.replace(from, to)), (111, red, fmtp.to_owned()), "{to}");
+    }
+}
+
+#[test]
 fn what_can_be_taken_is_taken() {
     // Text of a section, and the payload types that are taken of it.
     let section = |kind: &str, formats: &str, lines: &str| {

@@ -146,7 +146,7 @@ fn real_offers_have_sane_answers() {
         (
             include_str!("../../../../tests/sdp/chromium.sdp"),
             vec![("0", audio), ("1", video)],
-            ["opus/48000/2"].into_iter().chain(chromium).collect(),
+            ["opus/48000/2", "red/48000/2"].into_iter().chain(chromium).collect(),
         ),
         (
             include_str!("../../../../tests/sdp/chromium-simulcast.sdp"),
