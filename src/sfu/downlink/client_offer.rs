@@ -9,7 +9,10 @@ use std::io::Cursor;
 use rtc::sdp::{MediaDescription, SessionDescription};
 
 use super::{
-    answer::{MAX_SDP, of_format, parameters, read_fingerprint, red_of, rtpmap, value, values},
+    answer::{
+        MAX_SDP, of_format, parameters, read_fingerprint, red_of, rtpmap, transport_cc_id, value,
+        values,
+    },
     negotiation::MAX_LINES,
 };
 use crate::{
@@ -68,6 +71,8 @@ pub(crate) struct Receivable {
     pub(crate) fmtp: Option<String>,
     /// Of `nack`, `nack pli` and `ccm fir`, those that it knows.
     pub(crate) feedback: Vec<&'static str>,
+    /// It tells of arrivals by transport-wide numbers: the number of their header extension.
+    pub(crate) transport_cc: Option<u8>,
 }
 
 fn unacceptable(text: impl Into<String>) -> SfuError {
@@ -247,6 +252,7 @@ fn describe(description: &MediaDescription, format: &str, codec: Codec) -> Optio
         rtx_payload_type,
         fmtp: of_format(description, "fmtp", format).map(str::to_owned),
         feedback: known.into_iter().filter(|what| offers(what)).collect(),
+        transport_cc: transport_cc_id(description).filter(|_| offers("transport-cc")),
     })
 }
 

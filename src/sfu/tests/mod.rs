@@ -11,6 +11,7 @@ mod link;
 mod loopback;
 mod loss;
 mod moving;
+mod paced;
 mod peer;
 mod reconcile;
 mod redundant;
