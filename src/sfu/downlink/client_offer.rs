@@ -118,7 +118,8 @@ pub(crate) fn read(sdp: &str) -> Result<ClientOffer, SfuError> {
     let Some(first) = first else {
         return Err(unacceptable(
             "it has no section in which parlor could send: one that receives (recvonly or \
-             sendrecv) opus, VP8 or H264 (packetization-mode=1) over UDP/TLS/RTP/SAVPF",
+             sendrecv) opus, VP8, H264 (packetization-mode=1), VP9, AV1 or H265 over \
+             UDP/TLS/RTP/SAVPF",
         ));
     };
     let transport = read_transport(&session, &descriptions[first])?;
@@ -168,7 +169,7 @@ fn read_section(
 fn take(kind: MediaKind, description: &MediaDescription) -> Result<Option<Taken>, SfuError> {
     let wanted: &[Codec] = match kind {
         MediaKind::Audio => &[Codec::Opus],
-        MediaKind::Video => &[Codec::Vp8, Codec::H264],
+        MediaKind::Video => &Codec::VIDEO,
     };
     let formats = &description.media_name.formats;
     let best = |codec: &Codec| {
@@ -202,17 +203,20 @@ fn rank(description: &MediaDescription, format: &str, codec: Codec) -> Option<u8
     if !name || !rate {
         return None;
     }
+    let parameter = |key: &str| {
+        let mut pairs = parameters(description, format).filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+    };
     if codec != Codec::H264 {
-        return Some(0);
+        return codec.is_usual(parameter).then_some(0);
     }
-    let parameter = |key: &str| parameters(description, format).find_map(|p| p.strip_prefix(key));
     // Mode 0 has no fragmentation units; we forward what was made for mode 1 (RFC 6184 6.2).
-    if parameter("packetization-mode=") != Some("1") {
+    if parameter("packetization-mode") != Some("1") {
         return None;
     }
     // RFC 6184 8.1; without it, it is baseline. We forward constrained baseline, which decoders of
     // the main and high profiles can show as well; constraint_set1 says "constrained".
-    let profile = parameter("profile-level-id=").unwrap_or("42000a");
+    let profile = parameter("profile-level-id").unwrap_or("42000a");
     let idc = u8::from_str_radix(profile.get(..2)?, 16).ok()?;
     let constraints = u8::from_str_radix(profile.get(2..4)?, 16).ok()?;
     match idc {

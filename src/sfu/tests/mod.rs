@@ -4,6 +4,7 @@
 mod annex;
 mod both_ports;
 pub(crate) mod client;
+mod codecs;
 mod demand;
 mod layers;
 mod link;
