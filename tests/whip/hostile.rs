@@ -36,7 +36,8 @@ fn bad_offers(good: &str) -> Vec<(&'static str, String, u16)> {
     let head = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
     let section = |n: usize| format!("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:{n}\r\n");
     let sections: String = (0..500).map(section).collect();
-    let unknown = good.replace("opus", "G722").replace("VP8", "VP9").replace("H264", "H265");
+    let known = [("opus", "G722"), ("VP", "XV"), ("H26", "X26"), ("AV1", "XV1")];
+    let unknown = known.iter().fold(good.to_owned(), |sdp, (from, to)| sdp.replace(from, to));
     let many = format!("{} {}", "m=audio 9 UDP/TLS/RTP/SAVPF", "0 ".repeat(30_000));
     vec![
         ("no SDP", "hello".to_owned(), 400),

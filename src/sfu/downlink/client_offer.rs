@@ -10,7 +10,8 @@ use rtc::sdp::{MediaDescription, SessionDescription};
 
 use super::{
     answer::{
-        MAX_SDP, formats, of_format, parameters, read_fingerprint, red_of, rtpmap, value, values,
+        MAX_SDP, formats, of_format, parameters, read_fingerprint, red_of, rtpmap, transport_cc_id,
+        value, values,
     },
     negotiation::MAX_LINES,
 };
@@ -70,6 +71,8 @@ pub(crate) struct Receivable {
     pub(crate) fmtp: Option<String>,
     /// Of `nack`, `nack pli` and `ccm fir`, those that it knows.
     pub(crate) feedback: Vec<&'static str>,
+    /// It tells of arrivals by transport-wide numbers: the number of their header extension.
+    pub(crate) transport_cc: Option<u8>,
 }
 
 fn unacceptable(text: impl Into<String>) -> SfuError {
@@ -115,7 +118,8 @@ pub(crate) fn read(sdp: &str) -> Result<ClientOffer, SfuError> {
     let Some(first) = first else {
         return Err(unacceptable(
             "it has no section in which parlor could send: one that receives (recvonly or \
-             sendrecv) opus, VP8 or H264 (packetization-mode=1) over UDP/TLS/RTP/SAVPF",
+             sendrecv) opus, VP8, H264 (packetization-mode=1), VP9, AV1 or H265 over \
+             UDP/TLS/RTP/SAVPF",
         ));
     };
     let transport = read_transport(&session, &descriptions[first])?;
@@ -170,7 +174,7 @@ fn read_section(
 fn take(kind: MediaKind, description: &MediaDescription) -> Result<Option<Taken>, SfuError> {
     let wanted: &[Codec] = match kind {
         MediaKind::Audio => &[Codec::Opus],
-        MediaKind::Video => &[Codec::Vp8, Codec::H264],
+        MediaKind::Video => &Codec::VIDEO,
     };
     let formats = formats(description);
     let best = |codec: &Codec| {
@@ -204,17 +208,20 @@ fn rank(description: &MediaDescription, format: &str, codec: Codec) -> Option<u8
     if !name || !rate {
         return None;
     }
+    let parameter = |key: &str| {
+        let mut pairs = parameters(description, format).filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+    };
     if codec != Codec::H264 {
-        return Some(0);
+        return codec.is_usual(parameter).then_some(0);
     }
-    let parameter = |key: &str| parameters(description, format).find_map(|p| p.strip_prefix(key));
     // Mode 0 has no fragmentation units; we forward what was made for mode 1 (RFC 6184 6.2).
-    if parameter("packetization-mode=") != Some("1") {
+    if parameter("packetization-mode") != Some("1") {
         return None;
     }
     // RFC 6184 8.1; without it, it is baseline. We forward constrained baseline, which decoders of
     // the main and high profiles can show as well; constraint_set1 says "constrained".
-    let profile = parameter("profile-level-id=").unwrap_or("42000a");
+    let profile = parameter("profile-level-id").unwrap_or("42000a");
     let idc = u8::from_str_radix(profile.get(..2)?, 16).ok()?;
     let constraints = u8::from_str_radix(profile.get(2..4)?, 16).ok()?;
     match idc {
@@ -252,6 +259,7 @@ fn describe(description: &MediaDescription, format: &str, codec: Codec) -> Optio
             .filter(|fmtp| !fmtp.contains(char::is_control))
             .map(str::to_owned),
         feedback: known.into_iter().filter(|what| offers(what)).collect(),
+        transport_cc: transport_cc_id(description).filter(|_| offers("transport-cc")),
     })
 }
 

@@ -4,9 +4,7 @@
 
 use std::time::Instant;
 
-use super::{
-    Downlink, Phase, Report, Slot, offer::TRANSPORT_CC_ID, rtcp::SenderReport, table::Live,
-};
+use super::{Downlink, Phase, Report, Slot, rtcp::SenderReport, table::Live};
 use crate::sfu::{
     bandwidth::Estimator,
     forward::Forwarded,
@@ -31,6 +29,9 @@ const PADDING: [u8; 255] = {
 };
 const PADDING_FLAG: u8 = 0x20;
 
+/// The header extension of a packet: its negotiated number, and the transport-wide number it carries.
+type TransportNumber = (u8, u16);
+
 /// A header of version 2 without CSRC (RFC 3550 5.1), with the transport-wide number where that was
 /// negotiated. Returns its length.
 #[inline]
@@ -39,7 +40,7 @@ fn write_header(
     payload_type: u8,
     header: Forwarded,
     ssrc: u32,
-    transport_number: Option<u16>,
+    transport_number: Option<TransportNumber>,
 ) -> Option<usize> {
     let out = out.first_chunk_mut::<MAX_HEADER>()?;
     out[0] = 0x80;
@@ -47,11 +48,11 @@ fn write_header(
     out[2..4].copy_from_slice(&header.sequence.to_be_bytes());
     out[4..8].copy_from_slice(&header.timestamp.to_be_bytes());
     out[8..12].copy_from_slice(&ssrc.to_be_bytes());
-    let Some(number) = transport_number else { return Some(RTP_HEADER) };
+    let Some((id, number)) = transport_number else { return Some(RTP_HEADER) };
     out[0] |= 0x10;
     let [high, low] = number.to_be_bytes();
     // One element of two bytes: its length is written less one.
-    out[12..].copy_from_slice(&[0xbe, 0xde, 0, 1, TRANSPORT_CC_ID << 4 | 1, high, low, 0]);
+    out[12..].copy_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, high, low, 0]);
     Some(MAX_HEADER)
 }
 
@@ -62,9 +63,9 @@ fn number(
     live: Live,
     now: Instant,
     payload_len: usize,
-) -> Option<u16> {
+) -> Option<TransportNumber> {
     let len = MAX_HEADER + payload_len + MAX_OVERHEAD;
-    estimator.filter(|_| live.transport_cc).map(|estimator| estimator.sent(now, len))
+    Some((live.transport_cc?, estimator?.sent(now, len)))
 }
 
 impl Downlink {

@@ -87,8 +87,9 @@ pub(crate) enum Answered {
         rtx_payload_type: Option<u8>,
         /// RED (RFC 2198), whose blocks have the payload type that ours have.
         red_payload_type: Option<u8>,
-        /// With the header extension of transport-wide numbers.
-        transport_cc: bool,
+        /// The number of the header extension of transport-wide numbers, 1 to 14, where the client
+        /// takes it.
+        transport_cc: Option<u8>,
     },
 }
 
@@ -98,7 +99,7 @@ pub(crate) struct Live {
     pub(crate) payload_type: u8,
     pub(crate) rtx_payload_type: Option<u8>,
     pub(crate) red_payload_type: Option<u8>,
-    pub(crate) transport_cc: bool,
+    pub(crate) transport_cc: Option<u8>,
 }
 
 /// What a line needs to begin with; all of it random.

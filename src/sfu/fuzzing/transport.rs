@@ -153,11 +153,15 @@ pub fn payload(bytes: &[u8]) {
         assert!(payload.len() == bytes.len() && usize::from(primary) < payload.len());
         assert_eq!(red::open(payload.clone(), red::OPUS), Some((payload, primary)));
     }
-    for codec in [Codec::Opus, Codec::Vp8, Codec::H264] {
+    for codec in Codec::VIDEO.into_iter().chain([Codec::Opus]) {
         let begins = begins_keyframe(codec, bytes);
         let lines = height(codec, bytes);
         assert!(!begins || (codec != Codec::Opus && !bytes.is_empty()));
-        assert!(lines.is_none_or(|lines| begins && lines <= 0x3fff));
+        assert!(lines.is_none() || begins);
+        // What AV1's last element says depends on the packet's end.
+        if codec == Codec::Av1 {
+            continue;
+        }
         let mut longer = bytes.to_vec();
         longer.push(0);
         assert!(!begins || begins_keyframe(codec, &longer));

@@ -53,6 +53,8 @@ pub(super) struct Peer {
     pub(super) plis: Vec<u32>,
     /// Transport-wide numbers that came, and when.
     pub(super) arrivals: Vec<(u16, Instant)>,
+    /// The number of the extension that has them.
+    pub(super) transport_cc_id: u8,
     pub(super) n_sender_reports: usize,
     pub(super) closed: bool,
     /// Of 100 datagrams to it after connecting, so many are lost.
@@ -78,6 +80,7 @@ impl Peer {
             n_plis: 0,
             plis: Vec::new(),
             arrivals: Vec::new(),
+            transport_cc_id: 3,
             n_sender_reports: 0,
             closed: false,
             loss_percent: 0,
@@ -91,7 +94,8 @@ impl Peer {
     pub(super) fn take(&mut self, now: Instant, datagram: &[u8]) {
         match self.client.handle(now, datagram) {
             Incoming::Rtp(packet) => {
-                if let [.., 0xbe, 0xde, 0, 1, _, high, low, _] = packet[..packet.len().min(20)] {
+                if let [.., 0xbe, 0xde, 0, 1, id, high, low, _] = packet[..packet.len().min(20)] {
+                    assert_eq!(id, self.transport_cc_id << 4 | 1);
                     self.arrivals.push((u16::from_be_bytes([high, low]), now));
                 }
                 self.take_rtp(&packet);

@@ -59,8 +59,8 @@ impl Sink for Wire {
 pub(super) struct Source {
     pub(super) member: MemberId,
     pub(super) ssrc: u32,
-    sequence: u16,
-    timestamp: u32,
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
     /// Every payload, oldest first.
     pub(super) sent: Vec<Vec<u8>>,
 }

@@ -38,7 +38,7 @@ fn accepted(payload_type: u8, rtx_payload_type: Option<u8>) -> Answered {
         payload_type,
         rtx_payload_type,
         red_payload_type: None,
-        transport_cc: false,
+        transport_cc: None,
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) fn track(member: u64, mid: &str, codec: Codec) -> ShownTrack {
     let member = MemberId(member);
     let (kind, source) = match codec {
         Codec::Opus => (MediaKind::Audio, TrackSource::Microphone),
-        Codec::Vp8 | Codec::H264 => (MediaKind::Video, TrackSource::Camera),
+        _ => (MediaKind::Video, TrackSource::Camera),
     };
     let track = TrackId { member, mid: mid.parse().unwrap() };
     ShownTrack { shown: Shown { member, track, kind, source }, codec }

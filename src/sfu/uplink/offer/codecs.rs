@@ -1,7 +1,8 @@
 //! PURE. Which payload types of an m-section parlor forwards.
 //!
 //! Opus (RFC 7587), VP8 (RFC 7741), H.264 in its baseline profiles with packetization mode 1
-//! (RFC 6184), Opus also as RED (RFC 2198), each with its retransmissions (RFC 4588) and feedback (RFC 4585, 5104). At most one
+//! (RFC 6184), VP9 (RFC 9628), AV1 and H.265 (RFC 7798) in their usual profiles, Opus also as RED
+//! (RFC 2198), each with its retransmissions (RFC 4588) and feedback (RFC 4585, 5104). At most one
 //! payload type a codec is taken, so that the publisher's choice among them is ours.
 
 use super::{OfferedCodec, Part};
@@ -43,7 +44,6 @@ fn recognize(kind: MediaKind, part: &Part<'_>, format: &str) -> Option<(Codec, u
     };
     match kind {
         MediaKind::Audio if is(Codec::Opus) => Some((Codec::Opus, 0)),
-        MediaKind::Video if is(Codec::Vp8) => Some((Codec::Vp8, 0)),
         MediaKind::Video if is(Codec::H264) => {
             let fmtp = part.of_payload_type("fmtp", format).unwrap_or("");
             if parameter(fmtp, "packetization-mode") != Some("1") {
@@ -56,7 +56,12 @@ fn recognize(kind: MediaKind, part: &Part<'_>, format: &str) -> Option<(Codec, u
             // constraint_set1 makes baseline the constrained baseline that all can decode.
             (idc == 0x42).then_some((Codec::H264, u8::from(constraints & 0x40 != 0)))
         }
-        _ => None,
+        MediaKind::Video => {
+            let codec = Codec::VIDEO.into_iter().find(|codec| is(*codec))?;
+            let fmtp = part.of_payload_type("fmtp", format).unwrap_or("");
+            codec.is_usual(|key| parameter(fmtp, key)).then_some((codec, 0))
+        }
+        MediaKind::Audio => None,
     }
 }
 
@@ -115,7 +120,7 @@ fn fmtp(part: &Part<'_>, format: &str, codec: Codec) -> Option<String> {
 
 /// What of the sender's parameters is true of a receiver too.
 fn mirrored(fmtp: &str) -> Option<String> {
-    const KEPT: [&str; 7] = [
+    const KEPT: [&str; 14] = [
         "level-asymmetry-allowed",
         "packetization-mode",
         "profile-level-id",
@@ -123,6 +128,13 @@ fn mirrored(fmtp: &str) -> Option<String> {
         "useinbandfec",
         "usedtx",
         "stereo",
+        "profile-id",
+        "tier-flag",
+        "level-id",
+        "tx-mode",
+        "profile",
+        "level-idx",
+        "tier",
     ];
     let kept: Vec<&str> = fmtp
         .split(';')

@@ -77,6 +77,10 @@ fn what_can_be_taken_is_taken() {
         )
     };
     let h264 = |fmtp: &str| format!("a=rtpmap:99 h264/90000\r\na=fmtp:99 {fmtp}\r\n");
+    let young = |codec: &str, fmtp: &str| {
+        let fmtp = if fmtp.is_empty() { String::new() } else { format!("a=fmtp:98 {fmtp}\r\n") };
+        format!("a=rtpmap:98 {codec}/90000\r\n{fmtp}")
+    };
     type Taken = &'static [(u8, Option<u8>)];
     let cases: &[(&str, &str, &str, Taken)] = &[
         ("audio", "0 111", "a=rtpmap:111 OPUS/48000/2\r\n", &[(111, None)]),
@@ -97,6 +101,14 @@ fn what_can_be_taken_is_taken() {
         ("video", "99", &h264("packetization-mode=0;profile-level-id=42e01f"), &[]),
         ("video", "99", &h264("packetization-mode=1;profile-level-id=64001f"), &[]),
         ("video", "99", &h264("packetization-mode=1;profile-level-id=é"), &[]),
+        ("video", "98", &young("VP9", ""), &[(98, None)]),
+        ("video", "98", &young("VP9", "profile-id=0"), &[(98, None)]),
+        ("video", "98", &young("VP9", "profile-id=2"), &[]),
+        ("video", "98", &young("AV1", "level-idx=5;profile=0;tier=0"), &[(98, None)]),
+        ("video", "98", &young("AV1", "profile=1"), &[]),
+        ("video", "98", &young("h265", "level-id=93;profile-id=1;tx-mode=SRST"), &[(98, None)]),
+        ("video", "98", &young("H265", "profile-id=2"), &[]),
+        ("video", "98", &young("H265", "profile-id=1;tx-mode=MRST"), &[]),
         ("application", "x", "", &[]),
     ];
     for (kind, formats, lines, expected) in cases {
