@@ -17,8 +17,11 @@ pub use crate::{
 
 use crate::{net::parse, protocol::Request};
 
+/// A name and what it calls.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// Every target by its name, which is that of its file in `fuzz/fuzz_targets/` too.
-pub const TARGETS: [(&str, fn(&[u8])); 15] = [
+pub const TARGETS: [Target; 15] = [
     ("demux", demux),
     ("ice", ice),
     ("netlink", netlink),
