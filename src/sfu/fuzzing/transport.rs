@@ -43,10 +43,11 @@ pub(crate) fn credentials() -> IceCredentials {
 
 /// A check that nominates, by one who knows the password.
 pub(crate) fn check(local: &IceCredentials) -> Vec<u8> {
-    authentic(local, &[(ATTR_USE_CANDIDATE, &[])])
+    authentic(local, &[(ATTR_USE_CANDIDATE, &[])]).expect("it can be signed")
 }
 
-fn authentic(local: &IceCredentials, attributes: &[(AttrType, &[u8])]) -> Vec<u8> {
+/// `None` where the attributes have what the library would not sign: a fingerprint.
+fn authentic(local: &IceCredentials, attributes: &[(AttrType, &[u8])]) -> Option<Vec<u8>> {
     let mut request = Message::new();
     let head: [Box<dyn Setter>; 2] = [Box::new(BINDING_REQUEST), Box::new(TransactionId([9; 12]))];
     request.build(&head).expect("type and transaction go into any message");
@@ -54,9 +55,9 @@ fn authentic(local: &IceCredentials, attributes: &[(AttrType, &[u8])]) -> Vec<u8
     attributes.iter().for_each(|(kind, value)| request.add(*kind, value));
     MessageIntegrity::new_raw_integrity_with_provider(&*local.pwd, CRYPTO.crypto())
         .add_to(&mut request)
-        .expect("there is no integrity yet");
-    FINGERPRINT.add_to(&mut request).expect("a fingerprint goes into any message");
-    request.raw
+        .ok()?;
+    FINGERPRINT.add_to(&mut request).ok()?;
+    Some(request.raw)
 }
 
 /// First byte, user name fragment, and the tables: what was removed is never found, an address of
@@ -187,7 +188,7 @@ pub fn ice(bytes: &[u8]) {
             attributes.push((AttrType(input.word()), input.chunk()));
         }
         let from = SocketAddr::from(([192, 0, 2, 9], port));
-        let request = authentic(&local, &attributes);
+        let Some(request) = authentic(&local, &attributes) else { continue };
         let checked = ice.handle(from, &request, crypto, &mut out);
         let n_answers = out.len();
         match out.pop() {
