@@ -23,7 +23,7 @@
 //! ```text
 //!  main -> app            knows everyone, known by nobody
 //!    http  rooms  sfu  camera  net  trust  telemetry                      shells
-//!    room  sfu::{demux,candidates,forward,payload,speakers}  net::{parse,policy}   pure
+//!    room  sfu::{demux,candidates,forward,payload,placement,speakers}  net::{parse,policy}  pure
 //!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  pure
 //!    protocol  ids  config  ports                                         vocabulary
 //! ```
@@ -85,8 +85,9 @@
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room
 //!   sfu/                 the media plane; the only place that names `rtc`
-//!     handle.rs          its doors: open, publish, watch, close
-//!     worker.rs          one thread, one UDP port, its rooms: the loop
+//!     handle.rs          its doors: open, publish, watch, close; a room on several workers is one
+//!     placement.rs       PURE. which worker has a room, and which its viewers when that is full
+//!     worker.rs          one thread, one UDP port, its rooms: the loop; batches to other workers
 //!     socket.rs          batches in by GRO, messages out by GSO and `sendmmsg`
 //!     demux.rs           PURE. whose is a datagram
 //!     candidates.rs      PURE. announced addresses -> candidates

@@ -119,6 +119,46 @@ async fn a_stop_is_told_to_everybody_and_exits_clean() {
 }
 
 #[tokio::test]
+async fn a_room_that_outgrows_one_worker_has_viewers_on_both_ports() {
+    let data = TempDir::new("workers");
+    let first = support::free_udp_port();
+    let ports = format!("{first}-{}", first.saturating_add(50));
+    let env = [
+        ("PARLOR_MEDIA_WORKERS", "2"),
+        ("PARLOR_MEDIA_VIEWERS_PER_WORKER", "2"),
+        ("PARLOR_MEDIA_PORTS", &ports),
+    ];
+    let the_box = TheBox::start(&data.0, &[], &env);
+    let sdp = [("Content-Type", "application/sdp")];
+    let publisher = include_str!("sdp/chromium.sdp");
+    let published = the_box.request("POST", "/whip/hall?name=Stage", &sdp, publisher).await;
+    assert_eq!(published.status(), 201, "{published:?}");
+    let port = |answer: &support::Answer| -> u16 {
+        let line = answer.body().lines().find(|line| line.starts_with("a=candidate:"));
+        let port = line.and_then(|line| line.split(' ').nth(5)?.parse().ok());
+        port.unwrap_or_else(|| panic!("no candidate in {answer:?}"))
+    };
+    let home = port(&published);
+    let mut ports = Vec::new();
+    for _ in 0..5 {
+        let viewer = include_str!("sdp/whep-aiortc.sdp");
+        let watched = the_box.request("POST", "/whep/hall", &sdp, viewer).await;
+        assert_eq!(watched.status(), 201, "{watched:?}");
+        ports.push((port(&watched), watched.header("location").to_owned()));
+    }
+    let other = ports[2].0;
+    assert_ne!(other, home);
+    let all: Vec<u16> = ports.iter().map(|(port, _)| *port).collect();
+    assert_eq!(all, [home, home, other, other, home], "and when both are full they share");
+    for (_, location) in ports {
+        let gone = the_box.request("DELETE", &location, &[], "").await;
+        assert_eq!(gone.status(), 200, "{gone:?}");
+    }
+    let freed = async { while !the_box.get("/metrics").await.contains("parlor_annexes 0") {} };
+    tokio::time::timeout(support::PATIENCE, freed).await.expect("the second worker is let go");
+}
+
+#[tokio::test]
 async fn garbage_on_the_media_port_is_dropped_and_counted() {
     let data = TempDir::new("garbage");
     let the_box = TheBox::start(&data.0, &[], &[]);

@@ -109,6 +109,11 @@ fn media(s: &mut Section<'_>) -> MediaSettings {
     MediaSettings {
         ports: s.key("ports", "10000-10100", shape::some_ports),
         workers: s.key("workers", 1, shape::integer(1..=64, "threads")),
+        viewers_per_worker: s.key(
+            "viewers_per_worker",
+            400,
+            shape::integer(1..=100_000, "viewers"),
+        ),
     }
 }
 

@@ -81,6 +81,8 @@ pub struct MediaSettings {
     pub ports: RangeInclusive<u16>,
     /// Worker threads, each with its own port (default 1).
     pub workers: usize,
+    /// Viewers of one room on one worker before another takes new ones (default 400).
+    pub viewers_per_worker: usize,
 }
 
 /// `[network]`

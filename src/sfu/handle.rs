@@ -15,13 +15,18 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Desired, News, SfuError,
+    SfuError,
     downlink::DownShared,
+    placement::{self, Load},
     socket,
     uplink::UpShared,
-    worker::{Mailbox, Outcome, RoomId, Worker},
+    worker::{Mailbox, RoomId, Worker},
 };
-use crate::{config::MediaSettings, ids::MemberId, ports::Addresses};
+use crate::{config::MediaSettings, ports::Addresses};
+
+mod room;
+
+pub use room::SfuRoom;
 
 /// Why the media plane did not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,9 +77,23 @@ struct Workers {
     list: Vec<(u16, Arc<Mailbox>)>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     next_room: AtomicU64,
+    /// Viewers of one room on one worker before others take new ones.
+    max_viewers: usize,
 }
 
 impl Workers {
+    fn next_room(&self) -> RoomId {
+        self.next_room.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn loads(&self) -> Vec<Load> {
+        self.list.iter().map(|(_, mailbox)| mailbox.load()).collect()
+    }
+
+    fn mailbox(&self, worker: usize) -> &Arc<Mailbox> {
+        &self.list[worker].1
+    }
+
     fn take_threads(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -98,12 +117,18 @@ impl SfuHandle {
         let sockets = bind_ports(settings)?;
         let up = UpShared::new()?;
         let down = DownShared::new()?;
-        let mut workers =
-            Workers { list: Vec::new(), threads: Mutex::default(), next_room: AtomicU64::new(0) };
+        let mut workers = Workers {
+            list: Vec::new(),
+            threads: Mutex::default(),
+            next_room: AtomicU64::new(0),
+            max_viewers: settings.viewers_per_worker,
+        };
+        let has_others = sockets.len() > 1;
         for (index, (port, socket)) in sockets.into_iter().enumerate() {
             let mailbox = Arc::new(Mailbox::default());
             let worker = Worker {
                 index,
+                has_others,
                 socket,
                 port,
                 addresses: addresses.clone(),
@@ -127,11 +152,16 @@ impl SfuHandle {
     /// A new room, on the worker that has least to do. Of the voices in it that tell their levels
     /// `max_speakers` are forwarded at a time, the loudest.
     pub fn open_room(&self, max_speakers: usize) -> SfuRoom {
-        let id = self.workers.next_room.fetch_add(1, Ordering::Relaxed);
-        let least = self.workers.list.iter().min_by_key(|(_, mailbox)| mailbox.load());
-        let (_, mailbox) = least.expect("start made at least one worker");
-        let outcome = mailbox.open(id, max_speakers);
-        SfuRoom { id, mailbox: Arc::clone(mailbox), outcome, workers: Arc::clone(&self.workers) }
+        let home = placement::least_loaded(&self.workers.loads(), |_| true);
+        let home = home.expect("start made at least one worker");
+        SfuRoom::open(Arc::clone(&self.workers), home, max_speakers)
+    }
+
+    /// The thread of this port ends by a panic, as it would by a fault of ours.
+    #[cfg(test)]
+    pub(crate) fn fail(&self, port: u16) {
+        let worker = self.workers.list.iter().find(|(known, _)| *known == port);
+        worker.expect("a worker's port").1.fail();
     }
 
     /// Tells all peers goodbye and waits for the threads. Rooms that are still held hear nothing any
@@ -185,43 +215,4 @@ fn spawn(worker: Worker) -> io::Result<JoinHandle<()>> {
             tracing::error!(worker = index, %error, "a media thread could not use its socket");
         }
     })
-}
-
-/// A room of the media plane. Dropping it closes the room's connections.
-pub struct SfuRoom {
-    id: RoomId,
-    mailbox: Arc<Mailbox>,
-    outcome: Arc<Outcome>,
-    /// Keeps the threads going while a room is held.
-    workers: Arc<Workers>,
-}
-
-impl fmt::Debug for SfuRoom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n_workers = self.workers.list.len();
-        f.debug_struct("SfuRoom").field("id", &self.id).field("n_workers", &n_workers).finish()
-    }
-}
-
-impl SfuRoom {
-    /// What this member's media should be. The newest wish wins; this never blocks on the worker.
-    pub fn desire(&self, member: MemberId, want: Desired) {
-        self.mailbox.want(self.id, member, Some(want));
-    }
-
-    /// The member is gone: its connections are closed and nothing is told of it any more.
-    pub fn remove(&self, member: MemberId) {
-        self.mailbox.want(self.id, member, None);
-    }
-
-    /// Waits for news, and takes them all. Cancel-safe.
-    pub async fn changed(&self) -> News {
-        self.outcome.changed().await
-    }
-}
-
-impl Drop for SfuRoom {
-    fn drop(&mut self) {
-        self.mailbox.close(self.id);
-    }
 }

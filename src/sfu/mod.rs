@@ -25,6 +25,7 @@ mod handle;
 mod ice;
 pub mod packet;
 pub mod payload;
+pub mod placement;
 mod rtp;
 mod socket;
 pub mod speakers;

@@ -5,32 +5,30 @@
 //!
 //! ```text
 //!  rooms --Inbox (newest wish a member)--> thread: wishes -> socket (bounded) -> timers -> flush
-//!        <--Outcome (newest state a member)--  news
+//!        <--Outcome (newest state a member)--  news                                       |
+//!                         another worker of a room <--Pipe (a batch a wake-up, bounded)--'
 //! ```
 //! Inbox and outcome are maps under a lock that is held for a swap or an insert, never while packets
 //! are handled and never across an await.
 
 use std::{
-    collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use rand::{Rng, rngs::StdRng};
-use tokio::{
-    net::UdpSocket,
-    sync::{Notify, watch},
-};
+use tokio::{net::UdpSocket, sync::watch};
 
 pub(crate) mod core;
 mod demand;
+mod feed;
 mod flow;
+mod links;
+mod mailbox;
 mod moderation;
 pub(crate) mod outbox;
+pub(crate) mod pipe;
 mod published;
 mod publisher;
 mod room;
@@ -39,19 +37,22 @@ mod speech;
 mod timers;
 mod viewer;
 
+pub(crate) use self::mailbox::{Mailbox, Opened, Outcome};
 use self::{
-    core::WorkerCore, moderation::Moderation, outbox::Outbox, room::ConnectionKey, timers::Timers,
+    core::WorkerCore, mailbox::Outcomes, moderation::Moderation, outbox::Outbox,
+    room::ConnectionKey, timers::Timers,
 };
 use super::{
-    Desired, News, Observed, Path, Speaking,
+    Path,
     candidates::host_candidates,
     credentials::IceCredentials,
     demux::Demux,
     downlink::DownShared,
+    placement::BusyMeter,
     socket::{Receiver, Sender},
     uplink::UpShared,
 };
-use crate::{ids::MemberId, ports::Addresses};
+use crate::ports::Addresses;
 
 /// Batches taken from the socket before timers and wishes have their turn: up to 16 messages each.
 const MAX_BATCHES: usize = 8;
@@ -95,105 +96,6 @@ pub(crate) fn live(path: Path) -> i64 {
     i64::from(matches!(path, Path::Connected | Path::Quiet))
 }
 
-/// The worker's end of a room: what it has made of the wishes.
-#[derive(Default)]
-pub(crate) struct Outcome {
-    changed: Mutex<Changed>,
-    wake: Notify,
-}
-
-/// What the room's task has not yet taken.
-#[derive(Default)]
-struct Changed {
-    members: BTreeMap<MemberId, Observed>,
-    speaking: Option<Speaking>,
-}
-
-impl Outcome {
-    fn put(&self, member: MemberId, observed: Observed) {
-        // overflow: the newest state of a member replaces the one before; at most one a member.
-        lock(&self.changed).members.insert(member, observed);
-        // overflow: nudge; one is as good as many.
-        self.wake.notify_one();
-    }
-
-    fn put_speaking(&self, speaking: Speaking) {
-        // overflow: who speaks now replaces who spoke before.
-        lock(&self.changed).speaking = Some(speaking);
-        // overflow: nudge; one is as good as many.
-        self.wake.notify_one();
-    }
-
-    /// Waits for changes and takes them all. Dropping the future loses nothing.
-    pub(crate) async fn changed(&self) -> News {
-        loop {
-            let Changed { members, speaking } = std::mem::take(&mut *lock(&self.changed));
-            if !members.is_empty() || speaking.is_some() {
-                return News { members: members.into_iter().collect(), speaking };
-            }
-            self.wake.notified().await;
-        }
-    }
-}
-
-/// Wishes that the worker has not yet seen.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    /// With how many voices are forwarded at a time.
-    opened: Vec<(RoomId, Arc<Outcome>, usize)>,
-    wants: HashMap<RoomId, BTreeMap<MemberId, Option<Desired>>>,
-    closed: Vec<RoomId>,
-    stop: bool,
-}
-
-/// What a worker's thread shares with handles.
-#[derive(Default)]
-pub(crate) struct Mailbox {
-    inbox: Mutex<Inbox>,
-    wake: Notify,
-    n_rooms: AtomicUsize,
-    n_connections: AtomicUsize,
-}
-
-impl Mailbox {
-    fn change(&self, change: impl FnOnce(&mut Inbox)) {
-        change(&mut lock(&self.inbox));
-        // overflow: nudge; the inbox holds the newest of everything.
-        self.wake.notify_one();
-    }
-
-    /// What new rooms are dealt out by.
-    pub(crate) fn load(&self) -> (usize, usize) {
-        (self.n_connections.load(Ordering::Relaxed), self.n_rooms.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn open(&self, room: RoomId, max_speakers: usize) -> Arc<Outcome> {
-        let outcome = Arc::new(Outcome::default());
-        self.n_rooms.fetch_add(1, Ordering::Relaxed);
-        self.change(|inbox| inbox.opened.push((room, Arc::clone(&outcome), max_speakers)));
-        outcome
-    }
-
-    pub(crate) fn want(&self, room: RoomId, member: MemberId, want: Option<Desired>) {
-        self.change(|inbox| {
-            // overflow: the newest wish for a member replaces the one before; at most one a member.
-            inbox.wants.entry(room).or_default().insert(member, want);
-        });
-    }
-
-    pub(crate) fn close(&self, room: RoomId) {
-        self.n_rooms.fetch_sub(1, Ordering::Relaxed);
-        self.change(|inbox| {
-            inbox.wants.remove(&room);
-            inbox.closed.push(room);
-        });
-    }
-
-    pub(crate) fn stop(&self) {
-        self.change(|inbox| inbox.stop = true);
-    }
-}
-
 /// A panic elsewhere leaves plain maps behind, whole between any two statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -203,6 +105,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Worker {
     /// Its number; the first has forwarded ports announced as its own.
     pub(crate) index: usize,
+    /// It is not the only one: how busy it is decides what others take over.
+    pub(crate) has_others: bool,
     pub(crate) socket: std::net::UdpSocket,
     pub(crate) port: u16,
     pub(crate) addresses: watch::Receiver<Arc<Addresses>>,
@@ -229,11 +133,13 @@ impl Worker {
         let (candidates, local) = self.candidates(ipv6);
         let (up, down) = (Arc::clone(&self.up), Arc::clone(&self.down));
         let mut core = WorkerCore::new(up, down, candidates, local, self.seed);
-        let mut outcomes = HashMap::new();
+        let mut outcomes = Outcomes::new(Arc::clone(&self.mailbox));
+        let mut busy = self.has_others.then(|| BusyMeter::new(Instant::now()));
         let mut drops = Drops::default();
         let mut moderation = Moderation::new(Instant::now());
         loop {
             let more = self.wait(&socket, &mut core, ipv6).await;
+            let began = busy.as_ref().map(|_| Instant::now());
             let stop = self.take_wishes(&mut core, &mut outcomes);
             if more {
                 receive(&mut receiver, &mut core);
@@ -245,17 +151,19 @@ impl Worker {
             }
             core.flush(now, &mut sender);
             for (room, member, observed) in core.take_news() {
-                let outcome: Option<&Arc<Outcome>> = outcomes.get(&room);
-                outcome.inspect(|outcome| outcome.put(member, observed));
+                outcomes.of(room).inspect(|outcome| outcome.put(room, member, observed));
             }
             for (room, speaking) in core.take_speaking() {
-                outcomes.get(&room).inspect(|outcome| outcome.put_speaking(speaking));
+                outcomes.of(room).inspect(|outcome| outcome.put_speaking(speaking));
             }
-            self.mailbox.n_connections.store(core.n_connections(), Ordering::Relaxed);
+            self.mailbox.set_connections(core.n_connections());
             drops.add(now, core.take_dropped(), self.index);
             if stop {
+                outcomes.is_stopped = true;
                 return Ok(());
             }
+            let share = busy.as_mut().zip(began).and_then(|(b, at)| b.add(at, Instant::now()));
+            share.inspect(|share| self.mailbox.set_busy(*share));
             if more {
                 moderation.pause(Instant::now()).inspect(|pause| rest(*pause));
             }
@@ -283,7 +191,7 @@ impl Worker {
         };
         tokio::select! {
             result = socket.readable() => return result.is_ok(),
-            () = self.mailbox.wake.notified() => {}
+            () = self.mailbox.wished() => {}
             () = changed => {
                 let (candidates, local) = self.candidates(ipv6);
                 core.set_candidates(candidates, local);
@@ -294,16 +202,20 @@ impl Worker {
     }
 
     /// Passes on what rooms want. True if the worker is to stop.
-    fn take_wishes(
-        &self,
-        core: &mut WorkerCore,
-        outcomes: &mut HashMap<RoomId, Arc<Outcome>>,
-    ) -> bool {
-        let inbox = std::mem::take(&mut *lock(&self.mailbox.inbox));
+    fn take_wishes(&self, core: &mut WorkerCore, outcomes: &mut Outcomes) -> bool {
+        let inbox = self.mailbox.take();
+        #[cfg(test)]
+        assert!(!inbox.fail, "the fault that a test wants");
         let now = Instant::now();
-        for (room, outcome, max_speakers) in inbox.opened {
-            core.open_room(now, room, max_speakers);
+        for (room, outcome, opened) in inbox.opened {
+            match opened {
+                Opened::Home(max_speakers) => core.open_room(now, room, max_speakers),
+                Opened::Annex(pipe) => core.open_annex(now, room, pipe),
+            }
             outcomes.insert(room, outcome);
+        }
+        for (room, pipe) in inbox.links {
+            core.link(room, pipe);
         }
         for (room, wants) in inbox.wants {
             for (member, want) in wants {
@@ -312,7 +224,7 @@ impl Worker {
         }
         for room in inbox.closed {
             core.close_room(now, room);
-            outcomes.remove(&room);
+            outcomes.remove(room);
         }
         inbox.stop
     }

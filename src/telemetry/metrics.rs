@@ -49,6 +49,10 @@ metrics! {
     packets_left_out: Counter, "rtp_packets_left_out", "RTP packets of voices that were not among the loudest";
     packets_out: Counter, "rtp_packets_out", "RTP packets sent to viewers";
     packets_dropped: Counter, "rtp_packets_dropped", "RTP packets not sent: the socket was full";
+    annexes: Gauge<i64, AtomicI64>, "annexes", "Further media workers that rooms have viewers on, beside their own";
+    packets_handed_over: Counter, "rtp_packets_handed_over", "RTP packets and reports handed from a room's worker to another";
+    handed_over_dropped: Counter, "rtp_packets_handed_over_dropped", "RTP packets not handed over: the other worker was far behind";
+    batches_dropped: Counter, "batches_handed_over_dropped", "Batches of packets not handed over, as above";
     retransmissions: Counter, "rtp_retransmissions", "RTP packets sent again by RTX";
     keyframe_requests: Counter, "keyframe_requests", "PLIs sent to publishers, coalesced";
     viewers: Gauge<i64, AtomicI64>, "viewers", "Connected down connections";

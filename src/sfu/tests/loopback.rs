@@ -19,24 +19,24 @@ use crate::{
 
 fn start() -> (SfuHandle, watch::Sender<Arc<Addresses>>) {
     let (sender, addresses) = watch::channel(Arc::new(Addresses::loopback()));
-    let settings = MediaSettings { ports: 0..=0, workers: 2 };
+    let settings = MediaSettings { ports: 0..=0, workers: 2, viewers_per_worker: 400 };
     (SfuHandle::start(&settings, addresses).expect("free ports"), sender)
 }
 
 /// A client on a socket of its own.
-struct Peer {
-    client: Client,
+pub(super) struct Peer {
+    pub(super) client: Client,
     socket: UdpSocket,
 }
 
 impl Peer {
-    async fn new(shared: &Arc<ClientShared>, name: &str) -> Self {
+    pub(super) async fn new(shared: &Arc<ClientShared>, name: &str) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         Self { client: Client::new(Instant::now(), shared, name), socket }
     }
 
     /// Sends what is to be sent, then takes what comes within 5 ms.
-    async fn turn(&mut self) -> Vec<Incoming> {
+    pub(super) async fn turn(&mut self) -> Vec<Incoming> {
         self.client.tick(Instant::now());
         let mut incoming = Vec::new();
         let mut buffer = [0; 2048];
@@ -57,7 +57,11 @@ impl Peer {
 }
 
 /// Waits for this member's next news.
-async fn news(room: &SfuRoom, member: MemberId, fits: impl Fn(&Observed) -> bool) -> Observed {
+pub(super) async fn news(
+    room: &SfuRoom,
+    member: MemberId,
+    fits: impl Fn(&Observed) -> bool,
+) -> Observed {
     loop {
         for (who, observed) in room.changed().await.members {
             if who == member && fits(&observed) {
@@ -67,7 +71,7 @@ async fn news(room: &SfuRoom, member: MemberId, fits: impl Fn(&Observed) -> bool
     }
 }
 
-fn keyframe(sequence: u16) -> Vec<u8> {
+pub(super) fn keyframe(sequence: u16) -> Vec<u8> {
     let mut packet = vec![0x80, 96 | 0x80];
     packet.extend_from_slice(&sequence.to_be_bytes());
     packet.extend_from_slice(&(u32::from(sequence) * 3000).to_be_bytes());
@@ -149,11 +153,11 @@ async fn packets_cross_real_sockets_and_stopping_is_told() {
 async fn a_port_in_use_is_named() {
     let (handle, addresses) = start();
     let port = handle.ports()[0];
-    let settings = MediaSettings { ports: port..=port, workers: 1 };
+    let settings = MediaSettings { ports: port..=port, workers: 1, viewers_per_worker: 400 };
     let error = SfuHandle::start(&settings, addresses.subscribe()).expect_err("it is in use");
     assert!(matches!(error, StartError::PortInUse { port: named } if named == port));
     assert!(error.to_string().contains(&port.to_string()), "{error}");
-    let settings = MediaSettings { ports: 10_000..=10_000, workers: 2 };
+    let settings = MediaSettings { ports: 10_000..=10_000, workers: 2, viewers_per_worker: 400 };
     let error = SfuHandle::start(&settings, addresses.subscribe()).expect_err("too few");
     assert!(matches!(error, StartError::TooFewPorts { wanted: 2, found: 1 }));
     handle.stop().await;

@@ -1,6 +1,8 @@
 //! The media plane as a whole: rooms' wishes in, packets through, in memory and in virtual time an
 //! hour ahead of the wall clock, so that reading the wall clock fails loudly.
 
+mod annex;
+mod both_ports;
 pub(crate) mod client;
 mod demand;
 mod layers;

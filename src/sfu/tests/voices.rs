@@ -118,14 +118,22 @@ fn heard_lately(world: &mut World, talkers: &mut [Talker], viewer: MemberId) -> 
 
 #[test]
 fn of_many_the_loudest_are_heard_and_each_goes_on_where_it_was_left_out() {
-    let mut world = World::new();
+    the_loudest_are_heard(World::new());
+}
+
+#[test]
+fn the_same_are_heard_on_the_rooms_second_worker() {
+    the_loudest_are_heard(World::split());
+}
+
+fn the_loudest_are_heard(mut world: World) {
     let mut talkers: Vec<Talker> =
         (1..=12).map(|number| Talker::new(&mut world, number, TrackSource::Microphone)).collect();
     talkers.push(Talker::new(&mut world, 50, TrackSource::ScreenAudio));
     talkers.push(Talker::new(&mut world, 51, TrackSource::Microphone));
     talkers[13].level = None;
     let everybody: Vec<MemberId> = talkers.iter().map(|talker| talker.member).collect();
-    let viewers = [100, 101].map(|number| world.viewer(number, &everybody));
+    let viewers = [100, 201].map(|number| world.viewer(number, &everybody));
     let second = Duration::from_secs(1);
     let connected = |world: &World| {
         viewers.iter().all(|viewer| {

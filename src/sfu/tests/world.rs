@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{client::ClientShared, link::Link, peer::Peer};
+use super::{annex::Annex, client::ClientShared, link::Link, peer::Peer};
 use crate::{
     ids::MemberId,
     protocol::{PublishTrack, TrackSource},
@@ -25,7 +25,7 @@ use crate::{
 
 /// A step of virtual time.
 pub(super) const STEP: Duration = Duration::from_millis(5);
-const ROOM: u64 = 7;
+pub(super) const ROOM: u64 = 7;
 const PORT: u16 = 10_000;
 /// Voices that are forwarded at a time.
 pub(super) const MAX_SPEAKERS: usize = 4;
@@ -77,6 +77,8 @@ impl Source {
 pub(super) struct World {
     pub(super) now: Instant,
     pub(super) core: WorkerCore,
+    /// The room's second worker.
+    pub(super) annex: Option<Annex>,
     pub(super) wire: Wire,
     shared: Arc<ClientShared>,
     pub(super) ups: BTreeMap<MemberId, Peer>,
@@ -104,6 +106,7 @@ impl World {
         Self {
             now,
             core,
+            annex: None,
             speaking: Speaking::default(),
             wire: Wire::default(),
             shared: ClientShared::new(),
@@ -125,7 +128,10 @@ impl World {
     }
 
     pub(super) fn apply(&mut self, member: MemberId) {
-        let want = self.wants.get(&member).cloned();
+        let mut want = self.wants.get(&member).cloned();
+        if let Some(annex) = self.annex.as_mut().filter(|annex| annex.has(member)) {
+            annex.apply(self.now, member, want.as_mut());
+        }
         self.core.apply(self.now, ROOM, member, want);
     }
 
@@ -225,7 +231,9 @@ impl World {
     /// One wake-up: what clients have sent comes in, everything goes out. Nothing is delivered yet.
     pub(super) fn wake(&mut self) {
         let now = self.now;
-        for peer in self.ups.values_mut().chain(self.downs.values_mut()) {
+        let ups = self.ups.values_mut().map(|peer| (None, peer));
+        let downs = self.downs.iter_mut().map(|(member, peer)| (Some(*member), peer));
+        for (viewer, peer) in ups.chain(downs) {
             if peer.mute {
                 peer.client.out.clear();
                 continue;
@@ -235,7 +243,10 @@ impl World {
             }
             peer.client.tick(now);
             for datagram in std::mem::take(&mut peer.client.out) {
-                self.core.handle_datagram(now, peer.address, peer.local, &datagram);
+                let elsewhere = self.annex.as_mut();
+                let core =
+                    elsewhere.and_then(|annex| annex.core_of(viewer?)).unwrap_or(&mut self.core);
+                core.handle_datagram(now, peer.address, peer.local, &datagram);
             }
         }
         if self.core.poll_timeout().is_some_and(|due| due <= now) {
@@ -245,7 +256,16 @@ impl World {
         for (room, member, observed) in self.core.take_news() {
             assert_eq!(room, ROOM);
             self.n_news += 1;
-            self.seen.insert(member, observed);
+            match self.annex.as_ref().is_some_and(|annex| annex.has(member)) {
+                true => self.seen.entry(member).or_default().up = observed.up,
+                false => drop(self.seen.insert(member, observed)),
+            }
+        }
+        if let Some(annex) = &mut self.annex {
+            annex.wake(now, &mut self.wire);
+            for (member, observed) in annex.news() {
+                self.seen.entry(member).or_default().down = observed.down;
+            }
         }
         for (room, speaking) in self.core.take_speaking() {
             assert_eq!(room, ROOM);

@@ -19,7 +19,9 @@ use slab::Slab;
 
 use super::{
     Context, RoomId, Shared,
+    feed::Feed,
     outbox::{Outbox, Sink},
+    pipe::Pipe,
     room::{ConnectionKey, Room},
     timers::{TimerKey, Timers},
 };
@@ -84,6 +86,31 @@ impl WorkerCore {
 
     /// A room begins, of which `max_speakers` voices are forwarded at a time.
     pub(crate) fn open_room(&mut self, now: Instant, room: RoomId, max_speakers: usize) {
+        self.insert_room(now, room, max_speakers);
+    }
+
+    /// A room of another worker has viewers here.
+    pub(crate) fn open_annex(&mut self, now: Instant, room: RoomId, pipe: Arc<Pipe>) {
+        let number = self.insert_room(now, room, 0);
+        self.rooms[number].relay.feed = Some(Feed::new(pipe));
+    }
+
+    /// A room of this worker has viewers on another.
+    pub(crate) fn link(&mut self, room: RoomId, pipe: Arc<Pipe>) {
+        let number = self.numbers.get(&room).copied();
+        match number.and_then(|number| self.rooms.get_mut(number)) {
+            Some(room) => room.add_link(pipe),
+            None => pipe.close(),
+        }
+    }
+
+    /// What of a room is watched on other workers.
+    #[cfg(test)]
+    pub(crate) fn watched_elsewhere(&self, room: RoomId) -> Vec<[bool; 3]> {
+        self.rooms[self.numbers[&room]].watched_elsewhere()
+    }
+
+    fn insert_room(&mut self, now: Instant, room: RoomId, max_speakers: usize) -> usize {
         let entry = self.rooms.vacant_entry();
         let number = entry.key();
         let mut context = Context {
@@ -94,6 +121,7 @@ impl WorkerCore {
         };
         entry.insert(Room::new(now, room, number as u32, max_speakers, &mut context));
         self.numbers.insert(room, number);
+        number
     }
 
     /// Makes real what a room wants of a member; `None`: the member is gone. A room that was never

@@ -111,6 +111,9 @@ impl Demand {
 impl Room {
     /// Brings what publishers are told up to what viewers need now.
     pub(crate) fn refresh_demand(&mut self, now: Instant) {
+        if self.relay.feed.is_some() {
+            return; // The home tells publishers; `tell_home` tells it.
+        }
         self.demand_stale = false;
         let numbers: Vec<usize> = self.tracks.iter().map(|(number, _)| number).collect();
         for number in numbers {
@@ -122,6 +125,7 @@ impl Room {
             for (_, viewer) in &self.viewers {
                 viewer.needs(now, number, published, &mut needed);
             }
+            self.needed_elsewhere(published.lane, &mut needed);
             // The lowest costs little, and is what a viewer falls to whose path gets worse: it must
             // not have to wait for the publisher then.
             needed[0] = needed.contains(&true);
@@ -150,7 +154,7 @@ impl Viewer {
     /// Marks the layers of a track that this viewer needs: what it is aimed at and what goes out
     /// until that comes. One that is about to get the track needs the best: that is what it begins
     /// with.
-    fn needs(
+    pub(super) fn needs(
         &self,
         now: Instant,
         track: usize,

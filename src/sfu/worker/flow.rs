@@ -173,7 +173,14 @@ impl Room {
 
     fn take_packet(&mut self, now: Instant, publisher: usize, mid: &Mid, packet: Packet) {
         metrics().packets_in.inc();
-        let Some(number) = self.publishers[publisher].track(mid) else { return };
+        if let Some(number) = self.publishers[publisher].track(mid) {
+            self.take_track_packet(now, number, packet);
+        }
+    }
+
+    /// A packet of a track, whoever brings it.
+    #[inline]
+    pub(crate) fn take_track_packet(&mut self, now: Instant, number: usize, packet: Packet) {
         let published = &mut self.tracks[number];
         let (layer, codec, level) = (packet.layer, Some(packet.codec), packet.audio_level);
         let needs_keyframe = published.begins(layer) && !packet.keyframe;
@@ -251,6 +258,8 @@ impl Room {
         changed.into_iter().for_each(|index| self.note_publisher(index));
         self.tracks.iter_mut().for_each(|(_, published)| published.tick(now));
         self.demand_stale = true;
+        self.note_annexes();
+        self.report_to_annexes();
         self.speaking_stale |= self.speakers.look(now);
         for (index, viewer) in &mut self.viewers {
             viewer.choose_layers(now, &self.tracks, &mut self.wanted);
@@ -304,7 +313,10 @@ impl Room {
         context: &mut Context<'_>,
     ) {
         let published = &self.tracks[number];
-        let Some(publisher) = self.publishers.get_mut(published.publisher) else { return };
+        let Some(publisher) = self.publishers.get_mut(published.publisher) else {
+            let feed = self.relay.feed.as_mut();
+            return feed.map_or((), |feed| feed.want_keyframe(published.lane, layer));
+        };
         let Some(uplink) = &mut publisher.uplink else { return };
         metrics().keyframe_requests.inc();
         uplink.request_keyframe(now, &published.track.id().mid, layer, context.outbox);
@@ -313,11 +325,14 @@ impl Room {
     /// Seals everything that goes to viewers, then asks publishers for the keyframes that are
     /// wanted.
     pub(crate) fn flush(&mut self, now: Instant, context: &mut Context<'_>, sink: &mut impl Sink) {
+        self.take_feed(now);
+        self.hear_annexes(now);
         self.refresh_tables(now, context);
         if self.demand_stale {
             self.refresh_demand(now);
         }
         self.seal_for_viewers(now, context.outbox, sink);
+        self.hand_over(now);
         for number in self.fresh.drain(..) {
             self.tracks[number].fresh.clear();
         }
@@ -338,6 +353,7 @@ impl Room {
             self.schedule_track(now, number, context);
         }
         self.wanted = wanted;
+        self.tell_home(now);
     }
 
     fn seal_for_viewers(&mut self, now: Instant, outbox: &mut Outbox, sink: &mut impl Sink) {

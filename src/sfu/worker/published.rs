@@ -5,7 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{demand::Demand, speech::is_voice};
+use super::{
+    demand::Demand,
+    pipe::{Lane, Told},
+    speech::is_voice,
+};
 use crate::sfu::{
     bandwidth::{Layer, MAX_LAYERS},
     packet::{Codec, Packet},
@@ -70,6 +74,12 @@ pub(crate) struct Published {
     pub(crate) is_voice: bool,
     /// It is none of the loudest now.
     pub(crate) is_left_out: bool,
+    /// Its packets of this wake-up follow some that were left out.
+    pub(crate) resumes: bool,
+    /// Its number between workers.
+    pub(crate) lane: Lane,
+    /// What it costs, where another worker has to say that.
+    told: Option<Box<Told>>,
     /// The connection that brings it, as the room numbers them.
     pub(crate) publisher: usize,
     /// Layers and indices of packets that came in this wake-up.
@@ -81,10 +91,13 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    pub(crate) fn new(track: SourceTrack) -> Self {
+    pub(crate) fn new(lane: Lane, track: SourceTrack) -> Self {
         Self {
             is_voice: is_voice(&track),
             is_left_out: false,
+            resumes: false,
+            lane,
+            told: None,
             track,
             higher: Vec::new(),
             meters: [Meter::default(); MAX_LAYERS],
@@ -112,6 +125,21 @@ impl Published {
         }
     }
 
+    /// Another worker has this track, and this one the layers that it needs of it.
+    pub(crate) fn mirror(&mut self, told: Told) {
+        self.reach(usize::from(told.last_layer));
+        self.told = Some(Box::new(told));
+    }
+
+    /// Layers up to this one have a place.
+    fn reach(&mut self, layer: usize) {
+        while self.higher.len() < layer {
+            let Self { track, .. } = self;
+            let layer = SourceTrack::new(track.id().clone(), track.kind(), track.source());
+            self.higher.push(layer);
+        }
+    }
+
     /// The numbers of the layers of which something came.
     pub(crate) fn layer_numbers(&self) -> std::ops::RangeInclusive<u8> {
         0..=self.higher.len() as u8
@@ -127,11 +155,7 @@ impl Published {
             true => payload::height(packet.codec, &packet.payload).unwrap_or(meter.height),
             false => meter.height,
         };
-        while self.higher.len() < place {
-            let Self { track, .. } = self;
-            let layer = SourceTrack::new(track.id().clone(), track.kind(), track.source());
-            self.higher.push(layer);
-        }
+        self.reach(place);
         let ends_frame = packet.marker;
         let index = self.layer_mut(packet.layer)?.push(packet)?;
         if ends_frame {
@@ -184,6 +208,9 @@ impl Published {
 
     /// Something of this layer came lately.
     pub(crate) fn sends(&self, now: Instant, layer: u8) -> bool {
+        if let Some(told) = &self.told {
+            return told.sends.get(usize::from(layer)) == Some(&true);
+        }
         let Some(meter) = self.meters.get(usize::from(layer)) else { return false };
         let Some(heard) = meter.heard else { return false };
         let is_given_up = now >= heard + GIVEN_UP.0 && meter.n_others >= GIVEN_UP.1;
@@ -194,6 +221,9 @@ impl Published {
     /// While nothing comes (the camera is off), the lowest is there at no cost, so that it goes to
     /// its viewers when it comes again.
     pub(crate) fn layers(&self, now: Instant) -> [Layer; MAX_LAYERS] {
+        if let Some(told) = &self.told {
+            return told.layers;
+        }
         let mut layers = [Layer::default(); MAX_LAYERS];
         for number in self.layer_numbers() {
             let place = usize::from(number);
@@ -220,6 +250,9 @@ impl Published {
 
     /// What all of it costs, for sound.
     pub(crate) fn bps(&self) -> u32 {
+        if let Some(told) = &self.told {
+            return told.bps;
+        }
         if self.is_left_out { 0 } else { self.meters[0].bps() }
     }
 }
@@ -236,7 +269,7 @@ mod tests {
 
     fn published() -> Published {
         let id = TrackId { member: MemberId(1), mid: "0".parse().expect("a mid") };
-        Published::new(SourceTrack::new(id, MediaKind::Video, TrackSource::Camera))
+        Published::new(1, SourceTrack::new(id, MediaKind::Video, TrackSource::Camera))
     }
 
     /// 1000 bytes on the wire.

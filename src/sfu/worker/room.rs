@@ -12,8 +12,8 @@ use std::{
 use slab::Slab;
 
 use super::{
-    Context, RoomId, flow::TICK, published::Published, publisher::Publisher, signaling::down_seen,
-    timers::TimerKey, viewer::Viewer,
+    Context, RoomId, flow::TICK, links::Relay, published::Published, publisher::Publisher,
+    signaling::down_seen, timers::TimerKey, viewer::Viewer,
 };
 use crate::{
     ids::{MemberId, Mid, TrackId},
@@ -64,6 +64,7 @@ pub(crate) struct Room {
     pub(crate) scheduled: Option<Instant>,
     pub(crate) n_ticks: usize,
     pub(crate) speakers: Speakers,
+    pub(crate) relay: Relay,
     /// Who speaks may have changed.
     pub(crate) speaking_stale: bool,
     /// As was told last.
@@ -97,6 +98,7 @@ impl Room {
             scheduled,
             n_ticks: 0,
             speakers: Speakers::new(max_speakers),
+            relay: Relay::default(),
             speaking_stale: false,
             speaking: Speaking::default(),
         }
@@ -250,7 +252,8 @@ impl Room {
         if let Some((number, _)) = known {
             return number;
         }
-        self.tracks.insert(Published::new(SourceTrack::new(id, kind, source)))
+        let lane = self.relay.next_lane();
+        self.tracks.insert(Published::new(lane, SourceTrack::new(id, kind, source)))
     }
 
     fn keep_tracks(&mut self, member: MemberId, keep: impl Fn(&SourceTrack) -> bool) {
@@ -258,23 +261,26 @@ impl Room {
             .tracks
             .iter()
             .filter(|(_, published)| published.track.id().member == member)
+            .filter(|_| self.relay.feed.is_none())
             .filter(|(_, published)| !keep(&published.track))
             .map(|(number, _)| number)
             .collect();
         for number in gone {
-            self.tracks.remove(number);
-            self.speakers.forget(number);
-            self.fresh.retain(|fresh| *fresh != number);
-            self.wanted.retain(|(wanted, _)| *wanted != number);
-            for (_, viewer) in &mut self.viewers {
-                viewer.forget_track(number);
-            }
-            for (_, publisher) in &mut self.publishers {
-                publisher.tracks.retain(|(_, track)| *track != number);
-            }
-            self.tables_stale = true;
+            self.drop_track(number);
             self.changed.insert(member);
         }
+    }
+
+    pub(crate) fn drop_track(&mut self, number: usize) {
+        self.tracks.remove(number);
+        self.speakers.forget(number);
+        self.fresh.retain(|fresh| *fresh != number);
+        self.wanted.retain(|(wanted, _)| *wanted != number);
+        self.viewers.iter_mut().for_each(|(_, viewer)| viewer.forget_track(number));
+        for (_, publisher) in &mut self.publishers {
+            publisher.tracks.retain(|(_, track)| *track != number);
+        }
+        self.tables_stale = true;
     }
 
     /// Makes viewers' tables from who watches whom and what is published. All of a member's tracks
@@ -283,6 +289,7 @@ impl Room {
         if !std::mem::take(&mut self.tables_stale) {
             return;
         }
+        self.note_annexes();
         let mut order: Vec<usize> = self.tracks.iter().map(|(number, _)| number).collect();
         order.sort_by_key(|number| {
             let track = &self.tracks[*number].track;

@@ -29,6 +29,7 @@ impl Room {
         match verdict {
             Verdict::Forward => {}
             Verdict::Resume => {
+                self.tracks[number].resumes = true;
                 for (_, viewer) in &mut self.viewers {
                     viewer.resume(number);
                 }

@@ -15,6 +15,7 @@ use std::{
 
 use slab::Slab;
 
+mod fed;
 mod layers;
 
 use super::{
