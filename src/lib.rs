@@ -23,7 +23,7 @@
 //! ```text
 //!  main -> app            knows everyone, known by nobody
 //!    http  rooms  sfu  camera  net  trust  telemetry                      shells
-//!    room  sfu::{demux,candidates,forward,payload,placement,speakers}  net::{parse,policy}  pure
+//!    room  sfu::{demux,candidates,forward,payload,placement,red,speakers}  net::{parse,policy}  pure
 //!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  pure
 //!    protocol  ids  config  ports                                         vocabulary
 //! ```
@@ -102,6 +102,7 @@
 //!     track.rs           a published track: recent packets for NACK, keyframe state
 //!     packet.rs          an RTP packet, decrypted once, shared by all viewers
 //!     payload.rs         PURE. does a payload begin a keyframe?
+//!     red.rs             PURE. redundant audio: where in a packet the newest sound lies
 //!     bandwidth.rs       PURE. arrivals -> estimate of a viewer's path -> layers of its tiles
 //!     speakers.rs        PURE. audio levels -> which voices are forwarded, who speaks
 //!     forward.rs         PURE. per viewer: which packet, under which header

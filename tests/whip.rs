@@ -145,7 +145,9 @@ async fn what_cannot_be_published_is_refused_and_nobody_sees_it() {
         PUBLISHER.split_inclusive('\n').filter(|line| !line.starts_with(prefix)).collect()
     };
     let sections = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:x\r\n".repeat(500);
-    let unknown = PUBLISHER.replace("opus", "G722").replace("VP8", "VP9").replace("H264", "H265");
+    let known = ["opus", "VP8", "H264", "VP9", "AV1", "H265"];
+    let unknown =
+        known.iter().fold(PUBLISHER.to_owned(), |offer, codec| offer.replace(codec, "H261"));
     let cases = [
         ("no SDP", "hello".to_owned(), 400),
         ("empty", String::new(), 400),

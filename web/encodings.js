@@ -35,13 +35,15 @@ export function firstEncodings(source, maxBitrate) {
 /**
  * Changes encodings to what is wanted. True if that is a change.
  * @param {RTCRtpEncodingParameters[]} encodings the lowest first
- * @param {boolean[] | undefined} wanted by the box; what it does not name is wanted
+ * @param {boolean[] | undefined} wanted by the box; what it does not name is wanted, but nothing is
+ *   where all that it has seen so far is not
  * @param {number | null} maxBitrate null: it stays
  */
 export function adjust(encodings, wanted, maxBitrate) {
   let changed = false;
+  const nothing = wanted !== undefined && !wanted.includes(true);
   encodings.forEach((encoding, layer) => {
-    const active = wanted?.[layer] ?? true;
+    const active = !nothing && (wanted?.[layer] ?? true);
     const bitrate = maxBitrate === null ? encoding.maxBitrate : layerBitrate(encoding.rid, maxBitrate);
     if ((encoding.active ?? true) === active && encoding.maxBitrate === bitrate) return;
     changed = true;

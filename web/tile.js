@@ -5,6 +5,7 @@
 //   data-state  connecting -> live (a frame was seen) ; muted (off by choice) ; lost
 //   data-mic    on | off
 
+import { unshowable } from './codecs.js';
 import { icon, make, setAttribute, setText, show } from './dom.js';
 import { t, timeOfDay } from './i18n/index.js';
 import { hue, initials } from './state.js';
@@ -163,13 +164,15 @@ export class ParlorTile extends HTMLElement {
  * @param {TileModel} model
  * @param {import('./state.js').PictureState} state
  */
-function words({ member, own, since, expected }, state) {
+function words({ member, own, screen, since, expected }, state) {
   if (state === 'muted') return t('cameraOff');
   if (state === 'lost') {
     const text = t(member.kind === 'person' ? 'lostSince' : 'goneSince', { time: timeOfDay(since) });
     return member.reason ? `${text}\n${member.reason}` : text;
   }
   if (own) return t('ownStarting');
+  const codec = unshowable(member, screen ? 'screen' : 'camera');
+  if (codec !== null) return t('cannotShow', { codec });
   if (member.reason) return member.reason;
   return expected === 'connecting' ? t('waitPath', { name: member.name }) : t('waitPicture');
 }

@@ -18,6 +18,7 @@
 mod allocate;
 mod feedback;
 mod history;
+mod pacer;
 mod probe;
 mod queue;
 mod rate;
@@ -29,6 +30,7 @@ pub use allocate::{Allocation, Allocator, Budget, Layer, MAX_LAYERS, Tile};
 pub use feedback::TransportFeedback;
 #[cfg(test)]
 pub(crate) use feedback::tests::write as write_feedback;
+pub use pacer::{Pace, Pacer};
 
 use feedback::ReferenceClock;
 use history::History;
@@ -37,7 +39,7 @@ use rate::{Arrivals, Rate};
 use trend::{Trend, Usage};
 
 /// What a path is given before anything is known of it, bits a second: four pictures of 720p.
-const START_BPS: f64 = 6_000_000.0;
+pub const START_BPS: f64 = 6_000_000.0;
 /// Headers below RTP that the path carries with each packet: IPv4 and UDP.
 const BELOW: usize = 28;
 
@@ -155,6 +157,11 @@ impl Estimator {
         START_BPS.max(2.0 * self.arrivals.bps().unwrap_or(0.0))
     }
 
+    /// The same, without what is only hoped for: as fast as this a burst may leave.
+    pub fn carries_bps(&self) -> f64 {
+        if self.rate.is_measured() { self.rate.carries_bps() } else { self.bps() }
+    }
+
     /// The path has shown a limit.
     pub fn is_measured(&self) -> bool {
         self.rate.is_measured()
@@ -171,8 +178,10 @@ impl Estimator {
     }
 
     /// What would be sent if the path carried it ([`Allocation::wanted_bps`]): what probes look for.
-    pub fn want(&mut self, bps: Option<f64>) {
+    /// Where no padding can be sent, the limit grows that far by itself, and what is then sent shows.
+    pub fn want(&mut self, bps: Option<f64>, can_pad: bool) {
         self.wanted_bps = bps.unwrap_or(0.0);
+        self.rate.untried_bps = if can_pad { 0.0 } else { self.wanted_bps };
     }
 
     /// Bytes of padding that are due now, for a probe.

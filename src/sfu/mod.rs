@@ -26,6 +26,7 @@ mod ice;
 pub mod packet;
 pub mod payload;
 pub mod placement;
+pub mod red;
 mod rtp;
 mod socket;
 pub mod speakers;

@@ -1,9 +1,13 @@
 //! PURE. Does an RTP payload begin a keyframe?
 //!
-//! VP8 (RFC 7741) and H.264 (RFC 6184). Reads a few bytes and trusts none of them; it does not
-//! depacketize.
+//! VP8 (RFC 7741) and H.264 (RFC 6184) are read here, younger codecs in files of their own. Reads a
+//! few bytes and trusts none of them; it does not depacketize.
 
 use super::packet::Codec;
+
+mod av1;
+mod h265;
+mod vp9;
 
 /// H.264 NAL unit types (ITU-T H.264 table 7-1) and packet types (RFC 6184 section 5.2).
 const NAL_IDR: u8 = 5;
@@ -17,6 +21,9 @@ pub fn begins_keyframe(codec: Codec, payload: &[u8]) -> bool {
         Codec::Opus => false,
         Codec::Vp8 => vp8_begins_keyframe(payload).unwrap_or(false),
         Codec::H264 => h264_begins_keyframe(payload).unwrap_or(false),
+        Codec::Vp9 => vp9::begins_keyframe(payload).unwrap_or(false),
+        Codec::Av1 => av1::begins_keyframe(payload).unwrap_or(false),
+        Codec::H265 => h265::begins_keyframe(payload).unwrap_or(false),
     }
 }
 
@@ -50,8 +57,8 @@ fn vp8_begins_keyframe(payload: &[u8]) -> Option<bool> {
     Some(vp8_frame(payload)?.first()? & 0x01 == 0)
 }
 
-/// How many lines a picture has whose keyframe this packet begins. Only VP8 says so where it is
-/// cheaply read (RFC 6386 section 9.1).
+/// How many lines a picture has whose keyframe this packet begins, where that is cheaply read (VP8:
+/// RFC 6386 section 9.1).
 pub fn height(codec: Codec, payload: &[u8]) -> Option<u16> {
     match codec {
         Codec::Vp8 => match vp8_frame(payload)? {
@@ -60,7 +67,9 @@ pub fn height(codec: Codec, payload: &[u8]) -> Option<u16> {
             }
             _ => None,
         },
-        Codec::Opus | Codec::H264 => None,
+        Codec::Vp9 => vp9::height(payload),
+        Codec::Av1 => av1::height(payload),
+        Codec::Opus | Codec::H264 | Codec::H265 => None,
     }
 }
 
@@ -140,11 +149,17 @@ mod tests {
 
     #[test]
     fn no_payload_makes_it_panic() {
-        for codec in [Codec::Opus, Codec::Vp8, Codec::H264] {
+        for codec in Codec::VIDEO.into_iter().chain([Codec::Opus]) {
             for first in 0..=255_u8 {
                 for second in 0..=255_u8 {
-                    begins_keyframe(codec, &[first, second]);
-                    begins_keyframe(codec, &[first, second, second, first]);
+                    for payload in [
+                        &[first, second][..],
+                        &[first, second, second, first],
+                        &[first, 0x0b, second, first, second, first, second, first],
+                    ] {
+                        begins_keyframe(codec, payload);
+                        height(codec, payload);
+                    }
                 }
             }
         }

@@ -153,6 +153,11 @@ impl SourceTrack {
         Some(index)
     }
 
+    /// The newest packet's index; `None` before the first.
+    pub fn newest_index(&self) -> Option<u64> {
+        self.current.map(|current| current.highest_index)
+    }
+
     /// The packet of `index`, while the cache has it.
     pub fn packet(&self, index: u64) -> Option<&Packet> {
         match self.ring.get((index % CACHE_PACKETS as u64) as usize)? {

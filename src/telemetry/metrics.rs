@@ -43,7 +43,7 @@ metrics! {
     packets_in: Counter, "rtp_packets_in", "RTP packets received from publishers";
     packets_forged: Counter, "rtp_packets_forged", "RTP packets of publishers that failed authentication";
     packets_replayed: Counter, "rtp_packets_replayed", "RTP packets of publishers that came before, or far too late";
-    packets_malformed: Counter, "rtp_packets_malformed", "RTP packets of publishers with a broken header or padding";
+    packets_malformed: Counter, "rtp_packets_malformed", "RTP packets of publishers with a broken header, padding or redundancy";
     packets_stray: Counter, "rtp_packets_stray", "RTP packets of no published section, or of one SSRC too many";
     packets_asked_for: Counter, "rtp_packets_asked_for", "RTP packets that publishers were asked to send again";
     packets_left_out: Counter, "rtp_packets_left_out", "RTP packets of voices that were not among the loudest";

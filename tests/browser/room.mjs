@@ -84,6 +84,21 @@ async function speakingIsSeen(page, name) {
   return speaker;
 }
 
+/**
+ * Each packet of a page's sound has the one before in it again (RED, RFC 2198). Statistics call both
+ * ends Opus; a copy that was not needed is a packet that Chromium has discarded.
+ */
+function soundIsRedundant(page, name) {
+  const ask = () => page.evaluate(async (wanted) => {
+    const { state, down } = window.parlor;
+    const member = state.members.find((other) => other.name === wanted);
+    const sound = [...(await down.getStats()).values()].find((stats) => (
+      stats.type === 'inbound-rtp' && stats.kind === 'audio' && state.mids[stats.mid]?.member === member.id));
+    return { packets: sound?.packetsReceived ?? 0, copies: sound?.packetsDiscarded ?? 0 };
+  }, name);
+  return until('copies come', ask, ({ packets, copies }) => packets > 50 && copies > packets / 2);
+}
+
 /** Leaves by the button and joins again; the other page has kept the sections he was shown on. */
 async function comesBack(page, name, other) {
   await page.getByRole('button', { name: WORDS.en.leave }).click();
@@ -164,6 +179,7 @@ async function main() {
       await check(`${name} hears the others`, () => soundGrows(page));
     }
     await check('who speaks is outlined, while he speaks', () => speakingIsSeen(ana, 'Ben'));
+    await check('the sound of a page comes with redundancy', () => soundIsRedundant(ana, 'Ben'));
     await check('chat arrives at Ben', () => chatArrives(ana, ben, `Hello Ben, ${Date.now()}`));
     await check('chat arrives at Ana', () => chatArrives(ben, ana, `你好 Ana, ${Date.now()}`));
     await check('camera off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Camera', ben, 'data-state', 'muted', 'live'));

@@ -1,7 +1,7 @@
 // Runs the browser scenes one after the other, each with a parlor of its own.
 //
 // usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]
-//   --scene   only this one: room, layers, lost, lan or weak
+//   --scene   only this one: room, layers, codecs, lost, lan or weak
 // Exit 0 if every check passed and each parlor ended on SIGTERM with exit code 0.
 
 import { spawn } from 'node:child_process';
@@ -47,6 +47,7 @@ const budget = options.includes('--budget') ? ['--budget', options[options.index
 const scenes = {
   room: () => onLoopback('room.mjs', '', ...options),
   layers: () => onLoopback('layers.mjs', null, ...budget),
+  codecs: () => onLoopback('codecs.mjs', null),
   lost: () => script('lost.mjs', binary),
   lan: () => script('lan.mjs', binary),
   weak: () => script('weak.mjs', binary),

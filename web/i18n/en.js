@@ -78,6 +78,7 @@ export default {
   cameraOff: 'Camera off',
   waitPath: 'Waiting for the way to {name}…',
   waitPicture: 'Waiting for the picture…',
+  cannotShow: 'This browser cannot show this picture: it is sent as {codec}. Another browser may.',
   ownStarting: 'Starting your camera…',
   lostSince: 'Connection lost at {time}',
   goneSince: 'No picture since {time}',

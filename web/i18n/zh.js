@@ -75,6 +75,7 @@ export default {
   cameraOff: '摄像头已关闭',
   waitPath: '正在与{name}建立连接…',
   waitPicture: '正在等待画面…',
+  cannotShow: '此浏览器无法显示该画面：它以 {codec} 编码发送。可以换一个浏览器试试。',
   ownStarting: '正在打开你的摄像头…',
   lostSince: '{time} 起失去连接',
   goneSince: '{time} 起没有画面',

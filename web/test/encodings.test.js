@@ -12,6 +12,8 @@ test('what the box does not name is sent, and only a change is one', () => {
   assert.equal(adjust(encodings, [true, false, true], 1_500_000), false);
   assert.equal(adjust(encodings, undefined, 300_000), true);
   assert.deepEqual(encodings.map(({ active, maxBitrate }) => [active ?? true, maxBitrate]), [[true, 150_000], [true, 300_000], [true, 300_000]]);
+  assert.equal(adjust(encodings, [false], 300_000), true, 'nobody watches');
+  assert.deepEqual(encodings.map(({ active }) => active), [false, false, false]);
   const screen = firstEncodings('screen', 300_000);
   assert.equal(adjust(screen, [false], null), true);
   assert.deepEqual(screen, [{ maxBitrate: 2_500_000, active: false }]);

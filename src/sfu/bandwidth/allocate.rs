@@ -68,6 +68,11 @@ impl Tile {
         self.layers.get(usize::from(layer)).map_or(0.0, |layer| f64::from(layer.bps))
     }
 
+    /// What it costs now, bits a second.
+    pub fn current_bps(&self) -> f64 {
+        self.current.map_or(0.0, |layer| self.bps(layer))
+    }
+
     /// A tile of this size is served well enough by this layer. A layer that is shown already stays
     /// so until the tile has shrunk for good.
     fn is_enough(&self, layer: u8) -> bool {

@@ -20,6 +20,8 @@ const GROWTH_US: i64 = 2_000;
 const WAITED_US: i64 = 15_000;
 /// What comes is a rate from so long a stretch on, and not of longer.
 const STRETCH_US: (i64, i64) = (100_000, 500_000);
+/// Packets that wait do not come so far apart: between these nothing was sent.
+const PAUSE_US: i64 = 100_000;
 
 /// Packets one after the other, all of which have waited.
 #[derive(Debug, Clone, Copy)]
@@ -85,9 +87,13 @@ impl Queue {
     }
 
     fn stretch(&mut self, delay_us: i64, arrived_us: i64, len: u16) {
-        if delay_us - self.base_us() < WAITED_US {
+        let has_waited = delay_us - self.base_us() >= WAITED_US;
+        let goes_on = self.stretch.is_some_and(|s| arrived_us - s.last_us <= PAUSE_US);
+        if !(has_waited && goes_on) {
             self.stretch = None;
             self.carried_bps = None;
+        }
+        if !has_waited {
             return;
         }
         let Some(stretch) = &mut self.stretch else {
@@ -170,7 +176,9 @@ mod tests {
         }
         let carries = queue.carries_bps().expect("they have waited");
         assert!((carries - 400_000.0).abs() < 1.0, "{carries}");
-        queue.add(20_000, 1_400_000, 1000);
+        queue.add(80_000, 3_000_000, 1000);
+        assert_eq!(queue.carries_bps(), None, "nothing was sent meanwhile");
+        queue.add(20_000, 3_010_000, 1000);
         assert_eq!(queue.carries_bps(), None, "the queue is empty");
     }
 

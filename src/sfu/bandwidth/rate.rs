@@ -16,9 +16,16 @@ pub(super) const MAX_BPS: f64 = 100_000_000.0;
 /// Section 5.5.
 const DECREASE: f64 = 0.85;
 const INCREASE_A_SECOND: f64 = 1.08;
+/// What gets through beyond this many times the capacity shows that the path is another now.
+const WIDER: f64 = 1.1;
+/// A limit below this many times the capacity is near it.
+const NEAR: f64 = 1.3;
 /// A limit grows up to this many times what arrives: beyond, nothing is known.
 const HEADROOM: f64 = 1.5;
 const HEADROOM_BPS: f64 = 10_000.0;
+/// Where that cannot be found out, up to this many times what is wanted: the allocator asks for a
+/// little more than it needs.
+const TRIAL: f64 = 1.05;
 /// Section 6: congestion.
 const HIGH_LOSS: f64 = 0.10;
 /// With more loss than this on the whole, nothing more is tried.
@@ -106,6 +113,8 @@ pub(super) struct Rate {
     loss: f64,
     /// The last window has lost more than is usual here.
     is_losing: bool,
+    /// Nothing can be sent for trial alone: the limit grows up to this, whatever arrives.
+    pub(super) untried_bps: f64,
 }
 
 impl Rate {
@@ -122,6 +131,7 @@ impl Rate {
             loss_began_us: 0,
             loss: 0.0,
             is_losing: false,
+            untried_bps: 0.0,
         }
     }
 
@@ -139,6 +149,13 @@ impl Rate {
         self.bps
     }
 
+    /// What is known to get through. The limit itself goes beyond it step by step, to find out; a
+    /// capacity that it has left far behind was another path's.
+    pub(super) fn carries_bps(&self) -> f64 {
+        let known = self.capacity_bps.filter(|capacity| self.bps < NEAR * capacity);
+        known.map_or(self.bps, |capacity| self.bps.min(capacity))
+    }
+
     pub(super) fn is_measured(&self) -> bool {
         self.is_measured
     }
@@ -148,7 +165,7 @@ impl Rate {
         if self.is_measured && bps > self.bps {
             self.bps = bps.min(MAX_BPS);
             self.updated_us = now_us;
-            if self.capacity_bps.is_some_and(|capacity| bps > capacity) {
+            if self.capacity_bps.is_some_and(|capacity| bps > WIDER * capacity) {
                 self.capacity_bps = None;
             }
         }
@@ -212,7 +229,7 @@ impl Rate {
         let seconds = elapsed_us as f64 / 1e6;
         let near = self
             .capacity_bps
-            .is_some_and(|capacity| self.bps > 0.7 * capacity && self.bps < 1.3 * capacity);
+            .is_some_and(|capacity| self.bps > 0.7 * capacity && self.bps < NEAR * capacity);
         let grown = if near {
             // One packet a response time (section 5.5).
             let response_s = (rtt_us + SETTLE_US) as f64 / 1e6;
@@ -221,7 +238,7 @@ impl Rate {
             self.bps * INCREASE_A_SECOND.powf(seconds)
         };
         let most = arrives_bps.map_or(self.bps, |arrives| HEADROOM * arrives + HEADROOM_BPS);
-        self.bps = grown.min(most).max(self.bps).min(MAX_BPS);
+        self.bps = grown.min(most.max(TRIAL * self.untried_bps)).max(self.bps).min(MAX_BPS);
     }
 
     fn update_loss(&mut self, now_us: u64, arrives_bps: Option<f64>, floor: Option<f64>) {
@@ -236,8 +253,8 @@ impl Rate {
         self.is_losing = n_lost > beyond(self.loss.max(SOME_LOSS / 2.0)) + 1.0;
         let weight = n_told / (n_told + LOSS_MEMORY);
         self.loss += weight * (n_lost / n_told - self.loss);
-        if n_lost > beyond(HIGH_LOSS) || self.loss > HIGH_LOSS {
-            let loss = (n_lost / n_told).max(self.loss);
+        let loss = n_lost / n_told;
+        if n_lost > beyond(HIGH_LOSS) || loss.min(self.loss) > HIGH_LOSS {
             let arrives = arrives_bps.unwrap_or(self.bps);
             let lowered = self.bps.min(HEADROOM * arrives) * (1.0 - 0.5 * loss);
             let lowered = lowered.max(DECREASE * arrives);

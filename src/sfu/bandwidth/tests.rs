@@ -82,6 +82,7 @@ struct Viewer {
     n_changes: usize,
     n_lost: usize,
     audio_bps: u32,
+    can_pad: bool,
 }
 
 impl Viewer {
@@ -109,6 +110,7 @@ impl Viewer {
             n_changes: 0,
             n_lost: 0,
             audio_bps: AUDIO_BPS,
+            can_pad: true,
         }
     }
 
@@ -153,7 +155,7 @@ impl Viewer {
             }
         }
         let padding = self.estimator.padding(self.now());
-        if padding > 0 {
+        if padding > 0 && self.can_pad {
             self.send(padding);
         }
         self.report();
@@ -198,7 +200,7 @@ impl Viewer {
         };
         let now = self.now();
         let allocation = self.allocator.allocate(now, budget, &self.tiles);
-        self.estimator.want(allocation.wanted_bps);
+        self.estimator.want(allocation.wanted_bps, self.can_pad);
         for (tile, layer) in self.tiles.iter_mut().zip(&allocation.layers) {
             self.n_changes += usize::from(tile.current != *layer);
             tile.current = *layer;
@@ -314,6 +316,20 @@ fn a_path_that_loses_one_in_twenty_is_found_to_be_wide() {
         viewer.run(60);
         assert_eq!(viewer.n_changes, before, "seed {seed}: {}", viewer.estimator.bps());
     }
+}
+
+#[test]
+fn without_padding_a_wider_path_is_found_by_trying() {
+    let mut viewer = Viewer::new(Path::new(300_000.0, 3));
+    viewer.can_pad = false;
+    viewer.run(20);
+    let before = viewer.n_changes;
+    viewer.run(60);
+    let n_tries = viewer.n_changes - before;
+    assert!(n_tries <= 12, "{n_tries} changes in a minute of a narrow path");
+    viewer.path.bps = 20e6;
+    let high = viewer.until(60, |viewer| viewer.layer() == Some(2));
+    assert!(high.is_some_and(|s| s <= 45.0), "high after {high:?} s");
 }
 
 #[test]

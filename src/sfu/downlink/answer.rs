@@ -11,7 +11,7 @@ use super::{
     offer::{TRANSPORT_CC, TRANSPORT_CC_ID},
     table::Answered,
 };
-use crate::sfu::{SfuError, packet::Codec};
+use crate::sfu::{SfuError, packet::Codec, red};
 
 /// An answer longer than this is not looked at (contract: SDP 128 KiB).
 pub(super) const MAX_SDP: usize = 128 * 1024;
@@ -97,13 +97,21 @@ fn read_section(
         let ours = parameters(section, format).any(|parameter| parameter == apt);
         (is_rtx && ours).then(|| format.parse().ok().filter(|number: &u8| *number < 128))?
     });
-    let has_transport_cc = section.attributes.iter().filter(|a| a.key == "extmap").any(|map| {
-        let mut words = map.value.as_deref().unwrap_or_default().split(' ');
-        // The number may carry a direction (RFC 8285 5).
-        let id = words.next().and_then(|id| id.split('/').next()?.parse().ok());
-        id == Some(TRANSPORT_CC_ID) && words.next() == Some(TRANSPORT_CC)
+    let red_payload_type = red_of(section, payload_type);
+    let has_transport_cc = transport_cc_id(section) == Some(TRANSPORT_CC_ID);
+    let transport_cc = has_transport_cc.then_some(TRANSPORT_CC_ID);
+    Answered::Accepted { payload_type, rtx_payload_type, red_payload_type, transport_cc }
+}
+
+/// The payload type of RED in a section whose Opus has the payload type that is in our RED packets.
+pub(super) fn red_of(section: &MediaDescription, opus: u8) -> Option<u8> {
+    let mut formats = section.media_name.formats.iter().filter(|_| opus == red::OPUS);
+    let found = formats.find(|format| {
+        let rtpmap = rtpmap(section, format).unwrap_or_default();
+        let fmtp = of_format(section, "fmtp", format).unwrap_or_default();
+        red::is_of_opus(rtpmap, fmtp, opus)
     });
-    Answered::Accepted { payload_type, rtx_payload_type, transport_cc: has_transport_cc }
+    found?.parse().ok().filter(|number: &u8| *number < 128)
 }
 
 fn is_codec(section: &MediaDescription, format: &str, codec: Codec) -> bool {
@@ -115,6 +123,17 @@ fn is_codec(section: &MediaDescription, format: &str, codec: Codec) -> bool {
     let mode = codec != Codec::H264
         || parameters(section, format).any(|parameter| parameter == "packetization-mode=1");
     name && rate && mode
+}
+
+/// The number of the extension with transport-wide numbers (RFC 8285 5), where there is one that fits
+/// the one-byte header: 1 to 14.
+pub(super) fn transport_cc_id(section: &MediaDescription) -> Option<u8> {
+    section.attributes.iter().filter(|attribute| attribute.key == "extmap").find_map(|map| {
+        let mut words = map.value.as_deref()?.split_whitespace();
+        // The number may carry a direction.
+        let id: u8 = words.next()?.split('/').next()?.parse().ok()?;
+        (words.next() == Some(TRANSPORT_CC) && (1..=14).contains(&id)).then_some(id)
+    })
 }
 
 /// `VP8/90000` of `a=rtpmap:96 VP8/90000`.

@@ -3,13 +3,14 @@
 //! PURE. One bundled ICE-lite transport, DTLS server. Payload types and parameters are the offer's.
 //! A section that is taken may name several codecs: which of them comes is decided packet by packet,
 //! so that another track can take the section without another negotiation, which WHEP does not have.
-//! Header extensions are not sent, so none is accepted.
+//! Of header extensions only the transport-wide numbers are sent (draft-holmer-rmcat-transport-wide-cc-
+//! extensions-01), under the client's number for it; no other is accepted.
 
 use std::fmt::Write;
 
 use super::{
     client_offer::{ClientOffer, Section, Taken},
-    offer::{OfferParts, write_fingerprint},
+    offer::{OfferParts, TRANSPORT_CC, write_fingerprint},
     table::Line,
 };
 
@@ -71,7 +72,8 @@ fn write_taken(
     write!(sdp, "m={} 9 {}", section.media, section.protocol)?;
     for codec in &taken.codecs {
         write!(sdp, " {}", codec.payload_type)?;
-        codec.rtx_payload_type.map_or(Ok(()), |rtx| write!(sdp, " {rtx}"))?;
+        let others = codec.rtx_payload_type.into_iter().chain(codec.red_payload_type);
+        others.into_iter().try_for_each(|other| write!(sdp, " {other}"))?;
     }
     sdp.push_str("\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n");
     // In each section: some clients look for them nowhere else.
@@ -81,6 +83,10 @@ fn write_taken(
     if taken.reduced_size {
         sdp.push_str("a=rtcp-rsize\r\n");
     }
+    let transport_cc = taken.codecs.iter().find_map(|codec| codec.transport_cc);
+    if let Some(id) = transport_cc {
+        write!(sdp, "a=extmap:{id} {TRANSPORT_CC}\r\n")?;
+    }
     for codec in &taken.codecs {
         let (number, name, rate) =
             (codec.payload_type, codec.codec.name(), codec.codec.clock_rate());
@@ -89,8 +95,17 @@ fn write_taken(
         for feedback in &codec.feedback {
             write!(sdp, "a=rtcp-fb:{number} {feedback}\r\n")?;
         }
+        if codec.transport_cc.is_some() {
+            write!(sdp, "a=rtcp-fb:{number} transport-cc\r\n")?;
+        }
         if let Some(fmtp) = &codec.fmtp {
             write!(sdp, "a=fmtp:{number} {fmtp}\r\n")?;
+        }
+        if let Some(red) = codec.red_payload_type {
+            write!(
+                sdp,
+                "a=rtpmap:{red} red/{rate}{channels}\r\na=fmtp:{red} {number}/{number}\r\n"
+            )?;
         }
         if let Some(rtx) = codec.rtx_payload_type {
             write!(sdp, "a=rtpmap:{rtx} rtx/{rate}\r\na=fmtp:{rtx} apt={number}\r\n")?;

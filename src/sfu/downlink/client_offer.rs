@@ -9,7 +9,10 @@ use std::io::Cursor;
 use rtc::sdp::{MediaDescription, SessionDescription};
 
 use super::{
-    answer::{MAX_SDP, of_format, parameters, read_fingerprint, rtpmap, value, values},
+    answer::{
+        MAX_SDP, of_format, parameters, read_fingerprint, red_of, rtpmap, transport_cc_id, value,
+        values,
+    },
     negotiation::MAX_LINES,
 };
 use crate::{
@@ -63,9 +66,13 @@ pub(crate) struct Receivable {
     pub(crate) payload_type: u8,
     /// Of its retransmissions (RFC 4588).
     pub(crate) rtx_payload_type: Option<u8>,
+    /// Of RED (RFC 2198), where its blocks are as ours.
+    pub(crate) red_payload_type: Option<u8>,
     pub(crate) fmtp: Option<String>,
     /// Of `nack`, `nack pli` and `ccm fir`, those that it knows.
     pub(crate) feedback: Vec<&'static str>,
+    /// It tells of arrivals by transport-wide numbers: the number of their header extension.
+    pub(crate) transport_cc: Option<u8>,
 }
 
 fn unacceptable(text: impl Into<String>) -> SfuError {
@@ -111,7 +118,8 @@ pub(crate) fn read(sdp: &str) -> Result<ClientOffer, SfuError> {
     let Some(first) = first else {
         return Err(unacceptable(
             "it has no section in which parlor could send: one that receives (recvonly or \
-             sendrecv) opus, VP8 or H264 (packetization-mode=1) over UDP/TLS/RTP/SAVPF",
+             sendrecv) opus, VP8, H264 (packetization-mode=1), VP9, AV1 or H265 over \
+             UDP/TLS/RTP/SAVPF",
         ));
     };
     let transport = read_transport(&session, &descriptions[first])?;
@@ -161,7 +169,7 @@ fn read_section(
 fn take(kind: MediaKind, description: &MediaDescription) -> Result<Option<Taken>, SfuError> {
     let wanted: &[Codec] = match kind {
         MediaKind::Audio => &[Codec::Opus],
-        MediaKind::Video => &[Codec::Vp8, Codec::H264],
+        MediaKind::Video => &Codec::VIDEO,
     };
     let formats = &description.media_name.formats;
     let best = |codec: &Codec| {
@@ -195,17 +203,20 @@ fn rank(description: &MediaDescription, format: &str, codec: Codec) -> Option<u8
     if !name || !rate {
         return None;
     }
+    let parameter = |key: &str| {
+        let mut pairs = parameters(description, format).filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+    };
     if codec != Codec::H264 {
-        return Some(0);
+        return codec.is_usual(parameter).then_some(0);
     }
-    let parameter = |key: &str| parameters(description, format).find_map(|p| p.strip_prefix(key));
     // Mode 0 has no fragmentation units; we forward what was made for mode 1 (RFC 6184 6.2).
-    if parameter("packetization-mode=") != Some("1") {
+    if parameter("packetization-mode") != Some("1") {
         return None;
     }
     // RFC 6184 8.1; without it, it is baseline. We forward constrained baseline, which decoders of
     // the main and high profiles can show as well; constraint_set1 says "constrained".
-    let profile = parameter("profile-level-id=").unwrap_or("42000a");
+    let profile = parameter("profile-level-id").unwrap_or("42000a");
     let idc = u8::from_str_radix(profile.get(..2)?, 16).ok()?;
     let constraints = u8::from_str_radix(profile.get(2..4)?, 16).ok()?;
     match idc {
@@ -233,12 +244,15 @@ fn describe(description: &MediaDescription, format: &str, codec: Codec) -> Optio
         })
     };
     let known = ["nack", "nack pli", "ccm fir"];
+    let payload_type = payload_type(format)?;
     Some(Receivable {
         codec,
-        payload_type: payload_type(format)?,
+        payload_type,
+        red_payload_type: red_of(description, payload_type),
         rtx_payload_type,
         fmtp: of_format(description, "fmtp", format).map(str::to_owned),
         feedback: known.into_iter().filter(|what| offers(what)).collect(),
+        transport_cc: transport_cc_id(description).filter(|_| offers("transport-cc")),
     })
 }
 

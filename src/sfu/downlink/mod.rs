@@ -19,6 +19,7 @@
 mod answer;
 mod client_answer;
 mod client_offer;
+mod estimate;
 mod negotiation;
 mod offer;
 mod receive;
@@ -202,9 +203,7 @@ impl Downlink {
         if self.deadline.is_none() && self.negotiation.fingerprint().is_some() {
             self.deadline = Some(now + CLOSED_AFTER);
         }
-        if self.estimator.is_none() && self.negotiation.has_transport_cc() {
-            self.estimator = Some(Box::new(Estimator::new(now)));
-        }
+        self.estimate(now);
         // Slots are live now that were not.
         self.push(DownEvent::OfferReady);
         self.negotiate(now);
@@ -244,6 +243,7 @@ impl Downlink {
         let answer = self.negotiation.answer_client(now, offer, published, local)?;
         next.into_iter().for_each(|next| self.ice.restart(next));
         self.client = Some(transport);
+        self.estimate(now);
         self.deadline = self.deadline.or(Some(now + CLOSED_AFTER));
         self.push(DownEvent::OfferReady);
         Ok(answer.into())
@@ -305,23 +305,6 @@ impl Downlink {
         [path, resend, probe, self.negotiation.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// What is sealed from here on leaves at `now`; [`Downlink::estimator`] counts with that.
-    #[inline]
-    pub fn set_clock(&mut self, now: Instant) {
-        self.clock = self.clock.max(now);
-    }
-
-    /// A probe of the path lacks padding: [`Downlink::seal_padding`].
-    #[inline]
-    pub fn is_padding_due(&self) -> bool {
-        self.estimator.as_ref().is_some_and(|estimator| estimator.padding(self.clock) > 0)
-    }
-
-    /// The estimate of the path, of a client that has agreed to tell of arrivals.
-    pub fn estimator(&mut self) -> Option<&mut Estimator> {
-        self.estimator.as_deref_mut()
-    }
-
     /// The next event, until `None`.
     pub fn poll_event(&mut self) -> Option<DownEvent> {
         self.events.pop_front()
@@ -343,12 +326,12 @@ impl Downlink {
         }
     }
 
-    /// Why it was closed, where it was not by the client or by [`Downlink::close`].
+    /// Why it was closed, where neither the client nor [`Downlink::close`] did that.
     pub fn closed_because(&self) -> Option<&str> {
         self.closed_because.as_deref()
     }
 
-    /// Datagrams that were not of this connection: forged, garbage, or repeated.
+    /// Datagrams that were forged, garbage, or repeated.
     pub fn n_ignored(&self) -> u64 {
         self.n_ignored
     }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::table::{Answered, Line};
 use crate::{
     ids::Mid,
-    sfu::{credentials::IceCredentials, packet::Codec},
+    sfu::{credentials::IceCredentials, packet::Codec, red},
 };
 
 /// What an offer says beside its lines.
@@ -34,16 +34,22 @@ pub(crate) const TRANSPORT_CC_ID: u8 = 3;
 /// Payload type and RTX payload type that we offer.
 fn payload_types(codec: Codec) -> (u8, Option<u8>) {
     match codec {
-        Codec::Opus => (111, None),
+        Codec::Opus => (red::OPUS, None),
         Codec::Vp8 => (96, Some(97)),
         Codec::H264 => (102, Some(103)),
+        Codec::Vp9 => (98, Some(99)),
+        Codec::Av1 => (45, Some(46)),
+        Codec::H265 => (49, Some(50)),
     }
 }
+
+/// The payload type of RED (RFC 2198) that we offer beside Opus.
+const RED: u8 = 63;
 
 fn media(codec: Codec) -> &'static str {
     match codec {
         Codec::Opus => "audio",
-        Codec::Vp8 | Codec::H264 => "video",
+        Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 | Codec::H265 => "video",
     }
 }
 
@@ -101,6 +107,9 @@ fn write_line(
     write!(sdp, "m={} {} UDP/TLS/RTP/SAVPF", media(codec), if refused { 0 } else { 9 })?;
     write!(sdp, " {payload_type}")?;
     rtx.map_or(Ok(()), |rtx| write!(sdp, " {rtx}"))?;
+    if codec == Codec::Opus {
+        write!(sdp, " {RED}")?;
+    }
     sdp.push_str("\r\nc=IN IP4 0.0.0.0\r\n");
     write!(sdp, "a=mid:{mid}\r\n")?;
     let sends = line.offered == Some(true) && !refused;
@@ -138,18 +147,23 @@ fn write_codec(
     rtx: Option<u8>,
 ) -> std::fmt::Result {
     let (name, rate) = (codec.name(), codec.clock_rate());
-    match codec {
-        Codec::Opus => {
-            write!(sdp, "a=rtpmap:{payload_type} {name}/{rate}/2\r\n")?;
-            write!(sdp, "a=fmtp:{payload_type} minptime=10;useinbandfec=1\r\n")?;
-        }
-        Codec::Vp8 => write!(sdp, "a=rtpmap:{payload_type} {name}/{rate}\r\n")?,
-        Codec::H264 => {
-            write!(sdp, "a=rtpmap:{payload_type} {name}/{rate}\r\na=fmtp:{payload_type} ")?;
-            sdp.push_str(
-                "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n",
-            );
-        }
+    let channels = if codec == Codec::Opus { "/2" } else { "" };
+    write!(sdp, "a=rtpmap:{payload_type} {name}/{rate}{channels}\r\n")?;
+    let parameters = match codec {
+        Codec::Opus => "minptime=10;useinbandfec=1",
+        Codec::Vp8 => "",
+        Codec::H264 => "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+        Codec::Vp9 => "profile-id=0",
+        // Chromium compares all three, and knows the default level alone.
+        Codec::Av1 => "level-idx=5;profile=0;tier=0",
+        // Level 5.1, which cameras of 4K have; receivers do not hold it against us.
+        Codec::H265 => "level-id=153;profile-id=1;tier-flag=0;tx-mode=SRST",
+    };
+    if codec == Codec::Opus {
+        write!(sdp, "a=fmtp:{payload_type} {parameters}\r\na=rtpmap:{RED} red/{rate}/2\r\n")?;
+        write!(sdp, "a=fmtp:{RED} {payload_type}/{payload_type}\r\n")?;
+    } else if !parameters.is_empty() {
+        write!(sdp, "a=fmtp:{payload_type} {parameters}\r\n")?;
     }
     write!(sdp, "a=rtcp-fb:{payload_type} transport-cc\r\n")?;
     if let Some(rtx) = rtx {

@@ -4,9 +4,7 @@
 
 use std::time::Instant;
 
-use super::{
-    Downlink, Phase, Report, Slot, offer::TRANSPORT_CC_ID, rtcp::SenderReport, table::Live,
-};
+use super::{Downlink, Phase, Report, Slot, rtcp::SenderReport, table::Live};
 use crate::sfu::{
     bandwidth::Estimator,
     forward::Forwarded,
@@ -31,6 +29,9 @@ const PADDING: [u8; 255] = {
 };
 const PADDING_FLAG: u8 = 0x20;
 
+/// The header extension of a packet: its negotiated number, and the transport-wide number it carries.
+type TransportNumber = (u8, u16);
+
 /// A header of version 2 without CSRC (RFC 3550 5.1), with the transport-wide number where that was
 /// negotiated. Returns its length.
 #[inline]
@@ -39,7 +40,7 @@ fn write_header(
     payload_type: u8,
     header: Forwarded,
     ssrc: u32,
-    transport_number: Option<u16>,
+    transport_number: Option<TransportNumber>,
 ) -> Option<usize> {
     let out = out.first_chunk_mut::<MAX_HEADER>()?;
     out[0] = 0x80;
@@ -47,11 +48,11 @@ fn write_header(
     out[2..4].copy_from_slice(&header.sequence.to_be_bytes());
     out[4..8].copy_from_slice(&header.timestamp.to_be_bytes());
     out[8..12].copy_from_slice(&ssrc.to_be_bytes());
-    let Some(number) = transport_number else { return Some(RTP_HEADER) };
+    let Some((id, number)) = transport_number else { return Some(RTP_HEADER) };
     out[0] |= 0x10;
     let [high, low] = number.to_be_bytes();
     // One element of two bytes: its length is written less one.
-    out[12..].copy_from_slice(&[0xbe, 0xde, 0, 1, TRANSPORT_CC_ID << 4 | 1, high, low, 0]);
+    out[12..].copy_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, high, low, 0]);
     Some(MAX_HEADER)
 }
 
@@ -62,9 +63,9 @@ fn number(
     live: Live,
     now: Instant,
     payload_len: usize,
-) -> Option<u16> {
+) -> Option<TransportNumber> {
     let len = MAX_HEADER + payload_len + MAX_OVERHEAD;
-    estimator.filter(|_| live.transport_cc).map(|estimator| estimator.sent(now, len))
+    Some((live.transport_cc?, estimator?.sent(now, len)))
 }
 
 impl Downlink {
@@ -87,9 +88,39 @@ impl Downlink {
         payload: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
+        self.seal(slot, header, (head, payload), |live| Some(live.payload_type), out)
+    }
+
+    /// Seals a packet of RED (RFC 2198), whose primary block begins at `primary`, like
+    /// [`Downlink::seal_rtp`]: whole for a client that has RED, else that block alone.
+    pub fn seal_red(
+        &mut self,
+        slot: Slot,
+        header: Forwarded,
+        payload: &[u8],
+        primary: usize,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let live = self.negotiation.line(slot)?.live()?;
+        if live.red_payload_type.is_some() {
+            return self.seal(slot, header, (&[], payload), |live| live.red_payload_type, out);
+        }
+        self.seal_rtp(slot, header, &[], payload.get(primary..)?, out)
+    }
+
+    #[inline]
+    fn seal(
+        &mut self,
+        slot: Slot,
+        header: Forwarded,
+        (head, payload): (&[u8], &[u8]),
+        payload_type: impl FnOnce(Live) -> Option<u8>,
+        out: &mut [u8],
+    ) -> Option<usize> {
         let Phase::Connected(srtp) = &self.phase else { return None };
         let line = self.negotiation.line_mut(slot)?;
         let live = line.live()?;
+        let payload_type = payload_type(live)?;
         let length = head.len() + payload.len();
         if length > MAX_PAYLOAD || out.len() < MAX_HEADER + length + MAX_OVERHEAD {
             return None;
@@ -97,7 +128,7 @@ impl Downlink {
         let index = line.claim(header, length)?;
         let ssrc = line.media.ssrc;
         let number = number(self.estimator.as_deref_mut(), live, self.clock, length);
-        let header_len = write_header(out, live.payload_type, header, ssrc, number)?;
+        let header_len = write_header(out, payload_type, header, ssrc, number)?;
         srtp.seal_rtp((ssrc, index), header_len, head, payload, out)
     }
 

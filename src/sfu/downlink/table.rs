@@ -85,8 +85,11 @@ pub(crate) enum Answered {
     Accepted {
         payload_type: u8,
         rtx_payload_type: Option<u8>,
-        /// With the header extension of transport-wide numbers.
-        transport_cc: bool,
+        /// RED (RFC 2198), whose blocks have the payload type that ours have.
+        red_payload_type: Option<u8>,
+        /// The number of the header extension of transport-wide numbers, 1 to 14, where the client
+        /// takes it.
+        transport_cc: Option<u8>,
     },
 }
 
@@ -95,7 +98,8 @@ pub(crate) enum Answered {
 pub(crate) struct Live {
     pub(crate) payload_type: u8,
     pub(crate) rtx_payload_type: Option<u8>,
-    pub(crate) transport_cc: bool,
+    pub(crate) red_payload_type: Option<u8>,
+    pub(crate) transport_cc: Option<u8>,
 }
 
 /// What a line needs to begin with; all of it random.
@@ -167,10 +171,15 @@ impl Line {
     pub(crate) fn live(&self) -> Option<Live> {
         match (self.answered, self.offered, &self.shown) {
             (
-                Answered::Accepted { payload_type, rtx_payload_type, transport_cc },
+                Answered::Accepted {
+                    payload_type,
+                    rtx_payload_type,
+                    red_payload_type,
+                    transport_cc,
+                },
                 Some(true),
                 Some(_),
-            ) => Some(Live { payload_type, rtx_payload_type, transport_cc }),
+            ) => Some(Live { payload_type, rtx_payload_type, red_payload_type, transport_cc }),
             _ => None,
         }
     }

@@ -19,6 +19,7 @@ fn packet(codec: Codec, ssrc: u32, index: u64, keyframe: bool, arrived: Instant)
         codec,
         keyframe,
         audio_level: None,
+        red: None,
         arrived,
         payload: Bytes::new(),
     }

@@ -166,7 +166,7 @@ fn what_a_viewer_lost_comes_from_its_own_worker() {
     let peer = world.downs.get_mut(&viewer).expect("a viewer");
     (peer.loss_percent, peer.nacks) = (20, true);
     world.play_frames(&mut source, 40);
-    // The home has nothing to do with it: it is asked for nothing and not even awake.
+    // The home knows neither this viewer nor its NACKs; only what is handed over once is there.
     let peer = world.downs.get_mut(&viewer).expect("a viewer");
     peer.loss_percent = 0;
     world.run(Duration::from_millis(500));
@@ -232,6 +232,26 @@ fn crossing(world: &World) -> [bool; 3] {
 }
 
 #[test]
+fn a_layer_that_only_the_second_worker_needs_is_not_turned_off() {
+    let mut world = World::split();
+    let mut source = Layered::new(&mut world);
+    source.obeys = true;
+    let mut viewers = [Watcher::new(&mut world, 200, source.member)];
+    play(&mut world, &mut source, &mut viewers, 10 * SECOND, |_, _| false);
+    let told = |world: &World| -> Vec<bool> {
+        let up = world.seen[&MemberId(1)].up.as_ref().expect("an up");
+        up.layers.values().next().cloned().unwrap_or_default()
+    };
+    assert_eq!(told(&world), [true, false, true], "the middle one is");
+    assert_eq!(viewers[0].layer(&world), Some(2));
+    let small = |world: &World, viewers: &[Watcher]| viewers[0].layer(world) == Some(1);
+    show(&mut world, viewers[0].member, 340);
+    let took = play(&mut world, &mut source, &mut viewers, 3 * SECOND, small);
+    assert!(took.is_some(), "and it wakes when somebody there needs it");
+    viewers[0].assert_continuous(&world);
+}
+
+#[test]
 fn nothing_crosses_while_nobody_there_watches() {
     let mut world = World::split();
     let (mut source, _) = world.with_viewers(1);
@@ -271,6 +291,9 @@ fn a_batch_that_does_not_fit_is_dropped_and_the_next_keyframe_mends_it() {
     let mut world = World::split();
     let (mut source, elsewhere) = world.with_one_elsewhere();
     let home = world.viewer(100, &[source.member]);
+    // On loopback, where nothing is paced: what is sent here is beyond any path.
+    let address = ([127, 0, 0, 1], 41_000).into();
+    world.downs.get_mut(&home).expect("a viewer").address = address;
     world.until("the other connects", |world| world.is_connected(home));
     world.send_frame(&mut source, 2, true);
     world.run(Duration::from_millis(50));

@@ -76,6 +76,7 @@ pub(crate) struct Section {
     pub(crate) video: bool,
     pub(crate) payload_type: u8,
     pub(crate) rtx_payload_type: Option<u8>,
+    pub(crate) red_payload_type: Option<u8>,
     pub(crate) ssrc: u32,
     pub(crate) rtx_ssrc: Option<u32>,
 }
@@ -366,10 +367,12 @@ fn parse_section(block: &str) -> Option<Section> {
     let first = block.lines().next()?;
     let mut formats = first.split(' ').skip(3);
     let payload_type = formats.next()?.parse().ok()?;
-    let rtx = block.lines().find_map(|line| {
-        let (payload_type, codec) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
-        codec.starts_with("rtx/").then(|| payload_type.parse().ok())?
-    });
+    let named = |name: &str| {
+        block.lines().find_map(|line| {
+            let (payload_type, codec) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
+            codec.starts_with(name).then(|| payload_type.parse().ok())?
+        })
+    };
     let (ssrc, rtx_ssrc) = match value("a=ssrc-group:FID ") {
         Some(pair) => {
             let (media, repair) = pair.split_once(' ')?;
@@ -381,7 +384,8 @@ fn parse_section(block: &str) -> Option<Section> {
         mid: value("a=mid:")?.to_owned(),
         video: first.starts_with("video"),
         payload_type,
-        rtx_payload_type: rtx,
+        rtx_payload_type: named("rtx/"),
+        red_payload_type: named("red/"),
         ssrc,
         rtx_ssrc,
     })

@@ -91,7 +91,7 @@ impl Layered {
 /// A viewer and what it has of the picture.
 pub(super) struct Watcher {
     pub(super) member: MemberId,
-    teller: Teller,
+    pub(super) teller: Teller,
 }
 
 impl Watcher {

@@ -8,7 +8,7 @@ use std::{
 use super::peer::Peer;
 use crate::sfu::bandwidth::write_feedback;
 
-/// What waits before the path is lost beyond this.
+/// What waits before the path is lost beyond this, in bytes, where nothing else is said.
 const QUEUE: usize = 60_000;
 /// A browser tells of arrivals this often.
 const FEEDBACK: Duration = Duration::from_millis(100);
@@ -16,6 +16,9 @@ const FEEDBACK: Duration = Duration::from_millis(100);
 /// A path to one address.
 pub(super) struct Link {
     pub(super) bps: f64,
+    /// Bytes that may wait.
+    pub(super) queue_len: usize,
+    pub(super) n_dropped: usize,
     queue: VecDeque<(Instant, Vec<u8>)>,
     free_at: Option<Instant>,
     /// The longest that something has waited.
@@ -24,12 +27,20 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(bps: f64) -> Self {
-        Self { bps, queue: VecDeque::new(), free_at: None, longest: Duration::ZERO }
+        Self {
+            bps,
+            queue_len: QUEUE,
+            n_dropped: 0,
+            queue: VecDeque::new(),
+            free_at: None,
+            longest: Duration::ZERO,
+        }
     }
 
     pub(super) fn take(&mut self, now: Instant, datagram: Vec<u8>) {
         let waiting: usize = self.queue.iter().map(|(_, datagram)| datagram.len()).sum();
-        if waiting + datagram.len() > QUEUE {
+        if waiting + datagram.len() > self.queue_len {
+            self.n_dropped += 1;
             return;
         }
         let begin = self.free_at.map_or(now, |at| at.max(now));

@@ -4,14 +4,17 @@
 mod annex;
 mod both_ports;
 pub(crate) mod client;
+mod codecs;
 mod demand;
 mod layers;
 mod link;
 mod loopback;
 mod loss;
 mod moving;
+mod paced;
 mod peer;
 mod reconcile;
+mod redundant;
 mod stall;
 mod start;
 mod voices;

@@ -14,6 +14,8 @@ use super::client::{Client, ClientShared, Incoming, Section};
 pub(super) struct Stream {
     pub(super) payloads: BTreeMap<u64, Vec<u8>>,
     pub(super) n_repaired: usize,
+    /// Packets of RED.
+    pub(super) n_red: usize,
     highest: u64,
 }
 
@@ -51,6 +53,8 @@ pub(super) struct Peer {
     pub(super) plis: Vec<u32>,
     /// Transport-wide numbers that came, and when.
     pub(super) arrivals: Vec<(u16, Instant)>,
+    /// The number of the extension that has them.
+    pub(super) transport_cc_id: u8,
     pub(super) n_sender_reports: usize,
     pub(super) closed: bool,
     /// Of 100 datagrams to it after connecting, so many are lost.
@@ -61,6 +65,8 @@ pub(super) struct Peer {
     pub(super) mute: bool,
     /// Revision of the newest offer that it has answered.
     pub(super) answered: u32,
+    /// What becomes of its answers.
+    pub(super) answers: fn(String) -> String,
 }
 
 impl Peer {
@@ -74,19 +80,22 @@ impl Peer {
             n_plis: 0,
             plis: Vec::new(),
             arrivals: Vec::new(),
+            transport_cc_id: 3,
             n_sender_reports: 0,
             closed: false,
             loss_percent: 0,
             nacks: false,
             mute: false,
             answered: 0,
+            answers: |answer| answer,
         }
     }
 
     pub(super) fn take(&mut self, now: Instant, datagram: &[u8]) {
         match self.client.handle(now, datagram) {
             Incoming::Rtp(packet) => {
-                if let [.., 0xbe, 0xde, 0, 1, _, high, low, _] = packet[..packet.len().min(20)] {
+                if let [.., 0xbe, 0xde, 0, 1, id, high, low, _] = packet[..packet.len().min(20)] {
+                    assert_eq!(id, self.transport_cc_id << 4 | 1);
                     self.arrivals.push((u16::from_be_bytes([high, low]), now));
                 }
                 self.take_rtp(&packet);
@@ -113,8 +122,11 @@ impl Peer {
         }
         let section = self.sections.iter().find(|section| section.ssrc == header.ssrc);
         let section = section.expect("an SSRC that was offered");
-        assert_eq!(header.payload_type, section.payload_type);
-        self.streams.entry(header.ssrc).or_default().take(header.sequence, payload);
+        let is_red = section.red_payload_type == Some(header.payload_type);
+        assert!(is_red || header.payload_type == section.payload_type);
+        let stream = self.streams.entry(header.ssrc).or_default();
+        stream.n_red += usize::from(is_red);
+        stream.take(header.sequence, payload);
     }
 
     fn take_rtcp(&mut self, mut compound: &[u8]) {

@@ -3,6 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
+    layers::{Layered, Watcher, play},
+    link::{Link, Teller},
     peer::Peer,
     world::{Source, World},
 };
@@ -97,4 +99,43 @@ fn ice_restarts_while_media_goes_on() {
     assert!(matches!(world.answer_to(3), Some(Err(SfuError::SdpUnacceptable(_)))));
     world.send_frame(&mut source, 2, false);
     world.until("nothing has changed by it", |world| n_payloads(world) == 7);
+}
+
+#[test]
+fn its_path_decides_the_layer_where_it_tells_of_arrivals() {
+    let mut world = World::new();
+    let mut source = Layered::new(&mut world);
+    let mut peer = world.another_peer(300);
+    let numbers = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+    let repair = "a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtcp-fb:96 transport-cc\r\n";
+    let offer = offer_to_receive(&peer)
+        .replace("SAVPF 96\r\n", "SAVPF 96 97\r\n")
+        .replace("a=rtcp-fb:96 nack\r\n", &format!("a=rtcp-fb:96 nack\r\n{repair}"))
+        .replace("a=mid:", &format!("a=extmap:7/recvonly {numbers}\r\na=mid:"));
+    world.offers(1, &offer, source.member);
+    let answer = world.answer_to(1).expect("it was answered").expect("an answer");
+    let n_lines = |line: &str| answer.lines().filter(|other| *other == line).count();
+    // The sound's section does not name it as feedback of its codec.
+    let expected = (1, 1);
+    let found = (n_lines(&format!("a=extmap:7 {numbers}")), n_lines("a=rtcp-fb:96 transport-cc"));
+    assert_eq!(found, expected, "{answer}");
+    peer.sections = peer.client.take_answer_to_receive(&answer);
+    peer.transport_cc_id = 7;
+    let address = peer.address;
+    world.downs.insert(VIEWER, peer);
+
+    let second = Duration::from_secs(1);
+    let mut viewers = [Watcher { member: VIEWER, teller: Teller::new(world.now) }];
+    for (bps, layer, within) in [(50e6, 2, 10), (300_000.0, 0, 5), (50e6, 2, 15)] {
+        match world.links.get_mut(&address) {
+            Some(link) => link.bps = bps,
+            None => drop(world.links.insert(address, Link::new(bps))),
+        }
+        let took = play(&mut world, &mut source, &mut viewers, 30 * second, |world, viewers| {
+            viewers[0].layer(world) == Some(layer)
+        });
+        assert!(took.is_some_and(|took| took <= within * second), "{bps}: {took:?}");
+        play(&mut world, &mut source, &mut viewers, 3 * second, |_, _| false);
+    }
+    viewers[0].assert_continuous(&world);
 }

@@ -59,8 +59,8 @@ impl Sink for Wire {
 pub(super) struct Source {
     pub(super) member: MemberId,
     pub(super) ssrc: u32,
-    sequence: u16,
-    timestamp: u32,
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
     /// Every payload, oldest first.
     pub(super) sent: Vec<Vec<u8>>,
 }
@@ -312,6 +312,7 @@ impl World {
         }
         peer.answered = revision;
         let (answer, sections) = peer.client.answer(&offer);
+        let answer = (peer.answers)(answer);
         peer.sections = sections;
         let down = self.wants.get_mut(&member).and_then(|want| want.down.as_mut());
         down.expect("a wanted down").answer = Some((revision, answer.into()));

@@ -18,6 +18,7 @@ fn packet(ssrc: u32, sequence: u16, keyframe: bool, arrived: Instant) -> Packet 
         codec: Codec::Vp8,
         keyframe,
         audio_level: None,
+        red: None,
         arrived,
         payload: Bytes::from(vec![sequence as u8]),
     }

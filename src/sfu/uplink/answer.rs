@@ -73,6 +73,10 @@ fn write_accepted(
 ) -> std::fmt::Result {
     write!(sdp, "m={} 9 {}", section.media, section.proto)?;
     for codec in &accepted.codecs {
+        // What stands first is sent.
+        if let Some(red) = codec.red {
+            write!(sdp, " {red}")?;
+        }
         write!(sdp, " {}", codec.payload_type)?;
         if let Some(rtx) = codec.rtx {
             write!(sdp, " {rtx}")?;
@@ -115,6 +119,10 @@ fn write_accepted(
         }
         if let Some(fmtp) = &codec.fmtp {
             write!(sdp, "a=fmtp:{payload_type} {fmtp}\r\n")?;
+        }
+        if let Some(red) = codec.red {
+            write!(sdp, "a=rtpmap:{red} red/{clock}{channels}\r\n")?;
+            write!(sdp, "a=fmtp:{red} {payload_type}/{payload_type}\r\n")?;
         }
         if let Some(rtx) = codec.rtx {
             write!(sdp, "a=rtpmap:{rtx} rtx/{clock}\r\na=fmtp:{rtx} apt={payload_type}\r\n")?;

@@ -30,7 +30,7 @@ use crate::{
     sfu::{
         bandwidth::MAX_LAYERS,
         packet::{Codec, Packet},
-        payload,
+        payload, red,
         rtp::Header,
     },
     telemetry::metrics::metrics,
@@ -66,6 +66,8 @@ pub(super) struct Media {
 struct Said {
     number: Option<u16>,
     level: Option<u8>,
+    /// Where the primary block of RED begins.
+    red: Option<u16>,
 }
 
 impl Media {
@@ -202,7 +204,7 @@ impl Media {
             return;
         };
         let (stream, place) = self.streams.at(at);
-        let said = said(header, place);
+        let mut said = said(header, place);
         if let Some(number) = said.number {
             self.arrivals.received(now, number);
             self.numbered_ssrc = header.ssrc;
@@ -236,19 +238,17 @@ impl Media {
         if body.is_empty() {
             return;
         }
+        if let Some(opus) = place.opus_of_red {
+            let Some((opened, primary)) = red::open(body, opus) else {
+                metrics().packets_malformed.inc();
+                return;
+            };
+            (body, said.red) = (opened, Some(primary));
+        }
         if !place.repairs {
             section.primary[usize::from(place.layer)] = Some(ssrc);
         }
-        self.emit(
-            now,
-            header,
-            (place.section, place.layer),
-            ssrc,
-            sequence,
-            codec,
-            said.level,
-            body,
-        );
+        self.emit(now, header, (place.section, place.layer), ssrc, sequence, codec, said, body);
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a packet is")]
@@ -260,7 +260,7 @@ impl Media {
         ssrc: u32,
         sequence: u16,
         codec: Codec,
-        audio_level: Option<u8>,
+        said: Said,
         payload: Bytes,
     ) {
         let keyframe = payload::begins_keyframe(codec, &payload);
@@ -277,7 +277,8 @@ impl Media {
             marker: header.marker,
             codec,
             keyframe,
-            audio_level,
+            audio_level: said.level,
+            red: said.red,
             arrived: now,
             payload,
         };

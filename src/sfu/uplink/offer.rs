@@ -1,7 +1,7 @@
 //! PURE. Reads a publisher's offer: what of it parlor can take, and why the rest cannot be taken.
 //!
 //! Owns the reading of SDP (RFC 8866, with RFC 9429, 9143, 8839, 8842) as far as a receiver of
-//! Opus, VP8 and H.264 needs it. It writes no answer (`answer` does) and keeps no state. Unknown
+//! Opus, VP8, H.264, VP9, AV1 and H.265 needs it. It writes no answer (`answer` does) and keeps no state. Unknown
 //! lines are passed over; a broken line that matters is named in the error.
 
 use crate::{
@@ -71,6 +71,8 @@ pub(super) struct OfferedCodec {
     pub(super) codec: Codec,
     /// Payload type of its retransmissions (RFC 4588).
     pub(super) rtx: Option<u8>,
+    /// Payload type of RED (RFC 2198) of this codec and nothing else.
+    pub(super) red: Option<u8>,
     pub(super) fmtp: Option<String>,
     pub(super) nack: bool,
     pub(super) pli: bool,

@@ -17,9 +17,18 @@ pub(super) struct Published {
 }
 
 impl Published {
-    /// The codec that is sent under this payload type.
+    /// The codec that is sent under this payload type, as it is or as RED.
     pub(super) fn codec(&self, payload_type: u8) -> Option<&OfferedCodec> {
-        self.accepted.codecs.iter().find(|codec| codec.payload_type == payload_type)
+        let sends = |codec: &&OfferedCodec| {
+            codec.payload_type == payload_type || codec.red == Some(payload_type)
+        };
+        self.accepted.codecs.iter().find(sends)
+    }
+
+    /// The payload type of Opus inside of what is sent under this one, if that is RED (RFC 2198).
+    pub(super) fn opus_of_red(&self, payload_type: u8) -> Option<u8> {
+        let wraps = |codec: &&OfferedCodec| codec.red == Some(payload_type);
+        self.accepted.codecs.iter().find(wraps).map(|codec| codec.payload_type)
     }
 
     /// The codec whose retransmissions are sent under this payload type.

@@ -26,6 +26,8 @@ pub(super) struct Place {
     pub(super) primary: Option<u32>,
     /// The extension with the transport-wide number, if it is told.
     pub(super) number_id: Option<u8>,
+    /// What Opus inside of it is called, if this is RED (RFC 2198).
+    pub(super) opus_of_red: Option<u8>,
     /// The extension with the level of sound.
     pub(super) level_id: Option<u8>,
 }
@@ -146,8 +148,18 @@ fn place_in(
         section.repaired_codec(payload_type)?;
     }
     let (number_id, level_id) = extension_ids(section, payload_type);
+    let opus_of_red = section.opus_of_red(payload_type);
     let primary = if repairs { section.repaired_source(header.ssrc) } else { None };
     let known_layer = known_layer.filter(|layer| usize::from(*layer) < section.accepted.rids.len());
     let layer = section.layer(header).or(known_layer)?;
-    Some(Place { section: index, layer, payload_type, repairs, primary, number_id, level_id })
+    Some(Place {
+        section: index,
+        layer,
+        payload_type,
+        repairs,
+        primary,
+        number_id,
+        opus_of_red,
+        level_id,
+    })
 }

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Context,
-    outbox::{Outbox, Sink, ViewerKey},
+    outbox::{Sink, ViewerKey},
     room::{ConnectionKey, Room},
     timers::TimerKey,
 };
@@ -217,7 +217,7 @@ impl Room {
                     viewer.slots_stale = true;
                     self.changed.insert(viewer.member);
                 }
-                DownEvent::KeyframeWanted(slot) => self.wanted.extend(viewer.layer_of(slot)),
+                DownEvent::KeyframeWanted(slot) => self.wanted.extend(viewer.pleads(slot)),
                 DownEvent::Nack(slot, sequences) => viewer.nack(slot, sequences),
                 DownEvent::Closed => path_changed = true,
             }
@@ -331,7 +331,7 @@ impl Room {
         if self.demand_stale {
             self.refresh_demand(now);
         }
-        self.seal_for_viewers(now, context.outbox, sink);
+        self.seal_for_viewers(now, context, sink);
         self.hand_over(now);
         for number in self.fresh.drain(..) {
             self.tracks[number].fresh.clear();
@@ -356,25 +356,30 @@ impl Room {
         self.tell_home(now);
     }
 
-    fn seal_for_viewers(&mut self, now: Instant, outbox: &mut Outbox, sink: &mut impl Sink) {
+    fn seal_for_viewers(&mut self, now: Instant, context: &mut Context<'_>, sink: &mut impl Sink) {
         if self.fresh.is_empty() && !std::mem::take(&mut self.busy) {
             return;
         }
+        let outbox = &mut *context.outbox;
         for (index, viewer) in &mut self.viewers {
             let key = ViewerKey { room: self.index, viewer: index as u32 };
-            viewer.downlink.set_clock(now);
+            viewer.wake(now);
             if viewer.has_work() {
                 viewer.flush_work(now, key, &self.tracks, &mut self.wanted, outbox, sink);
             }
-            if self.fresh.is_empty() {
-                continue;
-            }
-            let Some(remote) = viewer.downlink.remote() else { continue };
-            let to = (remote, viewer.source);
-            for &number in &self.fresh {
-                if viewer.takes(number) {
-                    viewer.flush_fresh(key, to, number, &self.tracks[number], outbox, sink);
+            if !self.fresh.is_empty()
+                && let Some(remote) = viewer.downlink.remote()
+            {
+                let to = (remote, viewer.source);
+                for &number in &self.fresh {
+                    if viewer.takes(number) {
+                        viewer.flush_fresh(key, to, number, &self.tracks[number], outbox, sink);
+                    }
                 }
+            }
+            if let Some(due) = viewer.held_until(now) {
+                let key = TimerKey::Down(self.index, index);
+                context.timers.schedule(key, Some(due), &mut viewer.scheduled);
             }
         }
     }

@@ -283,6 +283,7 @@ mod tests {
             codec: Codec::Vp8,
             keyframe: sequence == 0,
             audio_level: None,
+            red: None,
             arrived: now,
             payload: Bytes::from(vec![0x10; 1000 - BESIDE as usize]),
         }

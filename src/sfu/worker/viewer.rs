@@ -17,6 +17,7 @@ use slab::Slab;
 
 mod fed;
 mod layers;
+mod paced;
 
 use super::{
     Shared, live,
@@ -28,7 +29,7 @@ use crate::{
     protocol::{MediaKind, TileSize},
     sfu::{
         DownWant, Path, SfuError,
-        bandwidth::Allocator,
+        bandwidth::{Allocator, Pacer},
         downlink::{Downlink, Slot},
         forward::Forwarder,
     },
@@ -49,6 +50,8 @@ struct SlotState {
     /// The track it shows, as the room numbers them.
     track: Option<usize>,
     forwarder: Forwarder,
+    /// What of its track the path could not take yet.
+    backlog: Option<paced::Backlog>,
 }
 
 /// A `down` connection.
@@ -84,6 +87,12 @@ pub(crate) struct Viewer {
     sizes: Arc<[TileSize]>,
     /// The estimate that layers were last chosen by.
     chosen_bps: f64,
+    /// None on loopback.
+    pacer: Option<Pacer>,
+    /// Some slot has a backlog.
+    is_held: bool,
+    /// The slot whose backlog is first in turn.
+    turn: Slot,
 }
 
 impl Viewer {
@@ -119,6 +128,9 @@ impl Viewer {
             allocator: Allocator::default(),
             sizes: Arc::default(),
             chosen_bps: f64::INFINITY,
+            pacer: None,
+            is_held: false,
+            turn: 0,
         }
     }
 
@@ -162,10 +174,11 @@ impl Viewer {
                 Some(state) => {
                     state.track = Some(index);
                     state.forwarder.change_track();
+                    state.backlog = None;
                 }
                 empty => {
                     let forwarder = Forwarder::new(sequence, timestamp);
-                    *empty = Some(SlotState { track: Some(index), forwarder });
+                    *empty = Some(SlotState { track: Some(index), forwarder, backlog: None });
                 }
             }
             self.starts.push(index);
@@ -205,6 +218,12 @@ impl Viewer {
         Some((state.track?, state.forwarder.target()?))
     }
 
+    /// The track and layer of which a viewer that pleads needs a keyframe; `None` if one is on its way.
+    pub(crate) fn pleads(&self, slot: Slot) -> Option<(usize, u8)> {
+        let is_held = self.slots.get(slot)?.as_ref()?.backlog.is_some();
+        self.layer_of(slot).filter(|_| !is_held)
+    }
+
     /// What brings a track of the room to this viewer, once that is negotiated.
     pub(crate) fn forwarder_of(&self, track: usize) -> Option<&Forwarder> {
         let slot = self.by_track.get(track).copied().flatten()?;
@@ -224,7 +243,8 @@ impl Viewer {
     /// True if something other than fresh packets waits to be sealed.
     pub(crate) fn has_work(&self) -> bool {
         let has_padding = self.downlink.is_padding_due();
-        !self.starts.is_empty() || !self.nacks.is_empty() || self.report_due || has_padding
+        let is_asked = !self.starts.is_empty() || !self.nacks.is_empty() || self.report_due;
+        is_asked || has_padding || self.is_held
     }
 
     /// Its packets could not be sent: video waits for a keyframe, and that for its turn.
@@ -237,6 +257,10 @@ impl Viewer {
                 state.forwarder.skip_to_keyframe();
             }
         }
+        self.wait_for_keyframe(now);
+    }
+
+    fn wait_for_keyframe(&mut self, now: Instant) {
         if self.stalled_until.is_none_or(|until| until <= now) {
             self.stalled_until = Some(now + self.stall);
             self.stall = (self.stall * 2).min(STALL.1);
@@ -261,25 +285,18 @@ impl Viewer {
             if published.track.kind() == MediaKind::Audio {
                 continue;
             }
-            let slot = self.by_track.get(index).copied().flatten();
-            let Some((_, layer)) = slot.and_then(|slot| self.layer_of(slot)) else { continue };
-            match published.layer(layer).and_then(|track| track.start(now)) {
-                Some(packets) => {
-                    for (packet_index, _) in packets {
-                        let place = (layer, packet_index);
-                        self.forward(key, to, published, index, place, outbox, sink);
-                    }
-                }
-                None => wanted.push((index, layer)),
+            let Some(slot) = self.by_track.get(index).copied().flatten() else { continue };
+            if !self.begin(now, slot, published) {
+                wanted.extend(self.layer_of(slot));
             }
         }
-        for (slot, sequences) in std::mem::take(&mut self.nacks) {
-            self.resend(key, to, slot, &sequences, tracks, outbox, sink);
-        }
+        self.send_held(now, (key, to), tracks, outbox, sink);
         if std::mem::take(&mut self.report_due) {
             self.send_reports(to, tracks, outbox);
         }
-        self.pad(key, to, outbox, sink);
+        if !self.is_held {
+            self.pad(key, to, outbox, sink);
+        }
     }
 
     /// Seals this wake-up's packets of one track.
@@ -323,43 +340,17 @@ impl Viewer {
         }
         let Some(track) = published.layer(layer) else { return };
         let Some(packet) = track.packet(packet_index) else { return };
-        let Some(header) = state.forwarder.forward(packet_index, packet) else { return };
-        let head = state.forwarder.head(packet_index, packet);
-        let room = packet.payload.len() + SEAL_ROOM;
-        let downlink = &mut self.downlink;
-        outbox.seal(key, to, room, sink, |space| {
-            downlink.seal_rtp(slot, header, head.bytes(), head.rest(&packet.payload), space)
-        });
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "all borrowed apart")]
-    fn resend(
-        &mut self,
-        key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
-        slot: Slot,
-        sequences: &[u16],
-        tracks: &Slab<Published>,
-        outbox: &mut Outbox,
-        sink: &mut impl Sink,
-    ) {
-        let Some(Some(state)) = self.slots.get(slot) else { return };
-        let Some(published) = state.track.and_then(|track| tracks.get(track)) else { return };
-        let downlink = &mut self.downlink;
-        let mut n_resent = 0;
-        for sequence in sequences.iter().take(MAX_RESENT) {
-            let Some((layer, index)) = state.forwarder.index_of(*sequence) else { continue };
-            let Some(track) = published.layer(layer) else { continue };
-            let Some(packet) = track.packet(index) else { continue };
-            let Some(header) = state.forwarder.again(index, packet) else { continue };
-            let head = state.forwarder.head(index, packet);
-            let room = packet.payload.len() + SEAL_ROOM;
-            let sealed = outbox.seal(key, to, room, sink, |space| {
-                downlink.seal_rtx(slot, header, head.bytes(), head.rest(&packet.payload), space)
-            });
-            n_resent += u64::from(sealed);
+        if let Some(pacer) = &self.pacer
+            && !state.passes(pacer, packet_index, packet)
+        {
+            self.is_held |= state.backlog.is_some();
+            return;
         }
-        metrics().retransmissions.inc_by(n_resent);
+        let what = (slot, packet_index, packet);
+        let sealed = state.seal(&mut self.downlink, what, (key, to), outbox, sink);
+        if let (Some(pacer), Some(len)) = (&mut self.pacer, sealed) {
+            pacer.spend(len);
+        }
     }
 
     /// The publisher's NTP time is passed on with the viewer's RTP time (RFC 3550 6.4.1): both

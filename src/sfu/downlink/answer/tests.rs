@@ -34,7 +34,12 @@ fn offered() -> Vec<(String, Codec)> {
 }
 
 fn accepted(payload_type: u8, rtx_payload_type: Option<u8>) -> Answered {
-    Answered::Accepted { payload_type, rtx_payload_type, transport_cc: false }
+    Answered::Accepted {
+        payload_type,
+        rtx_payload_type,
+        red_payload_type: None,
+        transport_cc: None,
+    }
 }
 
 #[test]
@@ -44,6 +49,30 @@ fn a_browsers_answer_is_understood() {
     assert_eq!(answer.lines, lines);
     let fingerprint = answer.fingerprint.unwrap();
     assert_eq!((fingerprint[0], fingerprint[1], fingerprint[31]), (0xaa, 1, 0xff));
+}
+
+#[test]
+fn red_is_sent_to_who_has_it_with_our_opus_in_it() {
+    let with = |formats: &str, opus: &str, red: &str| {
+        let sdp = chromium().replacen("SAVPF 111\r\n", &format!("SAVPF {formats}\r\n"), 1).replace(
+            "a=rtpmap:111 opus/48000/2\r\n",
+            &format!("a=rtpmap:{opus} opus/48000/2\r\n{red}"),
+        );
+        match read(&sdp, &offered()).expect("an answer").lines[0] {
+            Answered::Accepted { payload_type, red_payload_type, .. } => {
+                (payload_type, red_payload_type)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let red = "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n";
+    assert_eq!(with("111 63", "111", red), (111, Some(63)), "Chromium");
+    assert_eq!(with("63 111", "111", red), (111, Some(63)), "in whatever order");
+    assert_eq!(with("111", "111", ""), (111, None), "Firefox");
+    assert_eq!(with("111", "111", red), (111, None), "it is not among its formats");
+    let renamed = red.replace("111/111", "96/96");
+    assert_eq!(with("96 63", "96", &renamed), (96, None), "our packets have 111 in them");
+    assert_eq!(with("111 63", "111", &renamed), (111, None));
 }
 
 /// One change to a good answer, and what the middle line becomes.

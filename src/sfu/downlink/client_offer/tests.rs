@@ -38,6 +38,28 @@ fn payload_types_are_the_clients_and_the_best_of_a_codec_is_taken() {
     assert_eq!(codecs(&read(&mode_0).expect("VP8 is left").sections[1]).len(), 1);
     let chromium = read(&viewer(CHROMIUM)).expect("Chromium's offer");
     assert!(chromium.sections.iter().all(|section| section.taken.is_some()));
+    let codecs: Vec<Codec> = codecs(&chromium.sections[1]).iter().map(|taken| taken.0).collect();
+    assert_eq!(codecs, [Codec::Vp8, Codec::H264, Codec::Av1, Codec::Vp9], "as Chromium has them");
+}
+
+#[test]
+fn red_is_taken_where_opus_is_called_as_in_our_packets() {
+    let red = |sdp: &str| {
+        let offer = read(&viewer(sdp)).expect("an offer");
+        let taken = offer.sections.iter().filter_map(|section| section.taken.as_ref());
+        let mut codecs = taken.flat_map(|taken| taken.codecs.clone());
+        codecs.find(|codec| codec.codec == Codec::Opus).and_then(|codec| codec.red_payload_type)
+    };
+    assert_eq!(red(CHROMIUM), Some(63));
+    assert_eq!(red(&CHROMIUM.replace("111", "112")), None);
+    assert_eq!(red(AIORTC), None, "it has none");
+
+    let now = Instant::now();
+    let mut downlink = downlink(&DownShared::new().expect("a certificate"), now);
+    let answer = downlink.handle_offer(now, &viewer(CHROMIUM), &[]).expect("an answer");
+    let line = "m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n";
+    let lines = [line, "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n", "useinbandfec=1"];
+    assert!(lines.iter().all(|line| answer.contains(line)), "{answer}");
 }
 
 #[test]
@@ -46,7 +68,7 @@ fn a_section_in_which_nothing_can_be_sent_is_refused_alone() {
     let cases = [
         format!("{head}m=video {}", rest.replace("a=recvonly", "a=sendonly")),
         format!("{head}m=video {}", rest.replace("a=recvonly", "a=inactive")),
-        format!("{head}m=video {}", rest.replace("VP8", "VP9").replace("H264", "H265")),
+        format!("{head}m=video {}", rest.replace("VP8", "H263").replace("H264", "H266")),
         format!("{head}m=video {}", rest.replacen("57580", "0", 1)),
         format!("{head}m=video {}", rest.replacen("UDP/TLS/RTP/SAVPF", "RTP/AVP", 1)),
         AIORTC.replace("BUNDLE 0 1", "BUNDLE 0"),
@@ -62,7 +84,7 @@ fn a_section_in_which_nothing_can_be_sent_is_refused_alone() {
 #[test]
 fn an_offer_of_which_nothing_can_come_is_told_why() {
     let many = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:x\r\n".repeat(500);
-    let unknown = AIORTC.replace("opus", "G722").replace("VP8", "VP9").replace("H264", "AV1");
+    let unknown = AIORTC.replace("opus", "G722").replace("VP8", "H263").replace("H264", "H266");
     let cases = [
         (String::new(), ""),
         ("hello".into(), ""),
@@ -78,7 +100,7 @@ fn an_offer_of_which_nothing_can_come_is_told_why() {
         (AIORTC.replace("a=mid:1", "a=mid:(1)"), "a=mid"),
         (AIORTC.replace("actpass", "passive"), "a=setup:passive"),
         (AIORTC.replace("a=recvonly", "a=sendonly"), "recvonly"),
-        (unknown, "opus, VP8 or H264"),
+        (unknown, "opus, VP8, H264"),
         ("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n".into(), "no section"),
     ];
     for (sdp, part) in cases {

@@ -19,10 +19,10 @@ use crate::sfu::{
 
 fn accepted(receivable: &Receivable) -> Answered {
     Answered::Accepted {
-        // The number of the extension would be the client's own; ours is fixed.
-        transport_cc: false,
+        transport_cc: receivable.transport_cc,
         payload_type: receivable.payload_type,
         rtx_payload_type: receivable.rtx_payload_type,
+        red_payload_type: receivable.red_payload_type,
     }
 }
 

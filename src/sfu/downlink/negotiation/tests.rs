@@ -13,7 +13,7 @@ pub(crate) fn track(member: u64, mid: &str, codec: Codec) -> ShownTrack {
     let member = MemberId(member);
     let (kind, source) = match codec {
         Codec::Opus => (MediaKind::Audio, TrackSource::Microphone),
-        Codec::Vp8 | Codec::H264 => (MediaKind::Video, TrackSource::Camera),
+        _ => (MediaKind::Video, TrackSource::Camera),
     };
     let track = TrackId { member, mid: mid.parse().unwrap() };
     ShownTrack { shown: Shown { member, track, kind, source }, codec }
@@ -109,10 +109,12 @@ fn an_offer_says_what_browsers_need() {
         &ufrag,
         "a=fingerprint:sha-256 CD:CD:",
         "a=setup:actpass\r\n",
-        "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n",
         "a=mid:0\r\na=sendonly\r\n",
         "a=rtcp-mux\r\na=rtcp-rsize\r\n",
         "a=rtpmap:111 opus/48000/2\r\n",
+        "a=fmtp:111 minptime=10;useinbandfec=1\r\n",
+        "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n",
         "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n",
         "a=rtpmap:96 VP8/90000\r\n",
         "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 ccm fir\r\n",

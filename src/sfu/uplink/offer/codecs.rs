@@ -1,11 +1,15 @@
 //! PURE. Which payload types of an m-section parlor forwards.
 //!
 //! Opus (RFC 7587), VP8 (RFC 7741), H.264 in its baseline profiles with packetization mode 1
-//! (RFC 6184), each with its retransmissions (RFC 4588) and feedback (RFC 4585, 5104). At most one
+//! (RFC 6184), VP9 (RFC 9628), AV1 and H.265 (RFC 7798) in their usual profiles, Opus also as RED
+//! (RFC 2198), each with its retransmissions (RFC 4588) and feedback (RFC 4585, 5104). At most one
 //! payload type a codec is taken, so that the publisher's choice among them is ours.
 
 use super::{OfferedCodec, Part};
-use crate::{protocol::MediaKind, sfu::packet::Codec};
+use crate::{
+    protocol::MediaKind,
+    sfu::{packet::Codec, red},
+};
 
 /// Payload types of one section; static and dynamic together are 128.
 const MAX_FORMATS: usize = 128;
@@ -40,7 +44,6 @@ fn recognize(kind: MediaKind, part: &Part<'_>, format: &str) -> Option<(Codec, u
     };
     match kind {
         MediaKind::Audio if is(Codec::Opus) => Some((Codec::Opus, 0)),
-        MediaKind::Video if is(Codec::Vp8) => Some((Codec::Vp8, 0)),
         MediaKind::Video if is(Codec::H264) => {
             let fmtp = part.of_payload_type("fmtp", format).unwrap_or("");
             if parameter(fmtp, "packetization-mode") != Some("1") {
@@ -53,7 +56,12 @@ fn recognize(kind: MediaKind, part: &Part<'_>, format: &str) -> Option<(Codec, u
             // constraint_set1 makes baseline the constrained baseline that all can decode.
             (idc == 0x42).then_some((Codec::H264, u8::from(constraints & 0x40 != 0)))
         }
-        _ => None,
+        MediaKind::Video => {
+            let codec = Codec::VIDEO.into_iter().find(|codec| is(*codec))?;
+            let fmtp = part.of_payload_type("fmtp", format).unwrap_or("");
+            codec.is_usual(|key| parameter(fmtp, key)).then_some((codec, 0))
+        }
+        MediaKind::Audio => None,
     }
 }
 
@@ -71,6 +79,12 @@ fn describe(
             && parameter(fmtp, "apt") == Some(format)
     };
     let rtx = formats.iter().find(is_rtx).and_then(|other| other.parse::<u8>().ok());
+    let is_red = |other: &&&str| {
+        let rtpmap = part.of_payload_type("rtpmap", other).unwrap_or("");
+        let fmtp = part.of_payload_type("fmtp", other).unwrap_or("");
+        codec == Codec::Opus && red::is_of_opus(rtpmap, fmtp, payload_type)
+    };
+    let red = formats.iter().find(is_red).and_then(|other| other.parse::<u8>().ok());
     let feedback = |wanted: &str| {
         part.values("rtcp-fb").any(|value| {
             value.split_once(' ').is_some_and(|(of, what)| {
@@ -82,7 +96,8 @@ fn describe(
         payload_type,
         codec,
         rtx: rtx.filter(|rtx| *rtx <= 127),
-        fmtp: part.of_payload_type("fmtp", format).and_then(mirrored),
+        red: red.filter(|red| *red <= 127 && *red != payload_type),
+        fmtp: fmtp(part, format, codec),
         nack: feedback("nack"),
         pli: feedback("nack pli"),
         fir: feedback("ccm fir"),
@@ -90,9 +105,22 @@ fn describe(
     }
 }
 
+/// The parameters that we answer with. Those of Opus tell what its receivers can use (RFC 7587 section
+/// 6.1), and viewers can use in-band FEC whether or not the publisher can.
+fn fmtp(part: &Part<'_>, format: &str, codec: Codec) -> Option<String> {
+    let mirrored = part.of_payload_type("fmtp", format).and_then(mirrored);
+    if codec != Codec::Opus {
+        return mirrored;
+    }
+    let kept = mirrored.unwrap_or_default();
+    let others =
+        kept.split(';').filter(|pair| !pair.is_empty() && !pair.starts_with("useinbandfec"));
+    Some(others.chain(["useinbandfec=1"]).collect::<Vec<_>>().join(";"))
+}
+
 /// What of the sender's parameters is true of a receiver too.
 fn mirrored(fmtp: &str) -> Option<String> {
-    const KEPT: [&str; 7] = [
+    const KEPT: [&str; 14] = [
         "level-asymmetry-allowed",
         "packetization-mode",
         "profile-level-id",
@@ -100,6 +128,13 @@ fn mirrored(fmtp: &str) -> Option<String> {
         "useinbandfec",
         "usedtx",
         "stereo",
+        "profile-id",
+        "tier-flag",
+        "level-id",
+        "tx-mode",
+        "profile",
+        "level-idx",
+        "tier",
     ];
     let kept: Vec<&str> = fmtp
         .split(';')

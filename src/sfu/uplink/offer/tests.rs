@@ -36,6 +36,36 @@ fn a_refused_offer_is_told_what_is_missing() {
 }
 
 #[test]
+fn of_opus_red_comes_first_and_its_parameters_are_those_of_the_viewers() {
+    let opus = |sdp: &str| {
+        let offer = Offer::parse(sdp).expect("an offer");
+        let audio = offer.sections.into_iter().find(|section| section.media == "audio");
+        let opus = audio.and_then(|audio| audio.accepted).expect("it is taken").codecs.remove(0);
+        (opus.payload_type, opus.red, opus.fmtp.expect("there are some"))
+    };
+    let fec = "minptime=10;useinbandfec=1";
+    assert_eq!(opus(CHROMIUM), (111, Some(63), fec.to_owned()));
+    let cases = [
+        ("a=fmtp:63 111/111", "a=fmtp:63 111/9", None, fec),
+        ("a=fmtp:63 111/111", "a=x", None, fec),
+        ("a=rtpmap:63 red/48000/2", "a=rtpmap:63 red/8000", None, fec),
+        ("a=fmtp:63 111/111", "a=fmtp:63 111/111/111", Some(63), fec),
+        (
+            fec,
+            "minptime=10;useinbandfec=1;usedtx=1",
+            Some(63),
+            "minptime=10;usedtx=1;useinbandfec=1",
+        ),
+        (fec, "stereo=1;useinbandfec=0", Some(63), "stereo=1;useinbandfec=1"),
+        (&format!("a=fmtp:111 {fec}"), "a=x", Some(63), "useinbandfec=1"),
+    ];
+    for (from, to, red, fmtp) in cases {
+        assert!(CHROMIUM.contains(from), "{from}");
+        assert_eq!(opus(&CHROMIUM.replace(from, to)), (111, red, fmtp.to_owned()), "{to}");
+    }
+}
+
+#[test]
 fn what_can_be_taken_is_taken() {
     // Text of a section, and the payload types that are taken of it.
     let section = |kind: &str, formats: &str, lines: &str| {
@@ -47,6 +77,10 @@ fn what_can_be_taken_is_taken() {
         )
     };
     let h264 = |fmtp: &str| format!("a=rtpmap:99 h264/90000\r\na=fmtp:99 {fmtp}\r\n");
+    let young = |codec: &str, fmtp: &str| {
+        let fmtp = if fmtp.is_empty() { String::new() } else { format!("a=fmtp:98 {fmtp}\r\n") };
+        format!("a=rtpmap:98 {codec}/90000\r\n{fmtp}")
+    };
     type Taken = &'static [(u8, Option<u8>)];
     let cases: &[(&str, &str, &str, Taken)] = &[
         ("audio", "0 111", "a=rtpmap:111 OPUS/48000/2\r\n", &[(111, None)]),
@@ -67,6 +101,14 @@ fn what_can_be_taken_is_taken() {
         ("video", "99", &h264("packetization-mode=0;profile-level-id=42e01f"), &[]),
         ("video", "99", &h264("packetization-mode=1;profile-level-id=64001f"), &[]),
         ("video", "99", &h264("packetization-mode=1;profile-level-id=é"), &[]),
+        ("video", "98", &young("VP9", ""), &[(98, None)]),
+        ("video", "98", &young("VP9", "profile-id=0"), &[(98, None)]),
+        ("video", "98", &young("VP9", "profile-id=2"), &[]),
+        ("video", "98", &young("AV1", "level-idx=5;profile=0;tier=0"), &[(98, None)]),
+        ("video", "98", &young("AV1", "profile=1"), &[]),
+        ("video", "98", &young("h265", "level-id=93;profile-id=1;tx-mode=SRST"), &[(98, None)]),
+        ("video", "98", &young("H265", "profile-id=2"), &[]),
+        ("video", "98", &young("H265", "profile-id=1;tx-mode=MRST"), &[]),
         ("application", "x", "", &[]),
     ];
     for (kind, formats, lines, expected) in cases {

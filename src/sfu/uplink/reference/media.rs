@@ -224,6 +224,7 @@ impl Media {
             codec,
             keyframe: payload::begins_keyframe(codec, &packet.payload),
             audio_level,
+            red: None,
             arrived: now,
             payload: packet.payload,
         };

@@ -132,16 +132,26 @@ fn another_certificate_is_refused() {
 fn real_offers_have_sane_answers() {
     let audio = MediaKind::Audio;
     let video = MediaKind::Video;
+    let chromium = [
+        "VP8/90000",
+        "rtx/90000",
+        "H264/90000",
+        "rtx/90000",
+        "AV1/90000",
+        "rtx/90000",
+        "VP9/90000",
+        "rtx/90000",
+    ];
     let cases = [
         (
             include_str!("../../../../tests/sdp/chromium.sdp"),
             vec![("0", audio), ("1", video)],
-            vec!["opus/48000/2", "VP8/90000", "rtx/90000", "H264/90000", "rtx/90000"],
+            ["opus/48000/2", "red/48000/2"].into_iter().chain(chromium).collect(),
         ),
         (
             include_str!("../../../../tests/sdp/chromium-simulcast.sdp"),
             vec![("0", video)],
-            vec!["VP8/90000", "rtx/90000", "H264/90000", "rtx/90000"],
+            chromium.to_vec(),
         ),
         (
             include_str!("../../../../tests/sdp/webrtcbin-h264.sdp"),

@@ -69,6 +69,7 @@ impl Viewer {
             places.push(slot);
             tiles.push(self.tile(now, published, state.forwarder.target()));
         }
+        self.set_pace(now, tiles.iter().map(Tile::current_bps).sum::<f64>() + audio_bps);
         if tiles.is_empty() {
             return;
         }
@@ -80,8 +81,9 @@ impl Viewer {
         self.chosen_bps = bps;
         let budget = Budget { bps, is_measured, audio_bps };
         let allocation = self.allocator.allocate(now, budget, &tiles);
+        let can_pad = self.downlink.can_pad();
         if let Some(estimator) = self.downlink.estimator() {
-            estimator.want(allocation.wanted_bps);
+            estimator.want(allocation.wanted_bps, can_pad);
         }
         for ((slot, layer), tile) in places.into_iter().zip(allocation.layers).zip(&tiles) {
             let Some(Some(state)) = self.slots.get_mut(slot) else { continue };
@@ -103,6 +105,7 @@ impl Viewer {
             state.forwarder.set_target(layer);
             if let (Some(track), Some(layer)) = (state.track, state.forwarder.wants_keyframe())
                 && !self.starts.contains(&track)
+                && state.lacks(layer)
             {
                 wanted.push((track, layer));
             }
@@ -133,7 +136,7 @@ impl Viewer {
             let Some(published) = tracks.get(index) else { continue };
             let Some(layer) = state.forwarder.wants_keyframe() else { continue };
             let is_video = published.track.kind() == MediaKind::Video;
-            if is_video && published.sends(now, layer) {
+            if is_video && published.sends(now, layer) && state.lacks(layer) {
                 wanted.push((index, layer));
             }
         }

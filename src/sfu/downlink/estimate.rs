@@ -1,0 +1,38 @@
+//! What a viewer's connection knows of its path: an estimator for a client that has agreed to tell of
+//! arrivals, and where the padding of its probes goes.
+
+use std::time::Instant;
+
+use super::Downlink;
+use crate::sfu::bandwidth::Estimator;
+
+impl Downlink {
+    /// After a negotiation.
+    pub(super) fn estimate(&mut self, now: Instant) {
+        if self.estimator.is_none() && self.negotiation.has_transport_cc() {
+            self.estimator = Some(Box::new(Estimator::new(now)));
+        }
+    }
+
+    /// What is sealed from here on leaves at `now`; [`Downlink::estimator`] counts with that.
+    #[inline]
+    pub fn set_clock(&mut self, now: Instant) {
+        self.clock = self.clock.max(now);
+    }
+
+    /// A probe of the path lacks padding: [`Downlink::seal_padding`].
+    #[inline]
+    pub fn is_padding_due(&self) -> bool {
+        self.estimator.as_ref().is_some_and(|estimator| estimator.padding(self.clock) > 0)
+    }
+
+    /// There is a stream that padding may go by.
+    pub fn can_pad(&self) -> bool {
+        self.negotiation.padding_slot().is_some()
+    }
+
+    /// The estimate of the path, of a client that has agreed to tell of arrivals.
+    pub fn estimator(&mut self) -> Option<&mut Estimator> {
+        self.estimator.as_deref_mut()
+    }
+}
