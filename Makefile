@@ -11,6 +11,9 @@ ARGS ?=
 BROWSER_PROFILE ?= dev
 BROWSER_OPTIONS ?= $(if $(filter dev,$(BROWSER_PROFILE)),--budget 5000 --runs 1)
 
+# How long `make fuzz` runs each target.
+FUZZ_SECONDS ?= 60
+
 binary = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(1)),debug,$(1))/parlor
 
 # Cargo builds the binary beside its tests with the tests' set of features; asking for it the same way
@@ -20,7 +23,7 @@ build_for_browser = $(if $(filter dev,$(1)),cargo test --locked --no-run --test 
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := run
-.PHONY: run build test rust web browser whip bench deps help
+.PHONY: run build test rust web browser whip bench fuzz deps help
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -53,6 +56,9 @@ browser: ## real browsers against a real parlor; OPTIONS='--shots DIR' writes sc
 whip: ## clients that are none of ours, by WHIP and WHEP; AIORTC=PYTHON names a Python that has aiortc
 	cargo build --locked --profile $(BROWSER_PROFILE)
 	node tests/whip/run.mjs $(call binary,$(BROWSER_PROFILE))
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (60), in turn; needs a nightly compiler and cargo-fuzz
+	fuzz/run.sh $(FUZZ_SECONDS)
 
 bench: ## forwarding against the machine's floor
 	@.ci/deps build

@@ -52,6 +52,7 @@
 //!   lib.rs               this map
 //!   app.rs               composition root: starts every task in order, drains in reverse
 //!   cli.rs               the command line: arguments in, what is to be done out; exit codes
+//!   fuzzing/             what each fuzz target calls, and the test over the kept inputs; not in the binary
 //!   ids.rs               names of things: parsed once, then carried as types
 //!   protocol/            signaling messages both ways
 //!   ports/               plain values and traits by which parts meet without knowing each other
@@ -77,6 +78,7 @@
 //!     whep.rs            watching by an HTTP client's offer
 //!     streams.rs         sessions of WHIP and WHEP, a task each
 //!     sdp_fragment.rs    PURE. trickled candidates and ICE restarts, as SDP fragments
+//!     fuzzing.rs         its doors for fuzzing
 //!   net/                 LAN addresses
 //!     parse.rs           PURE. netlink: bytes in, values out
 //!     table.rs           PURE. what the kernel has told so far, and what to ask next
@@ -107,6 +109,7 @@
 //!     speakers.rs        PURE. audio levels -> which voices are forwarded, who speaks
 //!     forward.rs         PURE. per viewer: which packet, under which header
 //!     transmit.rs        where connections write what is to be sent
+//!     fuzzing/           its doors for fuzzing
 //!   telemetry/           logging, metrics, systemd
 //!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
 //! ```
@@ -118,6 +121,8 @@ pub mod app;
 pub mod camera;
 pub mod cli;
 pub mod config;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod http;
 pub mod ids;
 pub mod net;

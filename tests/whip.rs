@@ -1,6 +1,8 @@
 //! WHIP (RFC 9725) and WHEP by the letter: status codes, header fields, what the room sees. Real TLS,
 //! real sockets; offers of real clients, but no media (that is `tests/whip/`).
 
+#[path = "whip/hostile.rs"]
+mod hostile;
 mod support;
 
 use serde_json::Value;

@@ -137,7 +137,7 @@ async fn respond(visit: &Arc<Visit>, settings: &Settings, request: Request<Incom
 /// WHIP and WHEP. A page of another origin that is allowed may read what comes back.
 async fn stream(ask: Ask<'_>, route: Route) -> Reply {
     let origin = ask.headers().get(header::ORIGIN).cloned();
-    let shared = foreign(ask.settings, ask.host, ask.headers()).is_none();
+    let shared = !is_foreign(ask.settings, ask.host, ask.headers());
     let mut reply = match route {
         _ if ask.request.method() == Method::OPTIONS && !shared => {
             forbidden(ErrorCode::OriginForbidden, "http.origins lists who may use this box")
@@ -198,15 +198,18 @@ pub(super) fn foreign(
     host: Option<&Authority>,
     headers: &HeaderMap,
 ) -> Option<Reply> {
+    is_foreign(settings, host, headers).then(|| {
+        forbidden(
+            ErrorCode::OriginForbidden,
+            "this page comes from elsewhere; http.origins lists who else may use this box",
+        )
+    })
+}
+
+fn is_foreign(settings: &Settings, host: Option<&Authority>, headers: &HeaderMap) -> bool {
     // One that is not even text is no origin of ours.
     let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("null"));
-    if origin_allowed(origin, host, &settings.http.origins) {
-        return None;
-    }
-    Some(forbidden(
-        ErrorCode::OriginForbidden,
-        "this page comes from elsewhere; http.origins lists who else may use this box",
-    ))
+    !origin_allowed(origin, host, &settings.http.origins)
 }
 
 /// `POST /api/v1/leave {"token": RESUME_TOKEN}`: a browser's farewell while its page is unloaded.

@@ -16,6 +16,8 @@ mod api;
 mod assets;
 mod connection;
 mod demux;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod handler;
 mod host;
 mod ingest;

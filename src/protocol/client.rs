@@ -137,10 +137,18 @@ pub struct BadRequest {
     pub message: String,
 }
 
+/// Longest sentence about a bad request, in characters.
+const MAX_REASON_CHARS: usize = 240;
+
 impl Request {
     /// Parses one message of a client.
     pub fn parse(text: &str) -> Result<Self, BadRequest> {
-        let malformed = |id, message| BadRequest { id, code: ErrorCode::MessageMalformed, message };
+        // What serde says may quote as much of the message as it likes.
+        let malformed = |id, message: String| BadRequest {
+            id,
+            code: ErrorCode::MessageMalformed,
+            message: message.chars().take(MAX_REASON_CHARS).collect(),
+        };
         let value: serde_json::Value = serde_json::from_str(text)
             .map_err(|error| malformed(None, format!("the message is not JSON: {error}")))?;
         let Some(object) = value.as_object() else {
@@ -192,6 +200,10 @@ mod tests {
             assert_eq!((bad.id, bad.code), (id, code), "{text}");
             assert!(!bad.message.is_empty());
         }
+        let long =
+            format!(r#"{{"id":7,"type":"state","mic":true,"cam":"{}"}}"#, "x".repeat(60_000));
+        let bad = Request::parse(&long).expect_err("no truth value");
+        assert!(bad.message.len() < 1000, "it is no echo");
         let ping = Request::parse(r#"{"id":7,"type":"ping"}"#).expect("a good request");
         assert_eq!(ping, Request { id: 7, message: ClientMessage::Ping });
     }

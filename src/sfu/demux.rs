@@ -123,11 +123,13 @@ impl<C: Copy + PartialEq> Demux<C> {
     pub fn learn(&mut self, now: Instant, from: SocketAddr, connection: C) -> bool {
         if let Some(learned) = self.by_address.get_mut(&from) {
             let held = now.saturating_duration_since(learned.heard) < HOLD;
-            if learned.connection != connection && held {
+            if learned.connection == connection {
+                learned.heard = now;
+                return true;
+            }
+            if held {
                 return false;
             }
-            *learned = Learned { connection, heard: now };
-            return true;
         }
         let own = |learned: &&Learned<C>| learned.connection == connection;
         if self.by_address.values().filter(own).count() >= MAX_ADDRESSES {
@@ -246,5 +248,11 @@ mod tests {
         }
         assert_eq!(demux.by_address.len(), MAX_ADDRESSES);
         assert_eq!(demux.find(start, address(0), Class::Media, &[]), None);
+        // The fuzzer's: addresses that were another's count like new ones.
+        let later = start + Duration::from_secs(3600);
+        for last in 100..110 {
+            assert!(demux.learn(start, address(last), 2) && demux.learn(later, address(last), 1));
+        }
+        assert_eq!(demux.by_address.len(), MAX_ADDRESSES);
     }
 }

@@ -106,6 +106,8 @@ pub struct Forwarder {
     sent: [u64; (WINDOW / 64) as usize],
     /// The layer that goes out, and whose indices these are.
     layer: u8,
+    /// Where that layer was begun: of what it sent before it was left, nothing is remembered.
+    layer_begins: u64,
     /// The layer that is to go out; `None`: nothing is.
     target: Option<u8>,
     /// The next new packet opens a segment.
@@ -126,6 +128,7 @@ impl Forwarder {
             highest_index: 0,
             sent: [0; (WINDOW / 64) as usize],
             layer: 0,
+            layer_begins: 0,
             target: Some(0),
             cut: true,
             waiting: true,
@@ -172,6 +175,7 @@ impl Forwarder {
             self.layer = target;
             self.sent = [0; (WINDOW / 64) as usize];
             self.highest_index = index.saturating_sub(1);
+            self.layer_begins = index;
             self.cut = true;
         } else if self.waiting && self.layer != target {
             // Nothing of this layer goes out any more: the next keyframe is to be the other's.
@@ -225,6 +229,11 @@ impl Forwarder {
         let segment =
             self.segments.iter().rev().find(|s| (s.first_out..=s.last_out()).contains(&out))?;
         let index = segment.first_index + (out - segment.first_out);
+        // A layer that was taken again may have begun with what went out before, under new numbers.
+        let newest = self.segments.iter().rev().find(|s| s.holds(segment.layer, index))?;
+        if newest.out(index) != out {
+            return None;
+        }
         self.was_sent(segment.layer, index).then_some((segment.layer, index))
     }
 
@@ -246,6 +255,7 @@ impl Forwarder {
     /// former's. Sequence and clock go on; what went out before cannot be asked for again.
     pub fn change_track(&mut self) {
         self.segments.clear();
+        self.layer_begins = 0;
         self.sent = [0; (WINDOW / 64) as usize];
         self.skip_to_keyframe();
     }
@@ -282,7 +292,8 @@ impl Forwarder {
 
     /// Lets a packet out that comes after newer ones, in the place that it has kept.
     fn late(&mut self, index: u64, packet: &Packet) -> Option<Segment> {
-        if self.highest_index - index >= WINDOW || self.was_sent(packet.layer, index) {
+        let is_unknown = index < self.layer_begins || self.highest_index - index >= WINDOW;
+        if is_unknown || self.was_sent(packet.layer, index) {
             return None;
         }
         let segment = self.segments.iter().rev().find(|s| s.holds(packet.layer, index))?;

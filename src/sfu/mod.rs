@@ -21,6 +21,8 @@ pub mod downlink;
 mod dtls;
 pub mod flight;
 pub mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod handle;
 mod ice;
 pub mod packet;

@@ -9,7 +9,7 @@ use crate::{Fault, source::Source};
 const VOCABULARY: [&str; 4] = ["ids", "protocol", "config", "ports"];
 
 /// Known by nobody but each other; they know everybody.
-const TOP: [&str; 3] = ["", "app", "cli"];
+const TOP: [&str; 4] = ["", "app", "cli", "fuzzing"];
 
 /// The only edges between parts, besides those to the vocabulary; `room` alone is pure.
 const EDGES: [(&str, &[&str]); 12] = [

@@ -15,6 +15,9 @@ use crate::sfu::{SfuError, packet::Codec, red};
 
 /// An answer longer than this is not looked at (contract: SDP 128 KiB).
 pub(super) const MAX_SDP: usize = 128 * 1024;
+/// Payload types of one section that are looked at: there are no more. Each is looked for among all
+/// attributes, which takes seconds where 128 KiB are full of both.
+const MAX_FORMATS: usize = 128;
 
 /// What an answer says.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,14 +73,18 @@ pub(super) fn values<'a>(
     attributes.iter().filter(move |a| a.key == key).filter_map(|a| a.value.as_deref())
 }
 
+/// The payload types of a section.
+pub(super) fn formats(section: &MediaDescription) -> &[String] {
+    let formats = &section.media_name.formats;
+    &formats[..formats.len().min(MAX_FORMATS)]
+}
+
 fn read_section(
     session: &SessionDescription,
     section: &MediaDescription,
     codec: Codec,
 ) -> Answered {
-    let payload_type = section
-        .media_name
-        .formats
+    let payload_type = formats(section)
         .iter()
         .find(|format| is_codec(section, format, codec))
         .and_then(|format| format.parse().ok().filter(|number: &u8| *number < 128));
@@ -92,7 +99,7 @@ fn read_section(
         return Answered::Inactive;
     }
     let apt = format!("apt={payload_type}");
-    let rtx_payload_type = section.media_name.formats.iter().find_map(|format| {
+    let rtx_payload_type = formats(section).iter().find_map(|format| {
         let is_rtx = rtpmap(section, format)?.to_ascii_lowercase().starts_with("rtx/");
         let ours = parameters(section, format).any(|parameter| parameter == apt);
         (is_rtx && ours).then(|| format.parse().ok().filter(|number: &u8| *number < 128))?
@@ -105,7 +112,7 @@ fn read_section(
 
 /// The payload type of RED in a section whose Opus has the payload type that is in our RED packets.
 pub(super) fn red_of(section: &MediaDescription, opus: u8) -> Option<u8> {
-    let mut formats = section.media_name.formats.iter().filter(|_| opus == red::OPUS);
+    let mut formats = formats(section).iter().filter(|_| opus == red::OPUS);
     let found = formats.find(|format| {
         let rtpmap = rtpmap(section, format).unwrap_or_default();
         let fmtp = of_format(section, "fmtp", format).unwrap_or_default();

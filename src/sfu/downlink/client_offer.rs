@@ -10,8 +10,8 @@ use rtc::sdp::{MediaDescription, SessionDescription};
 
 use super::{
     answer::{
-        MAX_SDP, of_format, parameters, read_fingerprint, red_of, rtpmap, transport_cc_id, value,
-        values,
+        MAX_SDP, formats, of_format, parameters, read_fingerprint, red_of, rtpmap, transport_cc_id,
+        value, values,
     },
     negotiation::MAX_LINES,
 };
@@ -136,13 +136,18 @@ fn read_section(
     bundle: Option<&[&str]>,
 ) -> Result<Section, SfuError> {
     let name = &description.media_name;
+    let (protocol, formats) = (name.protos.join("/"), name.formats.join(" "));
+    // An answer repeats them, and a lone carriage return would be a line of its own to some readers.
+    if [&name.media, &protocol, &formats].iter().any(|text| text.contains(char::is_control)) {
+        let text = format!("m-section {} has a control character", index + 1);
+        return Err(SfuError::SdpInvalid(text));
+    }
     let mid = value(&description.attributes, "mid").ok_or_else(|| {
         unacceptable(format!("section {} ({}) has no a=mid", index + 1, name.media))
     })?;
     let in_bundle = bundle.is_none_or(|mids| mids.contains(&mid));
     // Port 0 is a stopped section, unless the section only exists in its bundle (RFC 9143 6).
     let is_live = name.port.value != 0 || (has(description, "bundle-only") && bundle.is_some());
-    let protocol = name.protos.join("/");
     let receives = !has(description, "sendonly") && !has(description, "inactive");
     let kind = match &*name.media {
         "audio" => Some(MediaKind::Audio),
@@ -158,7 +163,7 @@ fn read_section(
     Ok(Section {
         media: name.media.clone(),
         protocol,
-        formats: name.formats.join(" "),
+        formats,
         mid: mid.parse().map_err(|error| {
             SfuError::SdpInvalid(format!("a=mid of section {}: {error}", index + 1))
         })?,
@@ -171,7 +176,7 @@ fn take(kind: MediaKind, description: &MediaDescription) -> Result<Option<Taken>
         MediaKind::Audio => &[Codec::Opus],
         MediaKind::Video => &Codec::VIDEO,
     };
-    let formats = &description.media_name.formats;
+    let formats = formats(description);
     let best = |codec: &Codec| {
         let ranked = formats
             .iter()
@@ -232,7 +237,7 @@ fn payload_type(format: &str) -> Option<u8> {
 
 fn describe(description: &MediaDescription, format: &str, codec: Codec) -> Option<Receivable> {
     let apt = format!("apt={format}");
-    let rtx_payload_type = description.media_name.formats.iter().find_map(|other| {
+    let rtx_payload_type = formats(description).iter().find_map(|other| {
         let is_rtx = rtpmap(description, other)?.to_ascii_lowercase().starts_with("rtx/");
         let ours = parameters(description, other).any(|parameter| parameter == apt);
         (is_rtx && ours).then(|| payload_type(other))?
@@ -250,7 +255,9 @@ fn describe(description: &MediaDescription, format: &str, codec: Codec) -> Optio
         payload_type,
         red_payload_type: red_of(description, payload_type),
         rtx_payload_type,
-        fmtp: of_format(description, "fmtp", format).map(str::to_owned),
+        fmtp: of_format(description, "fmtp", format)
+            .filter(|fmtp| !fmtp.contains(char::is_control))
+            .map(str::to_owned),
         feedback: known.into_iter().filter(|what| offers(what)).collect(),
         transport_cc: transport_cc_id(description).filter(|_| offers("transport-cc")),
     })

@@ -13,13 +13,14 @@
 //!
 //! `ice` knows where the client is, `dtls` makes the keys, `srtp` uses them, `negotiation` (with
 //! `table`, `offer`, `answer`, or `client_offer`, `client_answer` where the client offers) says what
-//! is on which m-line, `receive` takes datagrams in, `seal` is
-//! the packet path out.
+//! is on which m-line, `receive` takes datagrams in, `seal` is the packet path out.
 
 mod answer;
 mod client_answer;
 mod client_offer;
 mod estimate;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod negotiation;
 mod offer;
 mod receive;

@@ -39,7 +39,7 @@ use crate::{
 /// A small share of the bandwidth, and often enough for lip sync (RFC 3550 6.2).
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Events that wait for the worker, which takes them after every datagram.
-const MAX_EVENTS: usize = 4096;
+pub(super) const MAX_EVENTS: usize = 4096;
 
 /// The media of one connection.
 pub(super) struct Media {
@@ -133,6 +133,12 @@ impl Media {
     #[inline]
     pub(super) fn has_writes(&self) -> bool {
         !self.writes.is_empty()
+    }
+
+    /// Sources, wishes and RTCP that it remembers.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn n_kept(&mut self) -> usize {
+        self.streams.iter_mut().count() + self.wanted.len() + self.writes.len()
     }
 
     /// RTCP to seal and send.

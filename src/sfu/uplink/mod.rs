@@ -30,6 +30,8 @@ use crate::{ids::Mid, protocol::MediaKind};
 mod answer;
 mod arrivals;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod media;
 mod nack;
 mod offer;

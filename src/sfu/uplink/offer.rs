@@ -227,6 +227,10 @@ fn read_section(
     part: &Part<'_>,
     bundle: Option<&[&str]>,
 ) -> Result<Section, SfuError> {
+    // An answer repeats it, and a lone carriage return would be a line of its own to some readers.
+    if part.m_line.contains(char::is_control) {
+        return Err(invalid(format!("m-section {} has a control character", index + 1)));
+    }
     let mut words = part.m_line.splitn(4, ' ');
     let (Some(media), Some(port), Some(proto), Some(formats)) =
         (words.next(), words.next(), words.next(), words.next())

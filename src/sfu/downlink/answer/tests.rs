@@ -181,3 +181,12 @@ fn garbage_is_an_error_and_never_a_panic() {
     }
     assert!(n_refused > 500);
 }
+
+/// As in an offer: their number times that of the attributes is the work.
+#[test]
+fn payload_types_beyond_what_there_can_be_are_not_looked_at() {
+    let with = |n: usize| chromium().replace("SAVPF 96 97", &format!("SAVPF {}96", "0 ".repeat(n)));
+    let line = |n| read(&with(n), &offered()).expect("an answer").lines[1];
+    assert_eq!(line(100), accepted(96, None));
+    assert_eq!(line(40_000), Answered::Refused);
+}

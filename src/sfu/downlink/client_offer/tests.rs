@@ -212,3 +212,27 @@ fn a_later_offer_restarts_ice_and_changes_nothing_else() {
         assert!(error.contains(part), "{error}");
     }
 }
+
+/// Each payload type is looked for among all attributes: with thousands of both, one offer of 128 KiB
+/// held the worker for seconds.
+#[test]
+fn payload_types_beyond_what_there_can_be_are_not_looked_at() {
+    let with = |n: usize| AIORTC.replace("SAVPF 97 ", &format!("SAVPF {}97 ", "0 ".repeat(n)));
+    assert_ne!(with(1), AIORTC);
+    assert_eq!(codecs(&read(&with(100)).expect("128 are read").sections[1]).len(), 2);
+    let beyond = read(&with(40_000)).expect("the sound is left");
+    assert!(beyond.sections[1].taken.is_none());
+}
+
+/// The fuzzer's: a lone carriage return went into the answer, where some readers see a line's end.
+#[test]
+fn control_characters_do_not_come_back_in_the_answer() {
+    let refused = AIORTC.replace("m=audio ", "m=audio\ra=x ");
+    assert!(matches!(read(&refused), Err(SfuError::SdpInvalid(_))), "{:?}", read(&refused));
+    let rtpmap = "a=rtpmap:97 VP8/90000\r\n";
+    let odd = AIORTC.replace(rtpmap, &format!("{rtpmap}a=fmtp:97 x=1\ra=y\r\n"));
+    assert_ne!(odd, AIORTC);
+    let offer = read(&odd).expect("the rest is good");
+    let taken = offer.sections[1].taken.as_ref().expect("the picture");
+    assert!(taken.codecs.iter().all(|codec| codec.fmtp.as_deref() != Some("x=1\ra=y")));
+}

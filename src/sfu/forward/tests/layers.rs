@@ -60,6 +60,33 @@ fn a_switch_waits_for_the_keyframe_and_numbers_go_on() {
     assert_eq!(forward(&mut forwarder, &of(0, 7, DELTA, at(7))), Some((107, 7, 7, 0)));
 }
 
+/// The fuzzer's: numbers of a layer that was left and taken again went out a second time.
+#[test]
+fn a_duplicate_from_before_a_layer_was_left_goes_out_no_more() {
+    let now = Instant::now();
+    let mut forwarder = Forwarder::new(100, 5000);
+    let step = |forwarder: &mut Forwarder, layer, n, keyframe| {
+        forwarder.set_target(Some(layer));
+        forward(forwarder, &of(layer, n, keyframe, now)).map(|(sequence, ..)| sequence)
+    };
+    assert_eq!(step(&mut forwarder, 0, 0, KEY), Some(100));
+    assert_eq!(step(&mut forwarder, 0, 1, DELTA), Some(101));
+    assert_eq!(step(&mut forwarder, 1, 2, KEY), Some(102));
+    assert_eq!(step(&mut forwarder, 0, 3, KEY), Some(103));
+    assert_eq!(step(&mut forwarder, 0, 1, DELTA), None);
+    assert_eq!(step(&mut forwarder, 0, 4, DELTA), Some(104));
+    // Another track's numbers may be lower than all of those.
+    forwarder.change_track();
+    let (_, first) = of(0, 0, KEY, now);
+    let (_, second) = of(0, 2, DELTA, now);
+    let (_, late) = of(0, 1, DELTA, now);
+    let sequences: Vec<_> = [(1, first), (3, second), (2, late)]
+        .iter()
+        .filter_map(|(index, packet)| Some(forwarder.forward(*index, packet)?.sequence))
+        .collect();
+    assert_eq!(sequences, [105, 107, 106]);
+}
+
 #[test]
 fn timestamps_go_on_by_elapsed_time() {
     let began = Instant::now();

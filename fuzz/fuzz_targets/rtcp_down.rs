@@ -1,0 +1,4 @@
+//! See `parlor::fuzzing::rtcp_down`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| parlor::fuzzing::rtcp_down(bytes));

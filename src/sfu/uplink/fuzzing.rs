@@ -1,0 +1,215 @@
+//! Doors for fuzzing a publisher's connection; see `sfu::fuzzing`.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Keyed, Phase, UpEvent, UpShared, Uplink, media::MAX_EVENTS, nack::Missing, offer::Offer, rtcp,
+};
+use crate::sfu::{
+    Path,
+    bandwidth::TransportFeedback,
+    fuzzing::{CLIENT, Input, Peer, check, check_answer, credentials, keying},
+    srtp::{Inbound, MAX_OVERHEAD, MAX_SOURCES, Profile, Srtp},
+};
+
+static SHARED: LazyLock<Arc<UpShared>> =
+    LazyLock::new(|| UpShared::new().expect("a certificate can be made"));
+
+/// Two sections: sound and a picture of three layers, with all extensions.
+const OFFER: &str = include_str!("../../../tests/sdp/fuzz-offer.sdp");
+
+fn new(now: Instant) -> Uplink {
+    let candidates = ["candidate:1 1 udp 1 192.0.2.3 3 typ host".to_owned()];
+    Uplink::new(&SHARED, credentials(), Arc::new(candidates), CLIENT, now).expect("it cannot fail")
+}
+
+/// A publisher's offer, and once more: a refusal says why, an answer is one.
+pub fn sdp_publish(bytes: &[u8]) {
+    let Ok(sdp) = std::str::from_utf8(bytes) else { return };
+    let now = Instant::now();
+    let mut uplink = new(now);
+    match uplink.handle_offer(now, sdp) {
+        Ok(answer) => {
+            let offer = Offer::parse(sdp).expect("it was answered");
+            let mids: Vec<String> = offer.sections.iter().map(|s| s.mid.to_string()).collect();
+            check_answer(&answer, &mids);
+            assert!(uplink.mids().len() <= mids.len());
+            let again = uplink.handle_offer(now, sdp).expect("the same offer is taken again");
+            assert_eq!(uplink.local_ufrag(), &*credentials().ufrag, "no restart was asked for");
+            check_answer(&again, &mids);
+        }
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            assert!(uplink.transport.is_none(), "a refused offer changes nothing");
+        }
+    }
+}
+
+/// Connected, with keys that are always the same.
+fn connected(now: Instant, profile: Profile) -> Uplink {
+    let mut uplink = new(now);
+    uplink.handle_offer(now, OFFER).expect("the offer is good");
+    let srtp = Srtp::new(profile, &keying(profile)).expect("the profile's length");
+    let inbound = Inbound::new(profile, &keying(profile)).expect("the profile's length");
+    uplink.phase = Phase::Connected(Box::new(Keyed { srtp, inbound }));
+    uplink.handle_datagram(now, CLIENT, &check(&credentials()), &mut Vec::new());
+    assert_eq!(uplink.ice.remote(), Some(CLIENT));
+    uplink
+}
+
+/// A publisher who knows the keys and sends what it likes: nothing grows without end, what is told is
+/// of a section that publishes, and what is sent fits into datagrams.
+pub fn uplink(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let profile = if input.byte() & 1 == 0 { Profile::Gcm } else { Profile::Cm };
+    let mut now = Instant::now() + Duration::from_secs(3600);
+    let mut uplink = connected(now, profile);
+    let mut peer = Peer::new(profile);
+    let mut out: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
+    let mids = uplink.mids();
+    while !input.is_empty() {
+        let kind = input.byte();
+        let datagram = match kind & 7 {
+            0..=2 => short_packet(&mut input, kind),
+            3 => peer.rtp(input.long_chunk(), u16::from(kind >> 7)),
+            4 => peer.rtcp(input.long_chunk()),
+            5 => Some(input.chunk().to_vec()),
+            6 => {
+                now += Duration::from_millis(input.byte().into());
+                None
+            }
+            _ => {
+                let (mid, _) = &mids[usize::from(kind >> 3) % mids.len()];
+                uplink.request_keyframe(now, mid, input.byte(), &mut out);
+                None
+            }
+        };
+        let datagram = match kind & 7 {
+            0..=2 => datagram.and_then(|packet| peer.rtp(&packet, 0)),
+            _ => datagram,
+        };
+        if let Some(datagram) = datagram {
+            uplink.handle_datagram(now, CLIENT, &datagram, &mut out);
+        }
+        if uplink.poll_timeout().is_some_and(|due| due <= now) {
+            uplink.handle_timeout(now, &mut out);
+            assert!(uplink.poll_timeout().is_none_or(|due| due > now), "it does not come to rest");
+        }
+        for (to, datagram) in out.drain(..) {
+            assert_eq!(to, CLIENT);
+            assert!(datagram.len() <= 1500 + MAX_OVERHEAD, "{} bytes", datagram.len());
+        }
+        assert!(!uplink.media.has_writes());
+        drain(&mut uplink, now);
+    }
+    assert!(uplink.path(now) != Path::New);
+}
+
+/// A plausible packet out of a few bytes: sequence, payload type, source, an extension, a payload.
+fn short_packet(input: &mut Input<'_>, kind: u8) -> Option<Vec<u8>> {
+    let payload_type = [96, 97, 111, 96][usize::from(kind >> 3 & 3)];
+    let mut packet = vec![0x80, payload_type | kind & 0x80];
+    packet.extend(input.word().to_be_bytes());
+    packet.extend([0, 0, input.byte(), 0, 0, 0, 0, input.byte()]);
+    if kind & 0x20 != 0 {
+        let elements = input.chunk();
+        let n_words = elements.len().div_ceil(4);
+        packet[0] |= 0x10;
+        let profile = if kind & 0x40 != 0 { [0x10, 0] } else { [0xbe, 0xde] };
+        packet.extend(profile);
+        packet.extend((n_words as u16).to_be_bytes());
+        packet.extend(elements);
+        packet.resize(16 + 4 * n_words, 0);
+    }
+    packet.extend(input.chunk());
+    Some(packet)
+}
+
+fn drain(uplink: &mut Uplink, now: Instant) {
+    let mids = uplink.mids();
+    let mut n_events = 0;
+    while let Some(event) = uplink.poll_event() {
+        n_events += 1;
+        match event {
+            UpEvent::Rtp { mid, packet } => {
+                assert!(mids.iter().any(|(known, _)| *known == mid));
+                assert!(packet.layer < 3 && !packet.payload.is_empty() && packet.arrived == now);
+            }
+            UpEvent::SenderReport { mid, layer, .. } => {
+                assert!(mids.iter().any(|(known, _)| *known == mid) && layer < 3);
+            }
+            UpEvent::Connected | UpEvent::Closed => {}
+        }
+    }
+    assert!(n_events <= MAX_EVENTS + 2);
+    assert!(uplink.media.n_kept() <= MAX_SOURCES + mids.len() * 256, "sources and wishes");
+}
+
+/// RTCP of a publisher, and what we write: NACKs name what they were made for and no more, our
+/// feedback is read by our own reader of it.
+pub fn rtcp_up(bytes: &[u8]) {
+    let mut n_reports = 0;
+    rtcp::sender_reports(bytes, |_| n_reports += 1);
+    assert!(n_reports <= bytes.len() / 20);
+    let mut input = Input::new(bytes);
+    let mut now = Instant::now();
+    let mut missing = Missing::default();
+    let mut arrivals = super::arrivals::Arrivals::new(now);
+    while !input.is_empty() {
+        let kind = input.byte();
+        let number = if kind & 1 == 0 { u16::from(input.byte()) } else { input.word() };
+        missing.received(now, number);
+        arrivals.received(now, number);
+        now += Duration::from_micros(u64::from(kind >> 1) * 300);
+        if kind & 0x80 != 0 {
+            ask(&mut missing, now);
+        }
+        if kind & 0x40 != 0 {
+            now += Duration::from_millis(u64::from(input.word()));
+        }
+        if arrivals.poll_timeout().is_some_and(|due| due <= now) {
+            tell(&mut arrivals);
+        }
+    }
+    tell(&mut arrivals);
+}
+
+fn ask(missing: &mut Missing, now: Instant) {
+    let mut asked = Vec::new();
+    missing.ask(now, |sequence| asked.push(sequence));
+    assert!(asked.len() <= 256);
+    let mut nack = Vec::new();
+    rtcp::write_nack(&mut nack, 5, &asked);
+    assert!(nack.len() <= 12 + 4 * 256 && nack.len().is_multiple_of(4));
+    let mut named = Vec::new();
+    for pair in nack[12..].chunks_exact(4) {
+        let first = u16::from_be_bytes([pair[0], pair[1]]);
+        let following = u16::from_be_bytes([pair[2], pair[3]]);
+        named.push(first);
+        let bits = (0..16).filter(|bit| following >> bit & 1 == 1);
+        named.extend(bits.map(|bit| first.wrapping_add(bit + 1)));
+    }
+    assert_eq!(named, asked);
+}
+
+fn tell(arrivals: &mut super::arrivals::Arrivals) {
+    let mut n_messages = 0;
+    arrivals.tell(1, 2, |packet| {
+        n_messages += 1;
+        assert!(packet.len() <= 1200, "{} bytes", packet.len());
+        // Our own reader takes 4096 packets at most, which is less than we tell of at a time.
+        let n_statuses = u16::from_be_bytes([packet[14], packet[15]]);
+        let feedback = TransportFeedback::parse(packet);
+        assert!(feedback.is_some() || n_statuses > 4096, "{packet:?}");
+        if let Some(feedback) = feedback {
+            let mut n_told = 0;
+            feedback.each(|_, _| n_told += 1);
+            assert_eq!(n_told, n_statuses);
+        }
+    });
+    assert!(n_messages <= 1024);
+}
