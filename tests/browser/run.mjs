@@ -1,7 +1,7 @@
 // Runs the browser scenes one after the other, each with a parlor of its own.
 //
 // usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]
-//   --scene   only this one: room, layers, codecs, lost, lan or weak
+//   --scene   only this one: room, layers, codecs, lost, lan, or weak, which is measured and not run otherwise
 // Exit 0 if every check passed and each parlor ended on SIGTERM with exit code 0.
 
 import { spawn } from 'node:child_process';
@@ -52,7 +52,9 @@ const scenes = {
   lan: () => script('lan.mjs', binary),
   weak: () => script('weak.mjs', binary),
 };
-const wanted = Object.entries(scenes).filter(([name]) => only === null || name === only);
+// Three browsers and a path with a clock of its own: on a busy machine its figures are the machine's.
+const measured = ['weak'];
+const wanted = Object.entries(scenes).filter(([name]) => (only === null ? !measured.includes(name) : name === only));
 if (wanted.length === 0) throw new Error(`no scene is called ${only}; there are ${Object.keys(scenes).join(', ')}`);
 for (const [name, run] of wanted) {
   if (brokenOff) break;

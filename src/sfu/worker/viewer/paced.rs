@@ -34,6 +34,8 @@ use crate::{
 const START_WITHIN: Duration = Duration::from_millis(500);
 /// Pictures that waited so long are left out, up to the next keyframe.
 const TOO_LATE: Duration = Duration::from_secs(3);
+/// The pace allows for so many times what the chosen layers and the sound take.
+const CHOSEN: f64 = 1.25;
 /// Requests that wait; a viewer asks again for what it still lacks.
 const MAX_REQUESTS: usize = 16;
 
@@ -105,7 +107,11 @@ impl Viewer {
         }
         let estimator = self.downlink.estimator().filter(|estimator| estimator.has_feedback());
         let (bps, is_measured) = match estimator {
-            Some(estimator) => (estimator.carries_bps(), estimator.is_measured()),
+            // What was chosen to be sent is not held back where the estimate dips for a moment: the
+            // choice falls with the estimate, and a backlog would outlive the dip.
+            Some(estimator) => {
+                (estimator.carries_bps().max(CHOSEN * sent_bps), estimator.is_measured())
+            }
             None => (START_BPS.max(2.0 * sent_bps), false),
         };
         let pace = Pace { bps, is_measured, is_near: is_near(ip) };
