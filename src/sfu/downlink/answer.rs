@@ -16,7 +16,7 @@ use crate::sfu::{SfuError, packet::Codec, red};
 /// An answer longer than this is not looked at (contract: SDP 128 KiB).
 pub(super) const MAX_SDP: usize = 128 * 1024;
 /// Payload types of one section that are looked at: there are no more. Each is looked for among all
-/// attributes, which takes seconds where 128 KiB are full of both.
+/// attributes, and 128 KiB may be full of both.
 const MAX_FORMATS: usize = 128;
 
 /// What an answer says.

@@ -214,7 +214,7 @@ fn a_later_offer_restarts_ice_and_changes_nothing_else() {
 }
 
 /// Each payload type is looked for among all attributes: with thousands of both, one offer of 128 KiB
-/// held the worker for seconds.
+/// would hold the worker.
 #[test]
 fn payload_types_beyond_what_there_can_be_are_not_looked_at() {
     let with = |n: usize| AIORTC.replace("SAVPF 97 ", &format!("SAVPF {}97 ", "0 ".repeat(n)));
@@ -224,7 +224,7 @@ fn payload_types_beyond_what_there_can_be_are_not_looked_at() {
     assert!(beyond.sections[1].taken.is_none());
 }
 
-/// The fuzzer's: a lone carriage return went into the answer, where some readers see a line's end.
+/// A lone carriage return went into the answer, where some readers see a line's end.
 #[test]
 fn control_characters_do_not_come_back_in_the_answer() {
     let refused = AIORTC.replace("m=audio ", "m=audio\ra=x ");

@@ -60,7 +60,7 @@ fn a_switch_waits_for_the_keyframe_and_numbers_go_on() {
     assert_eq!(forward(&mut forwarder, &of(0, 7, DELTA, at(7))), Some((107, 7, 7, 0)));
 }
 
-/// The fuzzer's: numbers of a layer that was left and taken again went out a second time.
+/// Numbers of a layer that was left and taken again went out a second time.
 #[test]
 fn a_duplicate_from_before_a_layer_was_left_goes_out_no_more() {
     let now = Instant::now();

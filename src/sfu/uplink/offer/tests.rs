@@ -164,7 +164,7 @@ fn mangled_offers_never_panic() {
     }
 }
 
-/// The fuzzer's: a lone carriage return went into the answer, where some readers see a line's end.
+/// A lone carriage return went into the answer, where some readers see a line's end.
 #[test]
 fn control_characters_do_not_come_back_in_the_answer() {
     for odd in ["m=text\ra=x 9 X 0", "m=text 9 X\r 0", "m=text 9 X 0\u{b}1"] {
