@@ -36,6 +36,8 @@ const START_WITHIN: Duration = Duration::from_millis(500);
 const TOO_LATE: Duration = Duration::from_secs(3);
 /// The pace allows for so many times what the chosen layers and the sound take.
 const CHOSEN: f64 = 1.25;
+/// Where that is more than so many times what the path carries, the estimate has not dipped but fallen.
+const DIP: f64 = 1.5;
 /// Requests that wait; a viewer asks again for what it still lacks.
 const MAX_REQUESTS: usize = 16;
 
@@ -107,10 +109,12 @@ impl Viewer {
         }
         let estimator = self.downlink.estimator().filter(|estimator| estimator.has_feedback());
         let (bps, is_measured) = match estimator {
-            // What was chosen to be sent is not held back where the estimate dips for a moment: the
-            // choice falls with the estimate, and a backlog would outlive the dip.
+            // What was chosen to be sent is not held back where the estimate dips a little for a
+            // moment: a backlog would outlive the dip. Where it has fallen, the choice will.
             Some(estimator) => {
-                (estimator.carries_bps().max(CHOSEN * sent_bps), estimator.is_measured())
+                let (carries, chosen) = (estimator.carries_bps(), CHOSEN * sent_bps);
+                let bps = if chosen <= DIP * carries { carries.max(chosen) } else { carries };
+                (bps, estimator.is_measured())
             }
             None => (START_BPS.max(2.0 * sent_bps), false),
         };
