@@ -39,10 +39,15 @@ const MAX_STREAMS: usize = 128;
 const PAUSE_US: (u64, u64) = (8_000_000, 64_000_000);
 /// What a trial may bring is told by then, and the next step may be tried.
 const STEP_US: u64 = 6_000_000;
+/// A trial was wrong that loses so much more than was lost before it, beyond doubt, or whose round trip is
+/// so much longer, thrice in a row: a router's queue of a quarter second is full before anything is lost.
+const TRIAL_LOSS: f64 = 0.04;
+const TRIAL_LATE_US: u64 = 100_000;
 /// A trial that has lasted so long was right.
 const LASTED_US: u64 = 15_000_000;
-/// A decrease is given this long beside the round trip.
-const SETTLE_US: u64 = 500_000;
+/// A decrease is given this long beside the round trip: an interval that began before tells of packets
+/// of before, of which a queue is still full, and of a pause in which the lower layer is waited for.
+const SETTLE_US: u64 = 300_000;
 /// A round trip that is so much longer than the least one has a queue in it, and so have so many seconds
 /// of packets that are not told of, if less than this share of what is sent is told of, twice in a row.
 const QUEUE_US: u64 = 400_000;
@@ -104,6 +109,37 @@ impl Sum {
 struct Trial {
     began_us: u64,
     from_bps: f64,
+    /// The mean share of loss before.
+    loss: f64,
+    /// Packets told of since, and those lost.
+    n_expected: f64,
+    n_lost: f64,
+    /// The round trip before, and how often in a row it was longer by [`TRIAL_LATE_US`].
+    rtt_us: Option<u64>,
+    n_late: u8,
+}
+
+impl Trial {
+    fn add(&mut self, interval: &Interval) {
+        self.n_expected += interval.n_expected;
+        self.n_lost += interval.n_lost;
+    }
+
+    fn note_round_trip(&mut self, rtt_us: Option<u64>) {
+        let is_late = rtt_us.zip(self.rtt_us).is_some_and(|(now, was)| now > was + TRIAL_LATE_US);
+        self.n_late = if is_late { self.n_late.saturating_add(1) } else { 0 };
+    }
+
+    /// So many packets were lost of the newest.
+    fn is_wrong(&self, n_lost: f64, n: f64) -> bool {
+        let is_lossy = |n_lost, n| n_lost > beyond_doubt(n, self.loss + TRIAL_LOSS);
+        is_lossy(self.n_lost, self.n_expected) || is_lossy(n_lost, n) || self.n_late >= 3
+    }
+}
+
+/// More than so many of `n` packets are not lost by chance where `share` is lost.
+fn beyond_doubt(n: f64, share: f64) -> f64 {
+    n * share + DOUBT * (n * share * (1.0 - share).max(0.0)).sqrt()
 }
 
 /// What reports have told of one viewer's path.
@@ -197,7 +233,12 @@ impl Reports {
         }
         match &mut self.streams[stream] {
             Some(known) => {
-                self.is_news |= known.add(now_us, sent, report, now_us >= self.settled_us);
+                let is_over = known.add(now_us, sent, report, self.settled_us);
+                self.is_news |= is_over;
+                let interval = known.interval.as_ref().filter(|_| is_over);
+                if let (Some(trial), Some(interval)) = (&mut self.trial, interval) {
+                    trial.add(interval);
+                }
             }
             none => *none = Some(Stream::new(now_us, sent, report)),
         }
@@ -241,9 +282,13 @@ impl Reports {
         self.judged_us = now_us;
         let loss = sum.loss();
         let n = sum.n_expected;
+        if let Some(trial) = &mut self.trial {
+            trial.note_round_trip(self.rtt_us);
+        }
         self.loss += n / (n + LOSS_MEMORY) * (loss - self.loss);
-        let beyond = n * HIGH_LOSS + DOUBT * (n * HIGH_LOSS * (1.0 - HIGH_LOSS)).sqrt();
-        let is_high = n * loss > beyond || loss.min(self.loss) > HIGH_LOSS;
+        let is_high = n * loss > beyond_doubt(n, HIGH_LOSS)
+            || loss.min(self.loss) > HIGH_LOSS
+            || self.trial.is_some_and(|trial| trial.is_wrong(n * loss, n));
         let is_late = self.rtt_us.is_some_and(|rtt| rtt > self.least_rtt_us + QUEUE_US);
         // Once may have been a keyframe that was still under way.
         let queues = sum.queues(is_late);
@@ -317,7 +362,16 @@ impl Reports {
         let wanted_bps = (TRIAL * self.wanted_bps).min(MAX_BPS);
         let before = self.bps.filter(|bps| now_us >= self.no_trial_before_us && wanted_bps > *bps);
         let Some(from_bps) = before else { return false };
-        self.trial = Some(Trial { began_us: now_us, from_bps });
+        let (loss, rtt_us) = (self.loss, self.rtt_us);
+        self.trial = Some(Trial {
+            began_us: now_us,
+            from_bps,
+            loss,
+            n_expected: 0.0,
+            n_lost: 0.0,
+            rtt_us,
+            n_late: 0,
+        });
         self.no_trial_before_us = now_us + STEP_US;
         self.bps = Some(wanted_bps);
         true

@@ -85,8 +85,10 @@ impl Stream {
         }
     }
 
-    /// The next report. True if an interval ends with it; `counts`: it is to be used.
-    pub(super) fn add(&mut self, now_us: u64, sent: Sent, report: Report, counts: bool) -> bool {
+    /// The next report. True if an interval ends with it, which is to be used if it began at `since_us`
+    /// or later.
+    pub(super) fn add(&mut self, now_us: u64, sent: Sent, report: Report, since_us: u64) -> bool {
+        let counts = self.began_us >= since_us;
         let n_sent = sent.n_packets.wrapping_sub(self.sent.n_packets);
         let n_octets = sent.n_octets.wrapping_sub(self.sent.n_octets);
         if n_sent > 0 {

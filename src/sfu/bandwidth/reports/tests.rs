@@ -135,6 +135,61 @@ fn a_radio_that_loses_at_any_rate_is_tried_now_and_then() {
 }
 
 #[test]
+fn a_trial_that_loses_more_than_before_is_over_soon_and_one_that_does_not_goes_on() {
+    // Packets lost of a hundred: before the trial, and in it.
+    for (before, during, is_over) in [(0, 8, true), (0, 3, false), (5, 14, true), (5, 6, false)] {
+        let mut client = Client::new(1);
+        client.over(2000, 300);
+        client.reports.want(client.now_us, 550_000.0);
+        let is_tried = |client: &Client| client.reports.bps().is_some_and(|bps| bps >= 550_000.0);
+        let waited = (0..100).find(|_| {
+            client.second(&[(100, 500, before)]);
+            is_tried(&client)
+        });
+        assert!(waited.is_some(), "{before} lost, then {during}");
+        let ended = (0..10).find(|_| {
+            client.second(&[(100, 500, during)]);
+            !is_tried(&client)
+        });
+        assert_eq!(ended.is_some_and(|s| s <= 4), is_over, "{before}, then {during}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_trial_that_fills_a_queue_is_over_before_much_is_lost() {
+    for (during_ms, is_over) in [(40, false), (200, true)] {
+        let mut client = Client::new(1);
+        client.over(2000, 300);
+        client.reports.want(client.now_us, 550_000.0);
+        let second = |client: &mut Client, rtt_ms: u64| {
+            let ntp = client.now_us / SECOND_US;
+            client.reports.sender_report(client.now_us, 0, ntp << 16);
+            let (_, report) = &mut client.streams[0];
+            report.last_sender_report = ntp as u32;
+            report.delay = ((1000 - rtt_ms) * 65_536 / 1000) as u32;
+            client.second(&[(100, 500, 0)]);
+            client.reports.bps().is_some_and(|bps| bps >= 550_000.0)
+        };
+        assert!((0..100).any(|_| second(&mut client, 20)));
+        let ended = (1..10).find(|_| !second(&mut client, during_ms));
+        assert_eq!(ended, is_over.then_some(3), "{during_ms} ms");
+    }
+}
+
+#[test]
+fn what_is_told_of_the_time_before_a_fall_is_no_second_one() {
+    let mut client = Client::new(1);
+    client.over(2000, 500);
+    let kbps = client.kbps();
+    assert!(kbps >= Some(425), "{kbps:?}");
+    // The rest of a full queue comes, and little is sent until the lower layer begins.
+    client.second(&[(30, 500, 24)]);
+    assert_eq!(client.kbps(), kbps);
+    client.over(300, 200);
+    assert!(client.kbps() < kbps, "what comes then counts");
+}
+
+#[test]
 fn what_makes_no_sense_is_no_loss() {
     let mut client = Client::new(1);
     let good = (200, 1000, 0);
