@@ -163,3 +163,38 @@ fn a_camera_that_is_off_by_choice_comes_back_with_all_that_is_needed() {
     assert!(best.is_some(), "and the best of it");
     viewers[0].assert_continuous(&world);
 }
+
+/// Cameras send one size alone.
+#[test]
+fn a_picture_of_one_size_rests_while_nobody_needs_it_and_whoever_comes_has_it_at_once() {
+    let mut world = World::new();
+    let mut source = world.publisher(1);
+    let mut n = 0;
+    let mut frames = |world: &mut World, time: Duration| {
+        let end = world.now + time;
+        while world.now < end {
+            let begins = told(world).is_none() && n == 0;
+            n = if told(world).is_none() { n + 1 } else { 0 };
+            if n > 0 {
+                world.send_frame(&mut source, 2, begins);
+            }
+            world.run(Duration::from_millis(30));
+        }
+        (source.member, source.sent.len())
+    };
+    let (member, _) = frames(&mut world, 4 * SECOND);
+    assert_eq!(told(&world), None, "a few seconds are nothing");
+    let (_, n_before) = frames(&mut world, 4 * SECOND);
+    assert_eq!(told(&world), Some(&[false][..]));
+    let (_, n_after) = frames(&mut world, 60 * SECOND);
+    assert_eq!((told(&world), n_after), (Some(&[false][..]), n_before), "and it stays so");
+
+    let n_plis = world.ups[&member].n_plis;
+    let viewer = world.viewer(110, &[member]);
+    world.step();
+    assert_eq!(told(&world), None, "before the viewer has connected");
+    frames(&mut world, SECOND / 2);
+    let video = world.downs[&viewer].video().expect("a picture");
+    assert!(!video.payloads.is_empty() && video.missing(1).is_empty());
+    assert_eq!(world.ups[&member].n_plis, n_plis, "it began with its keyframe, unasked");
+}
