@@ -40,6 +40,8 @@ const CHOSEN: f64 = 1.25;
 const DIP: f64 = 1.5;
 /// Requests that wait; a viewer asks again for what it still lacks.
 const MAX_REQUESTS: usize = 16;
+/// Headers below RTP: IPv4 and UDP.
+const BELOW: usize = 28;
 
 /// Where a slot goes on in the cache of its track.
 #[derive(Debug, Clone, Copy)]
@@ -87,13 +89,21 @@ impl SlotState {
         let header = self.forwarder.forward(index, packet)?;
         let head = self.forwarder.head(index, packet);
         let room = packet.payload.len() + SEAL_ROOM;
+        let mut len = 0;
         let sealed = outbox.seal(key, to, room, sink, |space| {
-            if let Some(primary) = packet.red {
-                return downlink.seal_red(slot, header, &packet.payload, primary.into(), space);
-            }
-            downlink.seal_rtp(slot, header, head.bytes(), head.rest(&packet.payload), space)
+            let sealed = match packet.red {
+                Some(primary) => {
+                    downlink.seal_red(slot, header, &packet.payload, primary.into(), space)
+                }
+                None => {
+                    let rest = head.rest(&packet.payload);
+                    downlink.seal_rtp(slot, header, head.bytes(), rest, space)
+                }
+            };
+            len = sealed? + BELOW;
+            sealed
         });
-        sealed.then_some(room)
+        sealed.then_some(len)
     }
 }
 
