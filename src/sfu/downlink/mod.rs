@@ -35,9 +35,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use super::bandwidth::Report;
 /// Certificate and DTLS configuration of all viewers of this process.
 pub use super::dtls::DtlsShared as DownShared;
-pub use rtcp::Report;
 
 use client_offer::Transport;
 use negotiation::{Local, Negotiation};
@@ -117,8 +117,10 @@ pub struct Downlink {
     events: VecDeque<DownEvent>,
     closed_because: Option<String>,
     n_ignored: u64,
-    /// Of a client that tells of arrivals.
+    /// From the first negotiation on.
     estimator: Option<Box<Estimator>>,
+    /// Of redundant sound the newest part goes alone.
+    is_sound_plain: bool,
 }
 
 impl Downlink {
@@ -146,6 +148,7 @@ impl Downlink {
             closed_because: None,
             n_ignored: 0,
             estimator: None,
+            is_sound_plain: false,
         }
     }
 
