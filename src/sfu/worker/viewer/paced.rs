@@ -265,7 +265,8 @@ impl Viewer {
             let head = state.forwarder.head(index, packet);
             let room = packet.payload.len() + SEAL_ROOM;
             let sealed = outbox.seal(key, to, room, sink, |space| {
-                downlink.seal_rtx(slot, header, head.bytes(), head.rest(&packet.payload), space)
+                // Retransmissions are of the codec itself, also where RED went out, which `apt` names (RFC 4588 8.1).
+                downlink.seal_rtx(slot, header, head.bytes(), head.rest(packet.plain()), space)
             });
             n_resent += u64::from(sealed);
             if let Some(pacer) = &mut self.pacer
