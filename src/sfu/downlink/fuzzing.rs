@@ -7,9 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
+
 use super::{
-    DownEvent, DownShared, Downlink, MAX_EVENTS, Phase, ShownTrack, client_offer, rtcp,
-    seal::MAX_HEAD, table::Answered,
+    DownEvent, DownShared, Downlink, MAX_EVENTS, Phase, ShownTrack, client_offer,
+    negotiation::MAX_LINES,
+    rtcp,
+    seal::MAX_HEAD,
+    table::{Answered, Line},
 };
 use crate::{
     ids::{MemberId, TrackId},
@@ -19,6 +24,7 @@ use crate::{
         forward::Forwarded,
         fuzzing::{CLIENT, Input, Peer, check, check_answer, credentials, keying},
         packet::Codec,
+        red,
         srtp::{Profile, Srtp},
     },
 };
@@ -40,12 +46,15 @@ fn track(member: u64, mid: &str, codec: Codec) -> ShownTrack {
     ShownTrack { shown: Shown { track, member: MemberId(member), kind, source }, codec }
 }
 
-/// Shows sound and two pictures; our offer of them is ready.
-fn offered(now: &mut Instant) -> Downlink {
+/// What a viewer is shown: sound and pictures.
+const USUAL: &[Codec] = &[Codec::Opus, Codec::Vp8, Codec::H264];
+const YOUNGER: &[Codec] = &[Codec::Opus, Codec::Vp9, Codec::Av1, Codec::H265];
+
+/// Shows a track of each codec; our offer of them is ready.
+fn offered(now: &mut Instant, codecs: &[Codec]) -> Downlink {
     let mut down = new(*now);
-    let tracks =
-        [track(1, "a", Codec::Opus), track(1, "v", Codec::Vp8), track(2, "v", Codec::H264)];
-    down.show(*now, &tracks);
+    let tracks = codecs.iter().enumerate().map(|(n, codec)| track(n as u64 + 1, "t", *codec));
+    down.show(*now, &tracks.collect::<Vec<_>>());
     *now += Duration::from_millis(20);
     down.handle_timeout(*now, &mut Vec::new());
     assert!(down.offer().is_some());
@@ -79,7 +88,10 @@ fn good_answer(offer: &str) -> String {
 pub fn sdp_answer(bytes: &[u8]) {
     let Ok(sdp) = std::str::from_utf8(bytes) else { return };
     let mut now = Instant::now() + Duration::from_secs(3600);
-    let mut down = offered(&mut now);
+    // An answer has the sections of its offer.
+    let is_usual = sdp.matches("\nm=").count() <= USUAL.len();
+    let codecs = if is_usual { USUAL } else { YOUNGER };
+    let mut down = offered(&mut now, codecs);
     let taken = down.handle_answer(now, 1, sdp);
     match &taken {
         Ok(()) => {
@@ -92,15 +104,16 @@ pub fn sdp_answer(bytes: &[u8]) {
             down.handle_answer(now, 1, &good_answer(&offer)).expect("it is still in flight");
         }
     }
-    let live = (0..3).filter_map(|slot| down.negotiation.line(slot)?.live());
+    let live = (0..codecs.len()).filter_map(|slot| down.negotiation.line(slot)?.live());
     for live in live {
         assert!(live.payload_type < 128 && live.rtx_payload_type.is_none_or(|rtx| rtx < 128));
+        assert!(live.red_payload_type.is_none_or(|red| red < 128 && red != live.payload_type));
     }
-    for slot in 0..3 {
+    for slot in 0..codecs.len() {
         let line = down.negotiation.line(slot).expect("a line a track");
         assert_ne!(line.answered, Answered::NotYet);
     }
-    down.show(now, &[track(3, "x", Codec::Opus), track(4, "y", Codec::Opus)]);
+    down.show(now, &[track(8, "x", Codec::Opus), track(9, "y", Codec::Opus)]);
     now += Duration::from_millis(20);
     down.handle_timeout(now, &mut Vec::new());
     if let Some((_, offer)) = down.offer() {
@@ -111,7 +124,7 @@ pub fn sdp_answer(bytes: &[u8]) {
             .map(str::to_owned)
             .collect();
         check_answer(&offer, &mids);
-        assert!((3..=5).contains(&mids.len()));
+        assert!((codecs.len()..=codecs.len() + 2).contains(&mids.len()));
     }
 }
 
@@ -119,7 +132,7 @@ pub fn sdp_answer(bytes: &[u8]) {
 pub fn sdp_whep(bytes: &[u8]) {
     let Ok(sdp) = std::str::from_utf8(bytes) else { return };
     let now = Instant::now();
-    for published in [&[][..], &[Codec::Opus, Codec::Vp8], &[Codec::H264]] {
+    for published in [&[][..], USUAL, &[Codec::H264], &[Codec::H265, Codec::Av1, Codec::Vp9]] {
         let mut down = new(now);
         match down.handle_offer(now, sdp, published) {
             Ok(answer) => {
@@ -129,18 +142,37 @@ pub fn sdp_whep(bytes: &[u8]) {
                 let again = down.handle_offer(now, sdp, published).expect("the same offer");
                 check_answer(&again, &mids);
                 assert_eq!(down.local_ufrag(), &*credentials().ufrag, "no restart was asked for");
-                down.show(now, &[track(1, "v", Codec::Vp8), track(1, "a", Codec::Opus)]);
-                assert!(down.mids().len() <= 2);
+                fill(&mut down, now);
             }
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
 }
 
-fn connected(now: &mut Instant, profile: Profile) -> Downlink {
-    let mut down = offered(now);
+/// The client's sections show what they can receive, one codec after the other.
+fn fill(down: &mut Downlink, now: Instant) {
+    for codec in Codec::VIDEO {
+        down.show(now, &[track(1, "v", codec), track(1, "a", Codec::Opus)]);
+        assert!(down.mids().len() <= 2);
+        for slot in 0..MAX_LINES {
+            let Some(line) = down.negotiation.line(slot) else { break };
+            let Some(live) = line.live() else { continue };
+            let types = [Some(live.payload_type), live.rtx_payload_type, live.red_payload_type];
+            assert!(types.into_iter().flatten().all(|number| number < 128));
+            assert!(line.codec == codec || line.codec == Codec::Opus);
+            assert!(live.red_payload_type.is_none() || line.codec == Codec::Opus);
+        }
+    }
+}
+
+fn connected(now: &mut Instant, profile: Profile, has_red: bool) -> Downlink {
+    let mut down = offered(now, USUAL);
     let (_, offer) = down.offer().expect("there is an offer");
-    down.handle_answer(*now, 1, &good_answer(&offer)).expect("the answer is good");
+    let mut answer = good_answer(&offer);
+    if !has_red {
+        answer = answer.replace("red/48000", "none/48000");
+    }
+    down.handle_answer(*now, 1, &answer).expect("the answer is good");
     let srtp = Srtp::new(profile, &keying(profile)).expect("the profile's length");
     down.phase = Phase::Connected(Box::new(srtp));
     down.handle_datagram(*now, CLIENT, &check(&credentials()), &mut Vec::new());
@@ -155,9 +187,10 @@ fn connected(now: &mut Instant, profile: Profile) -> Downlink {
 pub fn rtcp_down(bytes: &[u8]) {
     parse(bytes);
     let mut input = Input::new(bytes);
-    let profile = if input.byte() & 1 == 0 { Profile::Gcm } else { Profile::Cm };
+    let setup = input.byte();
+    let profile = if setup & 1 == 0 { Profile::Gcm } else { Profile::Cm };
     let mut now = Instant::now() + Duration::from_secs(3600);
-    let mut down = connected(&mut now, profile);
+    let mut down = connected(&mut now, profile, setup & 2 == 0);
     let mut peer = Peer::new(profile);
     let mut out: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
     let mut sequence = 0;
@@ -169,6 +202,7 @@ pub fn rtcp_down(bytes: &[u8]) {
                 receive(&mut down, &mut peer, now, &packet, &mut out);
             }
             3 => receive(&mut down, &mut peer, now, input.long_chunk(), &mut out),
+            4 if kind & 0x80 != 0 => send_red(&mut down, &mut peer, &mut sequence, &mut input),
             4 => send(&mut down, usize::from(kind >> 3 & 3), &mut sequence, &mut input),
             5 => down.handle_datagram(now, CLIENT, input.chunk(), &mut out),
             6 => now += Duration::from_millis(u64::from(input.byte()) + 1),
@@ -248,6 +282,25 @@ fn send(down: &mut Downlink, slot: usize, sequence: &mut u16, input: &mut Input<
         assert!(again.is_none(), "one number was sealed twice");
         down.seal_rtx(slot, header, head, &payload, &mut buffer);
     }
+}
+
+/// Sound in RED to the viewer: as it came to one that has RED, else its primary block.
+fn send_red(down: &mut Downlink, peer: &mut Peer, sequence: &mut u16, input: &mut Input<'_>) {
+    let payload = Bytes::copy_from_slice(input.chunk());
+    let Some((payload, primary)) = red::open(payload, red::OPUS) else { return };
+    let primary = usize::from(primary);
+    let live = down.negotiation.line(0).and_then(Line::live).expect("the sound is accepted");
+    let expected = match live.red_payload_type {
+        Some(red) => (red, payload.clone()),
+        None => (live.payload_type, payload.slice(primary..)),
+    };
+    *sequence = sequence.wrapping_add(1);
+    let header = Forwarded { sequence: *sequence, timestamp: 0, marker: false };
+    let mut buffer = [0; 1500];
+    let Some(length) = down.seal_red(0, header, &payload, primary, &mut buffer) else { return };
+    assert_eq!(peer.open(&buffer[..length]), expected);
+    let again = down.seal_red(0, header, &payload, primary, &mut buffer);
+    assert!(again.is_none(), "one number was sealed twice");
 }
 
 fn check_state(down: &mut Downlink, now: Instant) {

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
+
 use super::Input;
 use crate::sfu::{
     rtp::Header,
@@ -16,6 +18,7 @@ pub(crate) fn keying(profile: Profile) -> Vec<u8> {
 /// One who has the keys of the DTLS client.
 pub(crate) struct Peer {
     seals: Srtp,
+    opens: Inbound,
 }
 
 impl Peer {
@@ -26,7 +29,15 @@ impl Peer {
         let (client_salt, server_salt) = salts.split_at(salts.len() / 2);
         let swapped = [&keys[16..], &keys[..16], server_salt, client_salt].concat();
         let seals = Srtp::new(profile, &swapped).expect("the length is the profile's");
-        Self { seals }
+        let opens = Inbound::new(profile, &swapped).expect("the length is the profile's");
+        Self { seals, opens }
+    }
+
+    /// Payload type and payload of a packet that was sealed for it.
+    pub(crate) fn open(&mut self, sealed: &[u8]) -> (u8, Bytes) {
+        let header = Header::parse(sealed).expect("a whole header");
+        let opened = self.opens.open(header.ssrc, header.sequence, header.length, sealed);
+        (header.payload_type, opened.expect("it was sealed for this peer").payload)
     }
 
     /// Seals a packet whose header must be whole; `rollover` is the counter of its source.

@@ -13,13 +13,19 @@ use crate::sfu::{
     Path,
     bandwidth::TransportFeedback,
     fuzzing::{CLIENT, Input, Peer, check, check_answer, credentials, keying},
+    packet::{Codec, Packet},
+    payload::begins_keyframe,
+    red,
     srtp::{Inbound, MAX_OVERHEAD, MAX_SOURCES, Profile, Srtp},
 };
 
 static SHARED: LazyLock<Arc<UpShared>> =
     LazyLock::new(|| UpShared::new().expect("a certificate can be made"));
 
-/// Two sections: sound and a picture of three layers, with all extensions.
+/// Payload types of that offer: RED, then VP9, AV1, H.265 and H.264 with their retransmissions.
+const OTHERS: [u8; 9] = [63, 98, 99, 45, 46, 49, 50, 102, 103];
+
+/// Two sections: sound and a picture of three layers, with every codec and all extensions.
 const OFFER: &str = include_str!("../../../tests/sdp/fuzz-offer.sdp");
 
 fn new(now: Instant) -> Uplink {
@@ -111,7 +117,12 @@ pub fn uplink(bytes: &[u8]) {
 
 /// A plausible packet out of a few bytes: sequence, payload type, source, an extension, a payload.
 fn short_packet(input: &mut Input<'_>, kind: u8) -> Option<Vec<u8>> {
-    let payload_type = [96, 97, 111, 96][usize::from(kind >> 3 & 3)];
+    let payload_type = match kind >> 3 & 3 {
+        0 => 96,
+        1 => 97,
+        2 => 111,
+        _ => OTHERS[usize::from(input.byte()) % OTHERS.len()],
+    };
     let mut packet = vec![0x80, payload_type | kind & 0x80];
     packet.extend(input.word().to_be_bytes());
     packet.extend([0, 0, input.byte(), 0, 0, 0, 0, input.byte()]);
@@ -138,6 +149,8 @@ fn drain(uplink: &mut Uplink, now: Instant) {
             UpEvent::Rtp { mid, packet } => {
                 assert!(mids.iter().any(|(known, _)| *known == mid));
                 assert!(packet.layer < 3 && !packet.payload.is_empty() && packet.arrived == now);
+                assert_eq!(packet.keyframe, begins_keyframe(packet.codec, &packet.payload));
+                check_red(packet);
             }
             UpEvent::SenderReport { mid, layer, .. } => {
                 assert!(mids.iter().any(|(known, _)| *known == mid) && layer < 3);
@@ -147,6 +160,14 @@ fn drain(uplink: &mut Uplink, now: Instant) {
     }
     assert!(n_events <= MAX_EVENTS + 2);
     assert!(uplink.media.n_kept() <= MAX_SOURCES + mids.len() * 256, "sources and wishes");
+}
+
+/// What is RED is sound, and read again it is the same.
+fn check_red(packet: Packet) {
+    let Some(primary) = packet.red else { return };
+    assert_eq!(packet.codec, Codec::Opus);
+    let again = red::open(packet.payload.clone(), red::OPUS);
+    assert_eq!(again, Some((packet.payload, primary)));
 }
 
 /// RTCP of a publisher, and what we write: NACKs name what they were made for and no more, our
