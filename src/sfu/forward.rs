@@ -66,7 +66,7 @@ pub struct Forwarder {
     sent: [u64; (WINDOW / 64) as usize],
     /// The layer that goes out, and whose indices these are.
     layer: u8,
-    /// Where that layer was begun: of what it sent before it was left, nothing is remembered.
+    /// Where that layer, or its codec, was begun: of what it sent before, nothing is remembered.
     layer_begins: u64,
     /// The layer that is to go out; `None`: nothing is.
     target: Option<u8>,
@@ -147,7 +147,8 @@ impl Forwarder {
         if self.codec != Some(packet.codec) && !self.goes_over(index, packet.codec) {
             return None;
         }
-        let fresh = self.segments.is_empty() || index > self.highest_index;
+        let begins = self.segments.is_empty() && index >= self.layer_begins;
+        let fresh = begins || index > self.highest_index;
         let segment = if fresh { self.advance(index, packet)? } else { self.late(index, packet)? };
         let header = segment.header(index, packet);
         let (word, bit) = place(index);
@@ -242,7 +243,10 @@ impl Forwarder {
             if index <= self.highest_index {
                 return false;
             }
+            // What has gone out does not go out again.
+            let begins = self.highest_index + 1;
             self.change_track();
+            self.layer_begins = begins;
         }
         self.codec = Some(codec);
         true

@@ -176,4 +176,10 @@ fn another_codec_begins_with_a_keyframe_of_it_and_what_was_of_the_former_is_over
     assert_eq!(forwarder.forward(of(2, 2, DELTA, at(5)).0, &of(2, 2, DELTA, at(5)).1), None);
     assert_eq!([100, 101, 103].map(|sequence| forwarder.index_of(sequence)), [None; 3]);
     assert_eq!(forward(&mut forwarder, &of(2, 7, KEY, at(7))), Some((105, 4, 4, 2)), "and back");
+
+    // What went out does not do so again when the codec has changed to and fro without a keyframe.
+    assert_eq!(forward(&mut forwarder, &vp9(8, DELTA)), None);
+    assert_eq!(forward(&mut forwarder, &of(2, 9, DELTA, at(9))), None);
+    assert_eq!(forward(&mut forwarder, &of(2, 7, KEY, at(7))), None);
+    assert_eq!(forward(&mut forwarder, &of(2, 8, KEY, at(9))), Some((106, 5, 5, 2)), "reordered");
 }
