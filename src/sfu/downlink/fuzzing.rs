@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use way::Way;
 
 use super::{
     DownEvent, DownShared, Downlink, MAX_EVENTS, Phase, ShownTrack, client_offer,
@@ -28,6 +29,8 @@ use crate::{
         srtp::{Profile, Srtp},
     },
 };
+
+mod way;
 
 static SHARED: LazyLock<Arc<DownShared>> =
     LazyLock::new(|| DownShared::new().expect("a certificate can be made"));
@@ -201,9 +204,13 @@ pub fn rtcp_down(bytes: &[u8]) {
     let mut peer = Peer::new(profile);
     let mut out: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
     let mut sequence = 0;
+    let mut way = Way::new(now);
     while !input.is_empty() {
         let kind = input.byte();
         match kind & 7 {
+            6 if kind & 0x80 != 0 => {
+                way.play(&mut down, &mut peer, &mut now, &mut sequence, &mut input);
+            }
             0..=2 => {
                 let packet = report(&mut down, kind, &mut input);
                 receive(&mut down, &mut peer, now, &packet, &mut out);

@@ -116,8 +116,11 @@ impl World {
             _ => input.word() as i16,
         };
         let (ssrc, newest) = &mut self.sequences[usize::from(layer)];
-        if flags & 0x88 == 0x88 {
-            *ssrc += 100;
+        match flags & 0x88 {
+            0x88 => *ssrc += 100,
+            // Back to a former one, or something of it comes late.
+            0x08 => *ssrc = ssrc.saturating_sub(100),
+            _ => {}
         }
         let sequence = newest.wrapping_add_signed(step);
         if step > 0 {
@@ -129,7 +132,8 @@ impl World {
             ssrc,
             layer,
             sequence,
-            timestamp: u32::from(sequence).wrapping_mul(3000),
+            // Frames have two packets.
+            timestamp: u32::from(sequence / 2).wrapping_mul(3000),
             marker: flags & 0x40 != 0,
             codec: self.codec,
             keyframe: flags & 0x20 != 0 && self.codec != Codec::Opus
@@ -176,7 +180,12 @@ impl World {
             }
         };
         let is_new = self.highest.is_none_or(|highest| out > highest);
+        assert!(self.forwarder.takes(packet.layer));
         if is_new {
+            let clock = self.forwarder.rtp_timestamp_at(packet.timestamp);
+            assert_eq!(clock, Some(header.timestamp), "what reports are made of");
+            let wanted = self.forwarder.wants_keyframe();
+            assert!(wanted.is_none_or(|wanted| wanted != packet.layer), "it has begun");
             let step = self.highest.map_or(1, |highest| out - highest);
             assert!(step <= WINDOW, "a gap of {step}");
             let is_begun = packet.keyframe || packet.codec == Codec::Opus;
