@@ -321,6 +321,8 @@ fn check_state(down: &mut Downlink, now: Instant) {
     if let Some(estimator) = down.estimator() {
         let bps = estimator.bps();
         assert!((10_000.0..=1e9).contains(&bps), "{bps} bit/s");
+        let carries = estimator.carries_bps();
+        assert!(carries > 0.0 && carries <= bps, "{carries} of {bps} bit/s");
         assert!((0.0..=1.0).contains(&estimator.loss()), "{}", estimator.loss());
         assert!(estimator.padding(now) <= 1 << 20);
         estimator.want(Some(20_000_000.0), true);
