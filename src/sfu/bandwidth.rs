@@ -11,6 +11,8 @@
 //!                                  probe (padding) <-------+--+     allocate: layers of tiles
 //! ```
 //!
+//! Of a client that gives no such feedback, `reports` takes what its receiver reports and REMB say.
+//!
 //! draft-holmer-rmcat-transport-wide-cc-extensions-01, draft-ietf-rmcat-gcc-02. The library's
 //! estimator of the same kind was not taken: it has no probes, so that a limit that is lifted costs
 //! it half a minute, it allocates for each packet, and it grows without regard to what is sent.
@@ -22,6 +24,7 @@ mod pacer;
 mod probe;
 mod queue;
 mod rate;
+mod reports;
 mod trend;
 
 use std::time::{Duration, Instant};
@@ -31,11 +34,13 @@ pub use feedback::TransportFeedback;
 #[cfg(test)]
 pub(crate) use feedback::tests::write as write_feedback;
 pub use pacer::{Pace, Pacer};
+pub use reports::{Report, Sent};
 
 use feedback::ReferenceClock;
 use history::History;
 use probe::{Probe, Seen};
 use rate::{Arrivals, Rate};
+use reports::Reports;
 use trend::{Trend, Usage};
 
 /// What a path is given before anything is known of it, bits a second: four pictures of 720p.
@@ -55,7 +60,9 @@ pub struct Estimator {
     probe: Probe,
     rtt_us: Option<u64>,
     wanted_bps: f64,
-    has_feedback: bool,
+    /// The client tells of arrivals: what its reports say is nothing new then.
+    has_arrivals: bool,
+    reports: Reports,
 }
 
 impl Estimator {
@@ -71,7 +78,8 @@ impl Estimator {
             probe: Probe::new(),
             rtt_us: None,
             wanted_bps: 0.0,
-            has_feedback: false,
+            has_arrivals: false,
+            reports: Reports::new(),
         }
     }
 
@@ -117,9 +125,35 @@ impl Estimator {
             self.rtt_us = Some(known.min(rtt_us).min(1_000_000));
         }
         if n_told > 0 || newest_sent.is_some() {
-            self.has_feedback = true;
+            self.has_arrivals = true;
             self.rate.told(n_lost, n_told);
             self.judge(now_us);
+        }
+    }
+
+    /// A sender report of this NTP time leaves for a stream.
+    pub fn sender_report(&mut self, now: Instant, stream: usize, ntp: u64) {
+        if !self.has_arrivals {
+            self.reports.sender_report(self.us(now), stream, ntp);
+        }
+    }
+
+    /// A report block of a stream came, of which so much was sent. [`Self::reported_all`] follows.
+    pub fn reported(&mut self, now: Instant, stream: usize, sent: Sent, report: Report) {
+        if !self.has_arrivals {
+            self.reports.reported(self.us(now), stream, sent, report);
+        }
+    }
+
+    /// The client has an estimate of its own (REMB), bits a second.
+    pub fn remb(&mut self, now: Instant, bps: f64) {
+        self.reports.remb(self.us(now), bps);
+    }
+
+    /// A compound packet with reports has been read.
+    pub fn reported_all(&mut self, now: Instant) {
+        if !self.has_arrivals {
+            self.reports.judge(self.us(now));
         }
     }
 
@@ -148,8 +182,16 @@ impl Estimator {
         }
     }
 
+    /// The limit that reports show, where they are all there is.
+    fn reported_bps(&self) -> Option<f64> {
+        self.reports.bps().filter(|_| !self.has_arrivals)
+    }
+
     /// What the path carries, bits a second with all headers, as far as is known.
     pub fn bps(&self) -> f64 {
+        if let Some(bps) = self.reported_bps() {
+            return bps;
+        }
         if self.rate.is_measured() {
             return self.rate.bps();
         }
@@ -164,23 +206,24 @@ impl Estimator {
 
     /// The path has shown a limit.
     pub fn is_measured(&self) -> bool {
-        self.rate.is_measured()
+        self.rate.is_measured() || self.reported_bps().is_some()
     }
 
-    /// The viewer tells of arrivals at all.
+    /// Something is known of the path: the viewer tells of arrivals, or its reports have shown a limit.
     pub fn has_feedback(&self) -> bool {
-        self.has_feedback
+        self.has_arrivals || self.reported_bps().is_some()
     }
 
     /// Share of packets that were lost lately, from 0 to 1.
     pub fn loss(&self) -> f64 {
-        self.rate.loss()
+        if self.has_arrivals { self.rate.loss() } else { self.reports.loss() }
     }
 
     /// What would be sent if the path carried it ([`Allocation::wanted_bps`]): what probes look for.
     /// Where no padding can be sent, the limit grows that far by itself, and what is then sent shows.
-    pub fn want(&mut self, bps: Option<f64>, can_pad: bool) {
+    pub fn want(&mut self, now: Instant, bps: Option<f64>, can_pad: bool) {
         self.wanted_bps = bps.unwrap_or(0.0);
+        self.reports.want(self.us(now), self.wanted_bps);
         self.rate.untried_bps = if can_pad { 0.0 } else { self.wanted_bps };
     }
 

@@ -14,29 +14,29 @@ pub(super) const MIN_BPS: f64 = 50_000.0;
 /// Never more: what no home's link needs.
 pub(super) const MAX_BPS: f64 = 100_000_000.0;
 /// Section 5.5.
-const DECREASE: f64 = 0.85;
-const INCREASE_A_SECOND: f64 = 1.08;
+pub(super) const DECREASE: f64 = 0.85;
+pub(super) const INCREASE_A_SECOND: f64 = 1.08;
 /// What gets through beyond this many times the capacity shows that the path is another now.
 const WIDER: f64 = 1.1;
 /// A limit below this many times the capacity is near it.
 const NEAR: f64 = 1.3;
 /// A limit grows up to this many times what arrives: beyond, nothing is known.
-const HEADROOM: f64 = 1.5;
+pub(super) const HEADROOM: f64 = 1.5;
 const HEADROOM_BPS: f64 = 10_000.0;
 /// Where that cannot be found out, up to this many times what is wanted: the allocator asks for a
 /// little more than it needs.
-const TRIAL: f64 = 1.05;
+pub(super) const TRIAL: f64 = 1.05;
 /// Section 6: congestion.
-const HIGH_LOSS: f64 = 0.10;
+pub(super) const HIGH_LOSS: f64 = 0.10;
 /// With more loss than this on the whole, nothing more is tried.
 const SOME_LOSS: f64 = 0.08;
 /// Packets that a share of loss is taken of, at least, and the time that they take, at least.
 const LOSS_PACKETS: u32 = 20;
 const LOSS_WINDOW_US: u64 = 300_000;
 /// Packets that the share on the whole is a mean of.
-const LOSS_MEMORY: f64 = 150.0;
+pub(super) const LOSS_MEMORY: f64 = 150.0;
 /// Of so few packets a share may be this many standard deviations off.
-const DOUBT: f64 = 2.0;
+pub(super) const DOUBT: f64 = 2.0;
 /// A decrease is given this long beside the round trip to take effect.
 const SETTLE_US: u64 = 100_000;
 

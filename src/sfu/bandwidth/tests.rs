@@ -200,7 +200,7 @@ impl Viewer {
         };
         let now = self.now();
         let allocation = self.allocator.allocate(now, budget, &self.tiles);
-        self.estimator.want(allocation.wanted_bps, self.can_pad);
+        self.estimator.want(now, allocation.wanted_bps, self.can_pad);
         for (tile, layer) in self.tiles.iter_mut().zip(&allocation.layers) {
             self.n_changes += usize::from(tile.current != *layer);
             tile.current = *layer;

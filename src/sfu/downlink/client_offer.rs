@@ -69,7 +69,8 @@ pub(crate) struct Receivable {
     /// Of RED (RFC 2198), where its blocks are as ours.
     pub(crate) red_payload_type: Option<u8>,
     pub(crate) fmtp: Option<String>,
-    /// Of `nack`, `nack pli` and `ccm fir`, those that it knows.
+    /// Of `nack`, `nack pli` and `ccm fir`, those that it knows; and `goog-remb`, where it tells nothing
+    /// better of its path.
     pub(crate) feedback: Vec<&'static str>,
     /// It tells of arrivals by transport-wide numbers: the number of their header extension.
     pub(crate) transport_cc: Option<u8>,
@@ -248,7 +249,9 @@ fn describe(description: &MediaDescription, format: &str, codec: Codec) -> Optio
             (of == format || of == "*") && feedback.trim().eq_ignore_ascii_case(what)
         })
     };
-    let known = ["nack", "nack pli", "ccm fir"];
+    let transport_cc = transport_cc_id(description).filter(|_| offers("transport-cc"));
+    let remb = transport_cc.is_none().then_some("goog-remb");
+    let known = ["nack", "nack pli", "ccm fir"].into_iter().chain(remb);
     let payload_type = payload_type(format)?;
     Some(Receivable {
         codec,
@@ -258,8 +261,8 @@ fn describe(description: &MediaDescription, format: &str, codec: Codec) -> Optio
         fmtp: of_format(description, "fmtp", format)
             .filter(|fmtp| !fmtp.contains(char::is_control))
             .map(str::to_owned),
-        feedback: known.into_iter().filter(|what| offers(what)).collect(),
-        transport_cc: transport_cc_id(description).filter(|_| offers("transport-cc")),
+        feedback: known.filter(|what| offers(what)).collect(),
+        transport_cc,
     })
 }
 

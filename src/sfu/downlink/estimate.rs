@@ -1,5 +1,5 @@
-//! What a viewer's connection knows of its path: an estimator for a client that has agreed to tell of
-//! arrivals, and where the padding of its probes goes.
+//! What a viewer's connection knows of its path: an estimator, of arrivals where the client has agreed
+//! to tell of them, else of its reports; and where the padding of its probes goes.
 
 use std::time::Instant;
 
@@ -9,9 +9,7 @@ use crate::sfu::bandwidth::Estimator;
 impl Downlink {
     /// After a negotiation.
     pub(super) fn estimate(&mut self, now: Instant) {
-        if self.estimator.is_none() && self.negotiation.has_transport_cc() {
-            self.estimator = Some(Box::new(Estimator::new(now)));
-        }
+        self.estimator.get_or_insert_with(|| Box::new(Estimator::new(now)));
     }
 
     /// What is sealed from here on leaves at `now`; [`Downlink::estimator`] counts with that.
@@ -31,7 +29,7 @@ impl Downlink {
         self.negotiation.padding_slot().is_some()
     }
 
-    /// The estimate of the path, of a client that has agreed to tell of arrivals.
+    /// The estimate of the path; `None` before the first negotiation.
     pub fn estimator(&mut self) -> Option<&mut Estimator> {
         self.estimator.as_deref_mut()
     }

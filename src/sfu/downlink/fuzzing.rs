@@ -325,7 +325,7 @@ fn check_state(down: &mut Downlink, now: Instant) {
         assert!(carries > 0.0 && carries <= bps, "{carries} of {bps} bit/s");
         assert!((0.0..=1.0).contains(&estimator.loss()), "{}", estimator.loss());
         assert!(estimator.padding(now) <= 1 << 20);
-        estimator.want(Some(20_000_000.0), true);
+        estimator.want(now, Some(20_000_000.0), true);
     }
     assert!(down.events.len() <= MAX_EVENTS + 8);
     let mut n_asked = 0;

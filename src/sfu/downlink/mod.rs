@@ -35,9 +35,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use super::bandwidth::Report;
 /// Certificate and DTLS configuration of all viewers of this process.
 pub use super::dtls::DtlsShared as DownShared;
-pub use rtcp::Report;
 
 use client_offer::Transport;
 use negotiation::{Local, Negotiation};
@@ -117,7 +117,7 @@ pub struct Downlink {
     events: VecDeque<DownEvent>,
     closed_because: Option<String>,
     n_ignored: u64,
-    /// Of a client that tells of arrivals.
+    /// From the first negotiation on.
     estimator: Option<Box<Estimator>>,
 }
 

@@ -250,13 +250,6 @@ impl Negotiation {
         lines.filter_map(|line| Some((line.mid.clone()?, line.shown.clone()?))).collect()
     }
 
-    /// The client takes transport-wide numbers on some line, and will tell of arrivals.
-    pub(crate) fn has_transport_cc(&self) -> bool {
-        let takes =
-            |line: &Line| matches!(line.answered, Answered::Accepted { transport_cc: Some(_), .. });
-        self.lines.iter().any(takes)
-    }
-
     /// A line with retransmissions on which packets may be sent: padding goes there.
     pub(crate) fn padding_slot(&self) -> Option<Slot> {
         let pads = |live: Live| live.transport_cc.is_some() && live.rtx_payload_type.is_some();

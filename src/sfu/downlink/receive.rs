@@ -119,6 +119,9 @@ impl Downlink {
         self.ice.used(from);
         let mut nacked = 0;
         rtcp::parse(compound, |feedback| self.handle_feedback(feedback, &mut nacked));
+        if let Some(estimator) = &mut self.estimator {
+            estimator.reported_all(self.clock);
+        }
         true
     }
 
@@ -130,9 +133,16 @@ impl Downlink {
                 }
             }
             Feedback::Report { ssrc, report } => {
-                let slot = self.negotiation.slot_of(ssrc);
-                if let Some(line) = slot.and_then(|slot| self.negotiation.line_mut(slot)) {
-                    line.report = Some(report);
+                let Some(slot) = self.negotiation.slot_of(ssrc) else { return };
+                let Some(line) = self.negotiation.line_mut(slot) else { return };
+                line.report = Some(report);
+                if let Some(estimator) = &mut self.estimator {
+                    estimator.reported(self.clock, slot, line.sent(), report);
+                }
+            }
+            Feedback::Remb { bps } => {
+                if let Some(estimator) = &mut self.estimator {
+                    estimator.remb(self.clock, bps as f64);
                 }
             }
             Feedback::KeyframeWanted { ssrc } => {

@@ -1,9 +1,9 @@
 //! RTCP of one viewer (RFC 3550 6): what it reports and asks for, and our sender reports.
 //!
-//! Feedback: NACK (RFC 4585 6.2.1), PLI (6.3.1), FIR (RFC 5104 4.3.1), receiver reports,
+//! Feedback: NACK (RFC 4585 6.2.1), PLI (6.3.1), FIR (RFC 5104 4.3.1), receiver reports, REMB,
 //! transport-wide arrivals (`bandwidth` reads those). It opens and seals nothing, and unknown packets are stepped over.
 
-use crate::sfu::bandwidth::TransportFeedback;
+use crate::sfu::bandwidth::{Report, TransportFeedback};
 
 const RECEIVER_REPORT: u8 = 201;
 const SENDER_REPORT: u8 = 200;
@@ -14,6 +14,9 @@ const NACK: u8 = 1;
 const TRANSPORT_CC: u8 = 15;
 const PLI: u8 = 1;
 const FIR: u8 = 4;
+/// Application layer feedback, of which REMB is one (draft-alvestrand-rmcat-remb-03 2.2).
+const APPLICATION: u8 = 15;
+const REMB: &[u8] = b"REMB";
 const CNAME: u8 = 1;
 
 /// One thing that a viewer said. SSRCs are ours.
@@ -25,23 +28,10 @@ pub(crate) enum Feedback<'a> {
     Nack { ssrc: u32, sequence: u16, following: u16 },
     /// PLI or FIR.
     KeyframeWanted { ssrc: u32 },
+    /// So many bits a second is all that the client thinks its path carries.
+    Remb { bps: u64 },
     /// Which packets of the whole connection arrived when.
     Arrivals(TransportFeedback<'a>),
-}
-
-/// A report block (RFC 3550 6.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Report {
-    /// Share of packets lost since the report before, in 1/256.
-    pub fraction_lost: u8,
-    /// Packets lost since the beginning; negative where duplicates outnumber losses.
-    pub total_lost: i32,
-    /// Interarrival jitter, in ticks of the codec's clock.
-    pub jitter: u32,
-    /// The middle 32 bits of the NTP time of our last sender report; 0 if none came.
-    pub last_sender_report: u32,
-    /// Time between that report's arrival and this report, in 1/65536 s.
-    pub delay: u32,
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
@@ -85,6 +75,16 @@ pub(crate) fn parse<'a>(mut compound: &'a [u8], mut pass: impl FnMut(Feedback<'a
                     pass(Feedback::KeyframeWanted { ssrc });
                 }
             }
+            (PAYLOAD_FEEDBACK, APPLICATION) => {
+                // Six bits of exponent, eighteen of mantissa, behind the number of SSRCs.
+                if let Some(value) = word(packet, 16)
+                    && packet.get(12..16) == Some(REMB)
+                {
+                    let mantissa = u64::from(value & 0x3_ffff);
+                    let bps = mantissa.saturating_mul(1 << (value >> 18 & 0x3f));
+                    pass(Feedback::Remb { bps });
+                }
+            }
             _ => {}
         }
     }
@@ -98,6 +98,7 @@ fn parse_reports<'a>(packet: &[u8], from: usize, count: u8, pass: &mut impl FnMu
             fraction_lost: block[4],
             // 24 bits with a sign.
             total_lost: (at(4) << 8) as i32 >> 8,
+            highest: at(8),
             jitter: at(12),
             last_sender_report: at(16),
             delay: at(20),
@@ -168,6 +169,7 @@ mod tests {
             payload_feedbacks::{
                 full_intra_request::{FirEntry, FullIntraRequest},
                 picture_loss_indication::PictureLossIndication,
+                receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate,
             },
             receiver_report::ReceiverReport,
             reception_report::ReceptionReport,
@@ -177,10 +179,10 @@ mod tests {
             ssrc: 10,
             fraction_lost: 64,
             total_lost: 5,
+            last_sequence_number: 0x0001_0203,
             jitter: 33,
             last_sender_report: 7,
             delay: 9,
-            ..Default::default()
         };
         let report = ReceiverReport { ssrc: 1, reports: vec![block], ..Default::default() };
         let nack = TransportLayerNack {
@@ -194,16 +196,23 @@ mod tests {
             media_ssrc: 0,
             fir: vec![FirEntry { ssrc: 12, sequence_number: 1 }],
         };
+        let remb = ReceiverEstimatedMaximumBitrate {
+            sender_ssrc: 1,
+            bitrate: 300_000.0,
+            ssrcs: vec![10, 11],
+        };
         let compound = [
             report.marshal().unwrap(),
             nack.marshal().unwrap(),
             pli.marshal().unwrap(),
             fir.marshal().unwrap(),
+            remb.marshal().unwrap(),
         ]
         .concat();
         let report = Report {
             fraction_lost: 64,
             total_lost: 5,
+            highest: 0x0001_0203,
             jitter: 33,
             last_sender_report: 7,
             delay: 9,
@@ -213,6 +222,7 @@ mod tests {
             Feedback::Nack { ssrc: 10, sequence: 5, following: 3 },
             Feedback::KeyframeWanted { ssrc: 11 },
             Feedback::KeyframeWanted { ssrc: 12 },
+            Feedback::Remb { bps: 300_000 },
         ];
         assert_eq!(parsed(&compound), expected);
         for length in 0..compound.len() {

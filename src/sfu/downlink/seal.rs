@@ -205,6 +205,9 @@ impl Downlink {
             cname: self.negotiation.cname(),
         };
         let length = report.write(out)?;
+        if let Some(estimator) = &mut self.estimator {
+            estimator.sender_report(self.clock, slot, ntp);
+        }
         srtp.seal_rtcp(report.ssrc, length, out)
     }
 

@@ -6,11 +6,15 @@
 
 use std::time::Instant;
 
-use super::{client_offer::Receivable, rtcp::Report};
+use super::client_offer::Receivable;
 use crate::{
     ids::Mid,
     protocol::Shown,
-    sfu::{forward::Forwarded, packet::Codec},
+    sfu::{
+        bandwidth::{Report, Sent},
+        forward::Forwarded,
+        packet::Codec,
+    },
 };
 
 /// Packets that may come this much out of order and still be sealed; also how far back a repeated
@@ -192,6 +196,11 @@ impl Line {
         self.n_packets = self.n_packets.wrapping_add(1);
         self.n_octets = self.n_octets.wrapping_add(payload_len as u32);
         Some(index)
+    }
+
+    /// How much has gone out.
+    pub(crate) fn sent(&self) -> Sent {
+        Sent { n_packets: self.n_packets, n_octets: self.n_octets }
     }
 
     /// The next index of the RTX stream: no two packets have the same.

@@ -107,7 +107,7 @@ impl Watcher {
     }
 
     /// Layers one after the other.
-    fn layers(&self, world: &World) -> Vec<u8> {
+    pub(super) fn layers(&self, world: &World) -> Vec<u8> {
         let Some(video) = world.downs[&self.member].video() else { return Vec::new() };
         let mut layers: Vec<u8> = video.payloads.values().map(|payload| payload[5]).collect();
         layers.dedup();

@@ -1,7 +1,8 @@
-//! A path that carries so many bits a second, and a viewer behind it that tells of arrivals.
+//! A path that carries so many bits a second, and a viewer behind it that tells of arrivals, or reports
+//! what it lacks.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -61,15 +62,20 @@ pub(super) struct Teller {
     began: Instant,
     told_at: Instant,
     next: Option<u16>,
+    /// It sends receiver reports.
+    pub(super) reporter: Option<Reporter>,
 }
 
 impl Teller {
     pub(super) fn new(now: Instant) -> Self {
-        Self { began: now, told_at: now, next: None }
+        Self { began: now, told_at: now, next: None, reporter: None }
     }
 
     /// Tells what came since the last time, gaps included.
     pub(super) fn tell(&mut self, now: Instant, peer: &mut Peer) {
+        if let Some(reporter) = &mut self.reporter {
+            reporter.report(now, peer);
+        }
         if now < self.told_at + FEEDBACK || peer.arrivals.is_empty() {
             return;
         }
@@ -90,5 +96,40 @@ impl Teller {
             peer.client.send_rtcp(&write_feedback(first, reference as u32, statuses));
         }
         self.next = Some(base.wrapping_add(last + 1));
+    }
+}
+
+/// The viewer's receiver reports (RFC 3550 6.4.2 and appendix A.3).
+pub(super) struct Reporter {
+    every: Duration,
+    told_at: Instant,
+    /// Of each SSRC: what should have come and what came, as of the report before.
+    before: HashMap<u32, (u32, u32)>,
+}
+
+impl Reporter {
+    pub(super) fn new(now: Instant, every: Duration) -> Self {
+        Self { every, told_at: now, before: HashMap::new() }
+    }
+
+    fn report(&mut self, now: Instant, peer: &mut Peer) {
+        if now < self.told_at + self.every || peer.streams.is_empty() {
+            return;
+        }
+        self.told_at = now;
+        let n_words = 1 + 6 * peer.streams.len();
+        let mut packet = vec![0x80 | peer.streams.len() as u8, 201, 0, n_words as u8, 0, 0, 0, 9];
+        for (ssrc, stream) in &peer.streams {
+            let (highest, expected, came) = stream.tally();
+            let (n, m) = self.before.insert(*ssrc, (expected, came)).unwrap_or_default();
+            // What is repaired came, but to an interval before.
+            let lost = (expected - n).saturating_sub(came - m);
+            let fraction = if expected == n { 0 } else { 256 * lost / (expected - n) };
+            packet.extend(ssrc.to_be_bytes());
+            packet.extend((fraction.min(255) << 24 | (expected - came)).to_be_bytes());
+            packet.extend(highest.to_be_bytes());
+            packet.extend([0; 12]);
+        }
+        peer.client.send_rtcp(&packet);
     }
 }

@@ -15,6 +15,7 @@ mod paced;
 mod peer;
 mod reconcile;
 mod redundant;
+mod reports;
 mod stall;
 mod start;
 mod voices;

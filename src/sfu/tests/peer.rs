@@ -31,6 +31,12 @@ impl Stream {
         self.payloads.insert(index, payload.to_vec());
     }
 
+    /// The highest sequence number, with its roll-overs; how many should have come, and how many did.
+    pub(super) fn tally(&self) -> (u32, u32, u32) {
+        let first = self.payloads.keys().next().copied().unwrap_or(self.highest + 1);
+        (self.highest as u32, (self.highest + 1 - first) as u32, self.payloads.len() as u32)
+    }
+
     /// Sequence numbers between first and highest that did not come, at most `limit`.
     pub(super) fn missing(&self, limit: usize) -> Vec<u16> {
         let first = self.payloads.keys().next().copied().unwrap_or(1);

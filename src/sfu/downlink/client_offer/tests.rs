@@ -245,3 +245,19 @@ fn control_characters_do_not_come_back_in_the_answer() {
     let taken = offer.sections[1].taken.as_ref().expect("the picture");
     assert!(taken.codecs.iter().all(|codec| codec.fmtp.as_deref() != Some("x=1\ra=y")));
 }
+
+#[test]
+fn remb_is_asked_of_who_tells_nothing_better() {
+    let n_named = |sdp: &str| {
+        let now = Instant::now();
+        let mut downlink = downlink(&DownShared::new().expect("a certificate"), now);
+        let answer = downlink.handle_offer(now, sdp, &[]).expect("an answer");
+        ["goog-remb", "transport-cc"].map(|what| {
+            let is_named = |line: &&str| line.starts_with("a=rtcp-fb:") && line.ends_with(what);
+            answer.lines().filter(is_named).count()
+        })
+    };
+    assert_eq!(n_named(AIORTC), [2, 0]);
+    let [n_remb, n_transport_cc] = n_named(&viewer(CHROMIUM));
+    assert!(n_remb == 0 && n_transport_cc > 0);
+}

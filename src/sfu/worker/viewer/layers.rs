@@ -83,7 +83,7 @@ impl Viewer {
         let allocation = self.allocator.allocate(now, budget, &tiles);
         let can_pad = self.downlink.can_pad();
         if let Some(estimator) = self.downlink.estimator() {
-            estimator.want(allocation.wanted_bps, can_pad);
+            estimator.want(now, allocation.wanted_bps, can_pad);
         }
         for ((slot, layer), tile) in places.into_iter().zip(allocation.layers).zip(&tiles) {
             let Some(Some(state)) = self.slots.get_mut(slot) else { continue };
