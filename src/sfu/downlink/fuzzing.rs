@@ -175,19 +175,23 @@ fn fill(down: &mut Downlink, now: Instant) {
     }
 }
 
-fn connected(now: &mut Instant, profile: Profile, has_red: bool) -> Downlink {
+/// As the answer's `setup` says: without RED, without transport-wide numbers.
+fn connected(now: &mut Instant, profile: Profile, setup: u8) -> Downlink {
     let mut down = offered(now, USUAL);
     let (_, offer) = down.offer().expect("there is an offer");
     let mut answer = good_answer(&offer);
-    if !has_red {
+    if setup & 2 != 0 {
         answer = answer.replace("red/48000", "none/48000");
+    }
+    if setup & 4 != 0 {
+        answer = answer.replace("a=extmap:3 ", "a=extmap:3 none:");
     }
     down.handle_answer(*now, 1, &answer).expect("the answer is good");
     let srtp = Srtp::new(profile, &keying(profile)).expect("the profile's length");
     down.phase = Phase::Connected(Box::new(srtp));
     down.handle_datagram(*now, CLIENT, &check(&credentials()), &mut Vec::new());
     assert_eq!(down.remote(), Some(CLIENT));
-    assert!(down.estimator.is_some(), "the answer takes transport-wide numbers");
+    assert!(down.estimator.is_some(), "the answer is taken");
     while down.poll_event().is_some() {}
     down
 }
@@ -200,7 +204,7 @@ pub fn rtcp_down(bytes: &[u8]) {
     let setup = input.byte();
     let profile = if setup & 1 == 0 { Profile::Gcm } else { Profile::Cm };
     let mut now = Instant::now() + Duration::from_secs(3600);
-    let mut down = connected(&mut now, profile, setup & 2 == 0);
+    let mut down = connected(&mut now, profile, setup);
     let mut peer = Peer::new(profile);
     let mut out: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
     let mut sequence = 0;
@@ -209,7 +213,8 @@ pub fn rtcp_down(bytes: &[u8]) {
         let kind = input.byte();
         match kind & 7 {
             6 if kind & 0x80 != 0 => {
-                way.play(&mut down, &mut peer, &mut now, &mut sequence, &mut input);
+                let step = Duration::from_millis(if kind & 0x40 == 0 { 20 } else { 100 });
+                way.play(step, &mut down, &mut peer, &mut now, &mut sequence, &mut input);
             }
             0..=2 => {
                 let packet = report(&mut down, kind, &mut input);
@@ -259,6 +264,7 @@ fn report(down: &mut Downlink, kind: u8, input: &mut Input<'_>) -> Vec<u8> {
     let (format, packet_type) = match kind & 7 {
         0 => (15, 205),
         1 => (1, 205),
+        _ if kind & 0x20 != 0 => (15, 206),
         _ => [(1, 206), (4, 206), (1, 201), (1, 200)][usize::from(kind >> 6)],
     };
     let mut packet = vec![0x80 | format, packet_type, 0, 0, 0, 0, 0, 1];

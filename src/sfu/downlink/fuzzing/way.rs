@@ -13,30 +13,48 @@ use crate::sfu::{
     fuzzing::{Input, Peer, Teller},
 };
 
-/// A path as wide as the fuzzer says, and a viewer that tells truly what came by it.
+/// What of a packet that has arrived is told to its sender.
+#[derive(Debug, Clone, Copy)]
+struct Carried {
+    at: Instant,
+    sequence: u16,
+    is_media: bool,
+    /// The transport-wide number.
+    number: Option<u16>,
+}
+
+/// A path as wide as the fuzzer says, and a viewer that tells truly what came by it: of arrivals if
+/// that was negotiated, and by receiver reports.
 pub(super) struct Way {
     teller: Teller,
-    /// On their way: when they arrive, and their transport-wide numbers.
-    under_way: VecDeque<(Instant, u16)>,
+    under_way: VecDeque<Carried>,
     free_at: Instant,
     bps: f64,
     n_steps: usize,
+    reporter: Reporter,
 }
 
 impl Way {
-    const STEP: Duration = Duration::from_millis(20);
+    /// A queue that is longer loses packets.
     const LONGEST_QUEUE: Duration = Duration::from_secs(1);
-    /// A minute; longer takes the fuzzer too long.
+    /// More takes the fuzzer too long.
     const MAX_STEPS: usize = 3000;
 
     pub(super) fn new(now: Instant) -> Self {
-        let (teller, under_way) = (Teller::new(now), VecDeque::new());
-        Self { teller, under_way, free_at: now, bps: 1e6, n_steps: 0 }
+        Self {
+            teller: Teller::new(now),
+            under_way: VecDeque::new(),
+            free_at: now,
+            bps: 1e6,
+            n_steps: 0,
+            reporter: Reporter::new(now),
+        }
     }
 
     /// Packets of the second slot go out at a steady rate, for so many steps; padding too.
     pub(super) fn play(
         &mut self,
+        step: Duration,
         down: &mut Downlink,
         peer: &mut Peer,
         now: &mut Instant,
@@ -51,7 +69,7 @@ impl Way {
             if self.n_steps > Self::MAX_STEPS {
                 return;
             }
-            *now += Self::STEP;
+            *now += step;
             down.set_clock(*now);
             for n in 0..flags & 15 {
                 *sequence = sequence.wrapping_add(1);
@@ -59,27 +77,17 @@ impl Way {
                 let mut buffer = [0; 1500];
                 let sealed = down.seal_rtp(1, header, &[], &payload, &mut buffer);
                 let is_lost = n < flags >> 4;
-                self.carry(*now, &buffer[..sealed.unwrap_or(0)], is_lost);
+                self.carry(*now, &buffer[..sealed.unwrap_or(0)], true, is_lost);
             }
             self.pad(down, *now);
+            self.tell(down, peer, *now);
             let mut out: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
-            while let Some((at, number)) =
-                self.under_way.front().copied().filter(|(at, _)| at <= now)
-            {
-                self.under_way.pop_front();
-                self.teller.received(at, number);
-            }
-            for packet in self.teller.told(*now) {
-                receive(down, peer, *now, &packet, &mut out);
-            }
             if down.poll_timeout().is_some_and(|due| due <= *now) {
                 down.handle_timeout(*now, &mut out);
             }
             assert!(out.is_empty(), "nobody is answered");
             check_state(down, *now);
         }
-        let report = down.seal_sender_report(1, 1 << 40, 1000, &mut [0; 256]);
-        assert_eq!(report.is_some(), matches!(down.phase, Phase::Connected(_)));
     }
 
     fn pad(&mut self, down: &mut Downlink, now: Instant) {
@@ -87,21 +95,98 @@ impl Way {
         while down.is_padding_due() {
             let mut buffer = [0; 400];
             let Some(length) = down.seal_padding(&mut buffer) else { break };
-            self.carry(now, &buffer[..length], false);
+            self.carry(now, &buffer[..length], false, false);
             n_packets += 1;
             assert!(n_packets < 10_000, "it asks for padding without end");
         }
     }
 
-    fn carry(&mut self, now: Instant, packet: &[u8], is_lost: bool) {
-        let &[first, ..] = packet else { return };
-        assert_eq!(first & 0x10, 0x10, "the answer has taken transport-wide numbers");
-        let number = u16::from_be_bytes([packet[17], packet[18]]);
+    fn carry(&mut self, now: Instant, packet: &[u8], is_media: bool, is_lost: bool) {
+        let &[first, _, high, low, ..] = packet else { return };
+        let sequence = u16::from_be_bytes([high, low]);
+        let has_number = first & 0x10 != 0;
+        let number = has_number.then(|| u16::from_be_bytes([packet[17], packet[18]]));
         let begins = self.free_at.max(now);
         if is_lost || begins > now + Self::LONGEST_QUEUE {
             return;
         }
         self.free_at = begins + Duration::from_secs_f64(packet.len() as f64 * 8.0 / self.bps);
-        self.under_way.push_back((self.free_at, number));
+        self.under_way.push_back(Carried { at: self.free_at, sequence, is_media, number });
+    }
+
+    fn tell(&mut self, down: &mut Downlink, peer: &mut Peer, now: Instant) {
+        while let Some(carried) = self.under_way.pop_front_if(|carried| carried.at <= now) {
+            if let Some(number) = carried.number {
+                self.teller.received(carried.at, number);
+            }
+            if carried.is_media {
+                self.reporter.received(carried.sequence);
+            }
+        }
+        let mut told = self.teller.told(now);
+        told.extend(self.reporter.report(down, now));
+        let mut out: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
+        for packet in told {
+            receive(down, peer, now, &packet, &mut out);
+        }
+        assert!(out.is_empty(), "nobody is answered");
+    }
+}
+
+/// What a receiver counts (RFC 3550 6.4.1, appendix A.3), once a second.
+struct Reporter {
+    began: Instant,
+    due: Instant,
+    first: Option<u32>,
+    highest: u32,
+    n_received: u32,
+    /// Expected and received packets at the report before.
+    former: (u32, u32),
+    /// Of the newest sender report.
+    ntp: u64,
+}
+
+impl Reporter {
+    fn new(now: Instant) -> Self {
+        let (due, former) = (now, (0, 0));
+        Self { began: now, due, first: None, highest: 0, n_received: 0, former, ntp: 0 }
+    }
+
+    fn received(&mut self, sequence: u16) {
+        let ahead = sequence.wrapping_sub(self.highest as u16);
+        self.highest = match self.first {
+            Some(_) if ahead < 0x8000 => self.highest + u32::from(ahead),
+            Some(_) => self.highest,
+            None => sequence.into(),
+        };
+        self.first = self.first.or(Some(self.highest));
+        self.n_received += 1;
+    }
+
+    /// A receiver report of the second slot, to the sender report of a second before.
+    fn report(&mut self, down: &mut Downlink, now: Instant) -> Option<Vec<u8>> {
+        if now < self.due {
+            return None;
+        }
+        self.due = now + Duration::from_secs(1);
+        let ssrc = down.negotiation.line(1)?.media.ssrc;
+        let expected = self.highest - self.first? + 1;
+        let (was_expected, was_received) =
+            std::mem::replace(&mut self.former, (expected, self.n_received));
+        let n_new = expected - was_expected;
+        let n_lost = n_new.saturating_sub(self.n_received - was_received);
+        let total = expected.saturating_sub(self.n_received) & 0x7f_ffff;
+        let mut packet = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
+        packet.extend(ssrc.to_be_bytes());
+        packet.extend(((n_lost * 256 / n_new.max(1)).min(255) << 24 | total).to_be_bytes());
+        packet.extend(self.highest.to_be_bytes());
+        packet.extend(5_u32.to_be_bytes());
+        packet.extend(((self.ntp >> 16) as u32).to_be_bytes());
+        packet.extend(65_536_u32.to_be_bytes());
+        let since = now.saturating_duration_since(self.began);
+        self.ntp = (1 << 40) + (since.as_secs_f64() * (1_u64 << 32) as f64) as u64;
+        let sealed = down.seal_sender_report(1, self.ntp, 1000, &mut [0; 256]);
+        assert_eq!(sealed.is_some(), matches!(down.phase, Phase::Connected(_)));
+        Some(packet)
     }
 }
