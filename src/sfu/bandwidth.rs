@@ -25,6 +25,7 @@ mod probe;
 mod queue;
 mod rate;
 mod reports;
+mod sound;
 mod trend;
 
 use std::time::{Duration, Instant};
@@ -35,6 +36,7 @@ pub use feedback::TransportFeedback;
 pub(crate) use feedback::tests::write as write_feedback;
 pub use pacer::{Pace, Pacer};
 pub use reports::{Report, Sent};
+pub use sound::{Room, Sound};
 
 use feedback::ReferenceClock;
 use history::History;

@@ -29,8 +29,7 @@ mod vp8;
 /// How many indices behind the highest a packet may still go out, or out again: the cache's size.
 pub const WINDOW: u64 = 1024;
 
-/// Segments that are remembered for late packets and NACKs; older ones are out of the window in
-/// all but the strangest streams.
+/// Segments remembered for late packets and NACKs; older ones are nearly always out of the window.
 const MAX_SEGMENTS: usize = 8;
 
 /// What of the header differs from viewer to viewer.
@@ -76,6 +75,8 @@ pub struct Forwarder {
     cut: bool,
     /// Video waits for its keyframe; unset until the first packet tells whether this is video.
     waiting: bool,
+    /// Of layers below the target a keyframe will do to begin with.
+    is_stopgap: bool,
 }
 
 impl Forwarder {
@@ -95,6 +96,7 @@ impl Forwarder {
             codec: None,
             cut: true,
             waiting: true,
+            is_stopgap: false,
         }
     }
 
@@ -107,10 +109,21 @@ impl Forwarder {
         self.target = target;
     }
 
+    /// Where nothing goes out, the keyframe of a lower layer may come before the target's.
+    pub fn begin_lower(&mut self) {
+        self.is_stopgap = true;
+    }
+
     /// Packets of this layer may go out, now or after a keyframe.
     #[inline]
     pub fn takes(&self, layer: u8) -> bool {
-        layer == self.layer || Some(layer) == self.target
+        layer == self.layer || Some(layer) == self.target || self.waiting && self.may_begin(layer)
+    }
+
+    /// Whether a keyframe of this layer may be what begins.
+    #[inline]
+    fn may_begin(&self, layer: u8) -> bool {
+        Some(layer) == self.target || self.is_stopgap && Some(layer) < self.target
     }
 
     /// The layer that goes out.
@@ -132,15 +145,12 @@ impl Forwarder {
     pub fn forward(&mut self, index: u64, packet: &Packet) -> Option<Forwarded> {
         let target = self.target?;
         if packet.layer != self.layer {
-            if packet.layer != target || !(packet.keyframe || packet.codec == Codec::Opus) {
+            let is_next = packet.layer == target || self.waiting && self.may_begin(packet.layer);
+            if !is_next || !(packet.keyframe || packet.codec == Codec::Opus) {
                 return None;
             }
-            self.layer = target;
-            self.sent = [0; (WINDOW / 64) as usize];
-            self.highest_index = index.saturating_sub(1);
-            self.layer_begins = index;
-            self.cut = true;
-        } else if self.waiting && self.layer != target {
+            self.take_layer(packet.layer, index);
+        } else if self.waiting && !self.may_begin(self.layer) {
             // Nothing of this layer goes out any more: the next keyframe is to be the other's.
             return None;
         }
@@ -193,8 +203,11 @@ impl Forwarder {
     pub fn index_of(&self, sequence: u16) -> Option<(u8, u64)> {
         let newest = self.newest?.out;
         let out = newest.checked_sub(u64::from((newest as u16).wrapping_sub(sequence)))?;
-        let segment =
-            self.segments.iter().rev().find(|s| (s.first_out..=s.last_out()).contains(&out))?;
+        let segment = self
+            .segments
+            .iter()
+            .rev()
+            .find(|s| (s.first_out..=s.out(s.last_index)).contains(&out))?;
         let index = segment.first_index + (out - segment.first_out);
         // A layer that was taken again may have begun with what went out before, under new numbers.
         let newest = self.segments.iter().rev().find(|s| s.holds(segment.layer, index))?;
@@ -216,6 +229,7 @@ impl Forwarder {
     pub fn skip_to_keyframe(&mut self) {
         self.cut = true;
         self.waiting = true;
+        self.is_stopgap = false;
     }
 
     /// From here on the packets are another track's, whose indices have nothing to do with the
@@ -250,6 +264,15 @@ impl Forwarder {
         }
         self.codec = Some(codec);
         true
+    }
+
+    fn take_layer(&mut self, layer: u8, index: u64) {
+        self.layer = layer;
+        self.sent = [0; (WINDOW / 64) as usize];
+        self.highest_index = index.saturating_sub(1);
+        self.layer_begins = index;
+        self.cut = true;
+        self.is_stopgap = false;
     }
 
     /// Lets a packet out that is newer than all before it.
@@ -318,9 +341,8 @@ impl Forwarder {
     /// after the newest.
     fn picture_offset(&self, packet: &Packet) -> Numbers {
         let former = self.newest.and_then(|newest| newest.pictures);
-        let own = Some(packet).filter(|packet| packet.codec == Codec::Vp8);
-        let own = own.and_then(|packet| vp8::read(&packet.payload));
-        match (former, own) {
+        let is_vp8 = packet.codec == Codec::Vp8;
+        match (former, vp8::read(&packet.payload).filter(|_| is_vp8)) {
             (Some(former), Some(own)) => former.next().minus(own),
             _ => Numbers::default(),
         }

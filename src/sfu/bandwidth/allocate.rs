@@ -73,6 +73,15 @@ impl Tile {
         self.current.map_or(0.0, |layer| self.bps(layer))
     }
 
+    /// What it would cost if there were room for all that it can show; 0: it shows nothing.
+    pub fn useful_bps(&self) -> f64 {
+        let Some(mut layer) = self.lowest().filter(|_| self.visible) else { return 0.0 };
+        while let Some(next) = self.above(layer).filter(|_| !self.is_enough(layer)) {
+            layer = next;
+        }
+        self.bps(layer)
+    }
+
     /// A tile of this size is served well enough by this layer. A layer that is shown already stays
     /// so until the tile has shrunk for good.
     fn is_enough(&self, layer: u8) -> bool {
@@ -276,6 +285,17 @@ mod tests {
             }
         }
         assert_eq!(waits, [250, 2000, 250, 4000, 250, 8000, 250, 8000]);
+    }
+
+    #[test]
+    fn a_tile_has_use_for_what_it_can_show() {
+        let cases = [(0, 0), (180, 150), (360, 500), (720, 1500), (2000, 1500)];
+        for (height, kbps) in cases {
+            assert_eq!(tile(height, None).useful_bps(), f64::from(kbps) * 1000.0, "{height}");
+        }
+        let mut silent = tile(720, None);
+        silent.layers = [Layer::default(); MAX_LAYERS];
+        assert_eq!(silent.useful_bps(), 0.0);
     }
 
     #[test]

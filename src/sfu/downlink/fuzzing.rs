@@ -221,7 +221,10 @@ pub fn rtcp_down(bytes: &[u8]) {
                 receive(&mut down, &mut peer, now, &packet, &mut out);
             }
             3 => receive(&mut down, &mut peer, now, input.long_chunk(), &mut out),
-            4 if kind & 0x80 != 0 => send_red(&mut down, &mut peer, &mut sequence, &mut input),
+            4 if kind & 0x80 != 0 => {
+                down.set_sound_plain(kind & 0x40 != 0);
+                send_red(&mut down, &mut peer, kind & 0x40 != 0, &mut sequence, &mut input);
+            }
             4 => send(&mut down, usize::from(kind >> 3 & 3), &mut sequence, &mut input),
             5 => down.handle_datagram(now, CLIENT, input.chunk(), &mut out),
             6 => now += Duration::from_millis(u64::from(input.byte()) + 1),
@@ -304,13 +307,20 @@ fn send(down: &mut Downlink, slot: usize, sequence: &mut u16, input: &mut Input<
     }
 }
 
-/// Sound in RED to the viewer: as it came to one that has RED, else its primary block.
-fn send_red(down: &mut Downlink, peer: &mut Peer, sequence: &mut u16, input: &mut Input<'_>) {
+/// Sound in RED to the viewer: as it came to one that has RED and is to have it, else its primary
+/// block.
+fn send_red(
+    down: &mut Downlink,
+    peer: &mut Peer,
+    is_plain: bool,
+    sequence: &mut u16,
+    input: &mut Input<'_>,
+) {
     let payload = Bytes::copy_from_slice(input.chunk());
     let Some((payload, primary)) = red::open(payload, red::OPUS) else { return };
     let primary = usize::from(primary);
     let live = down.negotiation.line(0).and_then(Line::live).expect("the sound is accepted");
-    let expected = match live.red_payload_type {
+    let expected = match live.red_payload_type.filter(|_| !is_plain) {
         Some(red) => (red, payload.clone()),
         None => (live.payload_type, payload.slice(primary..)),
     };

@@ -119,6 +119,8 @@ pub struct Downlink {
     n_ignored: u64,
     /// From the first negotiation on.
     estimator: Option<Box<Estimator>>,
+    /// Of redundant sound the newest part goes alone.
+    is_sound_plain: bool,
 }
 
 impl Downlink {
@@ -146,6 +148,7 @@ impl Downlink {
             closed_because: None,
             n_ignored: 0,
             estimator: None,
+            is_sound_plain: false,
         }
     }
 

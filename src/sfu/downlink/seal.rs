@@ -4,7 +4,11 @@
 
 use std::time::Instant;
 
-use super::{Downlink, Phase, Report, Slot, rtcp::SenderReport, table::Live};
+use super::{
+    Downlink, Phase, Report, Slot,
+    rtcp::SenderReport,
+    table::{Line, Live},
+};
 use crate::sfu::{
     bandwidth::Estimator,
     forward::Forwarded,
@@ -92,7 +96,8 @@ impl Downlink {
     }
 
     /// Seals a packet of RED (RFC 2198), whose primary block begins at `primary`, like
-    /// [`Downlink::seal_rtp`]: whole for a client that has RED, else that block alone.
+    /// [`Downlink::seal_rtp`]: whole for a client that has RED, unless [`Downlink::set_sound_plain`] says
+    /// otherwise; else that block alone.
     pub fn seal_red(
         &mut self,
         slot: Slot,
@@ -101,11 +106,22 @@ impl Downlink {
         primary: usize,
         out: &mut [u8],
     ) -> Option<usize> {
-        let live = self.negotiation.line(slot)?.live()?;
-        if live.red_payload_type.is_some() {
+        if !self.is_sound_plain && self.takes_red(slot) {
             return self.seal(slot, header, (&[], payload), |live| live.red_payload_type, out);
         }
         self.seal_rtp(slot, header, &[], payload.get(primary..)?, out)
+    }
+
+    /// The client takes RED on this slot.
+    pub fn takes_red(&self, slot: Slot) -> bool {
+        let live = self.negotiation.line(slot).and_then(Line::live);
+        live.is_some_and(|live| live.red_payload_type.is_some())
+    }
+
+    /// Whether RED goes out whole from here on, or its primary block alone. Both are negotiated, so a
+    /// packet may come as the one and the next as the other.
+    pub fn set_sound_plain(&mut self, is_plain: bool) {
+        self.is_sound_plain = is_plain;
     }
 
     #[inline]

@@ -27,10 +27,6 @@ impl Segment {
         self.first_out + (index - self.first_index)
     }
 
-    pub(super) fn last_out(&self) -> u64 {
-        self.out(self.last_index)
-    }
-
     pub(super) fn header(&self, index: u64, packet: &Packet) -> Forwarded {
         Forwarded {
             sequence: self.out(index) as u16,

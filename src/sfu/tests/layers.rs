@@ -96,7 +96,11 @@ pub(super) struct Watcher {
 
 impl Watcher {
     pub(super) fn new(world: &mut World, number: u16, publisher: MemberId) -> Self {
-        let member = world.viewer(number, &[publisher]);
+        Self::of(world, number, &[publisher])
+    }
+
+    pub(super) fn of(world: &mut World, number: u16, publishers: &[MemberId]) -> Self {
+        let member = world.viewer(number, publishers);
         Self { member, teller: Teller::new(world.now) }
     }
 
@@ -139,9 +143,22 @@ pub(super) fn play(
     limit: Duration,
     done: impl Fn(&World, &[Watcher]) -> bool,
 ) -> Option<Duration> {
+    play_with(world, source, viewers, limit, |_| {}, done)
+}
+
+/// The same, and `others` send with each frame.
+pub(super) fn play_with(
+    world: &mut World,
+    source: &mut Layered,
+    viewers: &mut [Watcher],
+    limit: Duration,
+    mut others: impl FnMut(&mut World),
+    done: impl Fn(&World, &[Watcher]) -> bool,
+) -> Option<Duration> {
     let began = world.now;
     while world.now < began + limit {
         source.send(world);
+        others(world);
         for _ in 0..FRAME.as_millis() / STEP.as_millis() {
             for viewer in viewers.iter_mut() {
                 let peer = world.downs.get_mut(&viewer.member).expect("a viewer");

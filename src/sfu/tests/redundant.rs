@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{peer::Stream, world::World};
+use super::{
+    layers::{Layered, SECOND, Watcher, play_with},
+    link::Link,
+    peer::Stream,
+    world::World,
+};
 use crate::{ids::MemberId, protocol::TrackSource, telemetry::metrics::metrics};
 
 pub(super) const RED: u8 = 63;
@@ -31,6 +36,11 @@ impl Microphone {
     }
 
     pub(super) fn send(&mut self, world: &mut World, payload_type: u8, payload: &[u8]) {
+        self.push(world, payload_type, payload);
+        world.run(Duration::from_millis(20));
+    }
+
+    fn push(&mut self, world: &mut World, payload_type: u8, payload: &[u8]) {
         self.sequence = self.sequence.wrapping_add(1);
         let mut packet = vec![0x80, payload_type];
         packet.extend(self.sequence.to_be_bytes());
@@ -38,7 +48,6 @@ impl Microphone {
         packet.extend(self.ssrc.to_be_bytes());
         packet.extend(payload);
         world.ups.get_mut(&self.member).expect("a publisher").client.send_rtp(&packet);
-        world.run(Duration::from_millis(20));
     }
 }
 
@@ -103,4 +112,83 @@ fn broken_red_is_counted_and_nothing_else_comes_of_it() {
     assert!(payloads(&world, viewer).is_empty());
     microphone.send(&mut world, RED, &good);
     assert_eq!(payloads(&world, viewer), [good]);
+}
+
+/// A room with a voice, a picture in three layers, and a viewer each of a narrow and a wide path.
+struct Weak {
+    world: World,
+    microphone: Microphone,
+    source: Layered,
+    viewers: [Watcher; 2],
+    n_frames: usize,
+}
+
+impl Weak {
+    fn new(bps: f64) -> Self {
+        let mut world = World::new();
+        let source = Layered::new(&mut world);
+        let microphone = Microphone::new(&mut world, 2, 111);
+        let publishers = [source.member, microphone.member];
+        let viewers = [130, 131].map(|number| Watcher::of(&mut world, number, &publishers));
+        let mut weak = Self { world, microphone, source, viewers, n_frames: 0 };
+        weak.play(3);
+        weak.world.links.insert(weak.world.downs[&weak.viewers[0].member].address, Link::new(bps));
+        weak
+    }
+
+    /// So many seconds; how many packets of sound come meanwhile, and how many of them are RED.
+    fn play(&mut self, seconds: u32) -> [(usize, usize); 2] {
+        let Self { world, microphone, source, viewers, n_frames } = self;
+        let tally = |world: &World, viewers: &[Watcher; 2]| {
+            viewers.each_ref().map(|viewer| {
+                let peer = &world.downs[&viewer.member];
+                let sound = peer.sections.iter().find(|section| !section.video);
+                let stream = sound.and_then(|section| peer.streams.get(&section.ssrc));
+                stream.map_or((0, 0), |stream| (stream.payloads.len(), stream.n_red))
+            })
+        };
+        let before = tally(world, viewers);
+        let payload = redundant(111, &[1; 80], &[2; 80]);
+        let voice = |world: &mut World| {
+            // A packet every 20 ms, a frame every 30.
+            *n_frames += 1;
+            (0..1 + *n_frames % 2).for_each(|_| microphone.push(world, RED, &payload));
+        };
+        play_with(world, source, viewers, seconds * SECOND, voice, |_, _| false);
+        let after = tally(world, viewers);
+        std::array::from_fn(|n| (after[n].0 - before[n].0, after[n].1 - before[n].1))
+    }
+
+    fn link(&mut self) -> &mut Link {
+        let address = self.world.downs[&self.viewers[0].member].address;
+        self.world.links.get_mut(&address).expect("a link")
+    }
+}
+
+#[test]
+fn a_narrow_path_gets_the_voice_once_and_twice_again_when_it_is_wide() {
+    let mut weak = Weak::new(300_000.0);
+    weak.play(10);
+    let [narrow, wide] = weak.play(20);
+    assert!(narrow.0 >= 990 && narrow.1 == 0, "{narrow:?}: all of the voice, none of it twice");
+    assert!(wide.0 >= 990 && wide.0 == wide.1, "{wide:?}: the other viewer has it as it comes");
+    assert_eq!(weak.viewers[0].layer(&weak.world), Some(0));
+    weak.link().bps = 50e6;
+    weak.play(30);
+    let [lifted, _] = weak.play(5);
+    assert!(lifted.0 >= 245 && lifted.0 == lifted.1, "{lifted:?}");
+    assert_eq!(weak.viewers[0].layer(&weak.world), Some(2));
+}
+
+#[test]
+fn a_lossy_path_with_some_room_keeps_it() {
+    let mut weak = Weak::new(500_000.0);
+    weak.play(10);
+    let [narrow, _] = weak.play(5);
+    assert_eq!(narrow.1, 0, "without loss it would not");
+    let viewer = weak.viewers[0].member;
+    weak.world.downs.get_mut(&viewer).expect("a viewer").loss_percent = 9;
+    weak.play(15);
+    let [lossy, _] = weak.play(20);
+    assert!(lossy.0 >= 850 && lossy.0 == lossy.1, "{lossy:?}");
 }

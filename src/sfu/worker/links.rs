@@ -227,6 +227,7 @@ impl Published {
             layers: self.layers(now),
             sends: std::array::from_fn(|layer| self.sends(now, layer as u8)),
             bps: self.bps(),
+            plain_bps: self.plain_bps(),
         }
     }
 }

@@ -50,8 +50,9 @@ pub(crate) struct Told {
     pub(crate) layers: [Layer; MAX_LAYERS],
     /// Layers of which something comes.
     pub(crate) sends: [bool; MAX_LAYERS],
-    /// What sound costs, bits a second.
+    /// What sound costs, bits a second, and what without its redundancy.
     pub(crate) bps: u32,
+    pub(crate) plain_bps: u32,
 }
 
 /// What goes over in order.

@@ -68,6 +68,8 @@ pub(crate) struct Published {
     pub(crate) track: SourceTrack,
     higher: Vec<SourceTrack>,
     meters: [Meter; MAX_LAYERS],
+    /// Of sound that comes redundantly: the same without that.
+    plain: Meter,
     /// What its publisher is told to send.
     pub(crate) demand: Demand,
     /// Only the loudest of these are forwarded.
@@ -101,6 +103,7 @@ impl Published {
             track,
             higher: Vec::new(),
             meters: [Meter::default(); MAX_LAYERS],
+            plain: Meter::default(),
             demand: Demand::default(),
             publisher: 0,
             fresh: Vec::new(),
@@ -157,6 +160,7 @@ impl Published {
         };
         self.reach(place);
         let ends_frame = packet.marker;
+        let plain_bytes = bytes.saturating_sub(packet.red.unwrap_or(0).into());
         let index = self.layer_mut(packet.layer)?.push(packet)?;
         if ends_frame {
             let others = self.meters.iter_mut().enumerate().filter(|(other, _)| *other != place);
@@ -167,11 +171,13 @@ impl Published {
         meter.n_others = 0;
         meter.height = height;
         meter.bytes = meter.bytes.saturating_add(bytes);
+        self.plain.bytes = self.plain.bytes.saturating_add(plain_bytes);
         Some(index)
     }
 
     /// Every quarter of a second.
     pub(crate) fn tick(&mut self, now: Instant) {
+        self.plain.tick(self.sends(now, 0));
         for layer in self.layer_numbers() {
             let (sends, sleeps) = (self.sends(now, layer), self.sleeps(now, layer));
             if let Some(meter) = self.meters.get_mut(usize::from(layer)) {
@@ -217,6 +223,11 @@ impl Published {
         now < heard + SENDS && !is_given_up
     }
 
+    /// The best layer that comes.
+    pub(crate) fn best(&self, now: Instant) -> Option<u8> {
+        self.layer_numbers().rev().find(|layer| self.sends(now, *layer))
+    }
+
     /// What the layers cost and how high they are, those included that come if they are asked for.
     /// While nothing comes (the camera is off), the lowest is there at no cost, so that it goes to
     /// its viewers when it comes again.
@@ -254,6 +265,14 @@ impl Published {
             return told.bps;
         }
         if self.is_left_out { 0 } else { self.meters[0].bps() }
+    }
+
+    /// The same without redundancy.
+    pub(crate) fn plain_bps(&self) -> u32 {
+        if let Some(told) = &self.told {
+            return told.plain_bps;
+        }
+        if self.is_left_out { 0 } else { self.plain.bps() }
     }
 }
 
@@ -305,6 +324,22 @@ mod tests {
         let end = start + Duration::from_secs(2);
         assert_eq!(published.layers(end)[0].bps, 160_000);
         assert!(published.sends(end, 0) && !published.sends(end + SENDS, 0));
+    }
+
+    #[test]
+    fn redundant_sound_costs_less_without_that() {
+        let start = Instant::now() + Duration::from_secs(3600);
+        let mut published = published();
+        for n in 0..40_u16 {
+            let now = start + Duration::from_millis(50) * u32::from(n);
+            // One packet in two has 400 bytes before its primary block.
+            let red = n.is_multiple_of(2).then_some(400);
+            published.push(now, Packet { codec: Codec::Opus, red, ..packet(now, 0, n) });
+            if n % 5 == 4 {
+                published.tick(now);
+            }
+        }
+        assert_eq!((published.bps(), published.plain_bps()), (160_000, 128_000));
     }
 
     #[test]

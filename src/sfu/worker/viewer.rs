@@ -29,7 +29,7 @@ use crate::{
     protocol::{MediaKind, TileSize},
     sfu::{
         DownWant, Path, SfuError,
-        bandwidth::{Allocator, Pacer},
+        bandwidth::{Allocator, Pacer, Sound},
         downlink::{Downlink, Slot},
         forward::Forwarder,
     },
@@ -84,6 +84,7 @@ pub(crate) struct Viewer {
     stalled_until: Option<Instant>,
     stall: Duration,
     allocator: Allocator,
+    sound: Sound,
     sizes: Arc<[TileSize]>,
     /// The estimate that layers were last chosen by.
     chosen_bps: f64,
@@ -126,6 +127,7 @@ impl Viewer {
             stalled_until: None,
             stall: STALL.0,
             allocator: Allocator::default(),
+            sound: Sound::default(),
             sizes: Arc::default(),
             chosen_bps: f64::INFINITY,
             pacer: None,

@@ -15,7 +15,8 @@ use super::{STALL, Viewer, ViewerKey};
 use crate::{
     protocol::{MediaKind, TileSize},
     sfu::{
-        bandwidth::{Budget, Tile},
+        bandwidth::{Budget, Room, Tile},
+        downlink::Slot,
         worker::{
             outbox::{Outbox, Sink},
             published::Published,
@@ -32,6 +33,17 @@ const MAX_PADDING: usize = 64;
 const FALL: f64 = 0.85;
 /// A layer that costs so many times what the path carries is not sent until the lower one begins.
 const TOO_MUCH: f64 = 1.5;
+
+/// What of its tracks a viewer may be sent.
+#[derive(Default)]
+struct Wishes {
+    /// Slots of the tiles.
+    places: Vec<Slot>,
+    tiles: Vec<Tile>,
+    /// All sound as it comes, bits a second, and without redundancy.
+    sound_bps: f64,
+    plain_bps: f64,
+}
 
 impl Viewer {
     /// How large the client shows what it watches. True if that is news.
@@ -56,28 +68,22 @@ impl Viewer {
         tracks: &Slab<Published>,
         wanted: &mut Vec<(usize, u8)>,
     ) {
-        let mut tiles = Vec::new();
-        let mut places = Vec::new();
-        let mut audio_bps = 0.0;
-        for (slot, state) in self.slots.iter().enumerate() {
-            let Some(state) = state else { continue };
-            let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };
-            if published.track.kind() == MediaKind::Audio {
-                audio_bps += f64::from(published.bps());
-                continue;
-            }
-            places.push(slot);
-            tiles.push(self.tile(now, published, state.forwarder.target()));
-        }
-        self.set_pace(now, tiles.iter().map(Tile::current_bps).sum::<f64>() + audio_bps);
+        let Wishes { places, tiles, sound_bps, plain_bps } = self.wishes(now, tracks);
+        let estimator = self.downlink.estimator().filter(|estimator| estimator.has_feedback());
+        let (bps, is_measured, loss) = match &estimator {
+            Some(estimator) => (estimator.bps(), estimator.is_measured(), estimator.loss()),
+            None => (f64::INFINITY, false, 0.0),
+        };
+        let pictures_bps: f64 = tiles.iter().map(Tile::useful_bps).sum();
+        let shown_bps: f64 = tiles.iter().map(Tile::current_bps).sum();
+        let room = Room { bps, is_measured, loss, sound_bps, pictures_bps, shown_bps };
+        let is_plain = self.sound.choose(now, room);
+        self.downlink.set_sound_plain(is_plain);
+        let audio_bps = if is_plain { plain_bps } else { sound_bps };
+        self.set_pace(now, shown_bps + audio_bps);
         if tiles.is_empty() {
             return;
         }
-        let estimator = self.downlink.estimator().filter(|estimator| estimator.has_feedback());
-        let (bps, is_measured) = match &estimator {
-            Some(estimator) => (estimator.bps(), estimator.is_measured()),
-            None => (f64::INFINITY, false),
-        };
         self.chosen_bps = bps;
         let budget = Budget { bps, is_measured, audio_bps };
         let allocation = self.allocator.allocate(now, budget, &tiles);
@@ -140,6 +146,27 @@ impl Viewer {
                 wanted.push((index, layer));
             }
         }
+    }
+
+    /// What there is to choose from.
+    fn wishes(&self, now: Instant, tracks: &Slab<Published>) -> Wishes {
+        let mut wishes = Wishes::default();
+        for (slot, state) in self.slots.iter().enumerate() {
+            let Some(state) = state else { continue };
+            let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };
+            if published.track.kind() == MediaKind::Audio {
+                let plain_bps = f64::from(published.plain_bps());
+                wishes.plain_bps += plain_bps;
+                wishes.sound_bps += match self.downlink.takes_red(slot) {
+                    true => f64::from(published.bps()),
+                    false => plain_bps,
+                };
+                continue;
+            }
+            wishes.places.push(slot);
+            wishes.tiles.push(self.tile(now, published, state.forwarder.target()));
+        }
+        wishes
     }
 
     fn tile(&self, now: Instant, published: &Published, current: Option<u8>) -> Tile {
