@@ -17,11 +17,13 @@
 
 use std::{collections::VecDeque, time::Instant};
 
+use segment::Segment;
 pub use vp8::Head;
 use vp8::Numbers;
 
 use super::packet::{Codec, Packet};
 
+mod segment;
 mod vp8;
 
 /// How many indices behind the highest a packet may still go out, or out again: the cache's size.
@@ -39,44 +41,6 @@ pub struct Forwarded {
     pub timestamp: u32,
     /// As it came, but that sound is marked where it begins or goes on.
     pub marker: bool,
-}
-
-/// A stretch of one source in which index and outgoing sequence run in parallel.
-#[derive(Debug, Clone, Copy)]
-struct Segment {
-    ssrc: u32,
-    layer: u8,
-    first_index: u64,
-    last_index: u64,
-    /// Outgoing sequence of `first_index`, with its roll-overs.
-    first_out: u64,
-    /// What is added to the source's timestamp.
-    timestamp_offset: u32,
-    /// What is added to the source's picture numbers.
-    pictures: Numbers,
-}
-
-impl Segment {
-    fn holds(&self, layer: u8, index: u64) -> bool {
-        self.layer == layer && (self.first_index..=self.last_index).contains(&index)
-    }
-
-    fn out(&self, index: u64) -> u64 {
-        self.first_out + (index - self.first_index)
-    }
-
-    fn header(&self, index: u64, packet: &Packet) -> Forwarded {
-        Forwarded {
-            sequence: self.out(index) as u16,
-            timestamp: packet.timestamp.wrapping_add(self.timestamp_offset),
-            marker: packet.marker || self.begins_talk(index, packet),
-        }
-    }
-
-    /// Sound that comes after none was sent is marked (RFC 3551 section 4.1).
-    fn begins_talk(&self, index: u64, packet: &Packet) -> bool {
-        packet.codec == Codec::Opus && index == self.first_index
-    }
 }
 
 /// The newest packet that went out: where a new source goes on from.
@@ -101,10 +65,12 @@ pub struct Forwarder {
     sent: [u64; (WINDOW / 64) as usize],
     /// The layer that goes out, and whose indices these are.
     layer: u8,
-    /// Where that layer was begun: of what it sent before it was left, nothing is remembered.
+    /// Where that layer, or its codec, was begun: of what it sent before, nothing is remembered.
     layer_begins: u64,
     /// The layer that is to go out; `None`: nothing is.
     target: Option<u8>,
+    /// Of the newest packet that was looked at; unset before the first of a track.
+    codec: Option<Codec>,
     /// The next new packet opens a segment.
     cut: bool,
     /// Video waits for its keyframe; unset until the first packet tells whether this is video.
@@ -127,6 +93,7 @@ impl Forwarder {
             layer: 0,
             layer_begins: 0,
             target: Some(0),
+            codec: None,
             cut: true,
             waiting: true,
             is_stopgap: false,
@@ -187,7 +154,11 @@ impl Forwarder {
             // Nothing of this layer goes out any more: the next keyframe is to be the other's.
             return None;
         }
-        let fresh = self.segments.is_empty() || index > self.highest_index;
+        if self.codec != Some(packet.codec) && !self.goes_over(index, packet.codec) {
+            return None;
+        }
+        let begins = self.segments.is_empty() && index >= self.layer_begins;
+        let fresh = begins || index > self.highest_index;
         let segment = if fresh { self.advance(index, packet)? } else { self.late(index, packet)? };
         let header = segment.header(index, packet);
         let (word, bit) = place(index);
@@ -265,6 +236,7 @@ impl Forwarder {
     /// former's. Sequence and clock go on; what went out before cannot be asked for again.
     pub fn change_track(&mut self) {
         self.segments.clear();
+        self.codec = None;
         self.layer_begins = 0;
         self.sent = [0; (WINDOW / 64) as usize];
         self.skip_to_keyframe();
@@ -275,6 +247,23 @@ impl Forwarder {
     pub fn rtp_timestamp_at(&self, source_timestamp: u32) -> Option<u32> {
         let segment = self.segments.back()?;
         Some(source_timestamp.wrapping_add(segment.timestamp_offset))
+    }
+
+    /// A publisher that goes over to another codec begins anew, as another track would: what the
+    /// viewer has of the former it can ask for no more, under the payload type that counts now. False
+    /// for a straggler of the former.
+    fn goes_over(&mut self, index: u64, codec: Codec) -> bool {
+        if self.codec.is_some() {
+            if index <= self.highest_index {
+                return false;
+            }
+            // What has gone out does not go out again.
+            let begins = self.highest_index + 1;
+            self.change_track();
+            self.layer_begins = begins;
+        }
+        self.codec = Some(codec);
+        true
     }
 
     fn take_layer(&mut self, layer: u8, index: u64) {

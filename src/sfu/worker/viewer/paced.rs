@@ -280,7 +280,8 @@ impl Viewer {
             let head = state.forwarder.head(index, packet);
             let room = packet.payload.len() + SEAL_ROOM;
             let sealed = outbox.seal(key, to, room, sink, |space| {
-                downlink.seal_rtx(slot, header, head.bytes(), head.rest(&packet.payload), space)
+                // Of the codec itself, which `apt` names (RFC 4588 8.1), also where RED went out.
+                downlink.seal_rtx(slot, header, head.bytes(), head.rest(packet.plain()), space)
             });
             n_resent += u64::from(sealed);
             if let Some(pacer) = &mut self.pacer
