@@ -9,7 +9,9 @@ mod camera_peer;
 
 use std::sync::Arc;
 
-use camera_peer::{FakeHouse, Peer, Room, Said, keyframe, keyframes_on_demand, next, packet};
+use camera_peer::{
+    FakeHouse, Peer, Rests, Room, Said, keyframe, keyframes_on_demand, next, packet,
+};
 use gstreamer::prelude::*;
 use parlor::{
     camera::{
@@ -64,7 +66,7 @@ async fn a_camera_is_seen_and_heard_and_gives_a_keyframe_when_asked() {
     let answer = ServerMessage::Published { generation: 1, sdp };
     room.say(Some(published.id), answer).await;
     let (picture, sound) = peer.picture_and_sound().await;
-    assert!(!packet(&sound).await.1.is_empty());
+    assert!(!packet(&sound).await.payload.is_empty());
 
     keyframes_on_demand(&picture, Codec::H264).await;
 
@@ -80,6 +82,41 @@ async fn a_camera_is_seen_and_heard_and_gives_a_keyframe_when_asked() {
 
     handle.stop().await;
     assert!(matches!(next(&mut room.said, "farewell").await, Said::Left));
+}
+
+/// The sound is the clock here: it goes on all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_that_nobody_needs_rests_and_comes_back_as_if_it_had_gone_on() {
+    let (handle, said) = start(vec![demo(&home())]);
+    let (mut room, _) = Room::enter(said).await;
+    let published = room.publish().await;
+    let mut peer = Box::pin(Peer::answering(&published.sdp)).await;
+    let sdp = peer.answer.clone();
+    room.say(Some(published.id), ServerMessage::Published { generation: 1, sdp }).await;
+    let (picture, sound) = peer.picture_and_sound().await;
+    keyframe(&picture, Codec::H264, None).await;
+    let mut media = Rests::new(picture, sound).await;
+
+    let mid = published.tracks[0].mid.clone();
+    let layers = |generation, wanted: Option<bool>| ServerMessage::Layers {
+        generation,
+        tracks: wanted.map(|wanted| (mid.clone(), vec![wanted])).into_iter().collect(),
+    };
+    for again in [Some(true), None] {
+        room.say(None, layers(1, Some(false))).await;
+        let last = media.last().await;
+        room.say(None, layers(0, Some(true))).await;
+        assert!(media.next_soon().await.is_none(), "another connection's need is not this one's");
+        room.say(None, layers(1, again)).await;
+        let first = media.next().await;
+        assert_eq!(first.packet.sequence, last.packet.sequence.wrapping_add(1), "nothing is lost");
+        let (picture_ms, sound_ms) = first.ms_since(&last);
+        let apart = picture_ms.abs_diff(sound_ms);
+        assert!(picture_ms > 1500 && apart < 300, "{picture_ms} ms, {sound_ms} ms of sound");
+        assert!(media.is_keyframe(first).await, "it begins with a keyframe");
+    }
+    assert!(room.said.try_recv().is_err(), "it is no fault and asks for nothing");
+    handle.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,12 @@
 //! The two pipelines come and go without each other; this stays. Deliberately holds no queue: a
 //! sample is passed on or dropped, on the streaming thread that brought it. Keyframe requests go the
 //! other way, through a [`KeyframeGate`].
+//!
+//! ```text
+//!  awake --rest: nobody needs the picture--> resting --wake: somebody does--> awake
+//! ```
+//! While it rests the camera's pictures end where they leave the camera ([`Outlet::admits`]): they
+//! are counted, and neither converted nor encoded. The sound goes on.
 
 use std::{
     sync::{
@@ -27,6 +33,10 @@ pub struct Outlet {
     gate: Mutex<KeyframeGate>,
     /// A new publisher begins with a keyframe: what comes before it could not be decoded.
     wants_keyframe: AtomicBool,
+    /// Nobody needs the picture.
+    rests: AtomicBool,
+    /// The capture has shown that it encodes.
+    has_begun: AtomicBool,
     n_frames: AtomicU64,
 }
 
@@ -40,7 +50,8 @@ pub enum Kind {
 }
 
 impl Outlet {
-    /// Pictures passed since the start of the process.
+    /// Pictures since the start of the process that were encoded, or that nobody needed: they stand
+    /// still where the camera does, and where its encoder does while that is to encode.
     pub fn n_frames(&self) -> u64 {
         self.n_frames.load(Ordering::Relaxed)
     }
@@ -49,6 +60,7 @@ impl Outlet {
     pub fn attach_capture(&self, pad: gst::Pad) {
         *lock(&self.encoder_pad) = Some(pad);
         *lock(&self.gate) = KeyframeGate::default();
+        self.has_begun.store(false, Ordering::Release);
     }
 
     /// The capture has ended.
@@ -56,12 +68,16 @@ impl Outlet {
         *lock(&self.encoder_pad) = None;
     }
 
-    /// A publisher wants media.
+    /// A publisher wants media: it cannot connect without a picture.
     pub fn attach_publisher(&self, video: AppSrc, audio: Option<AppSrc>) {
         self.wants_keyframe.store(true, Ordering::Release);
         *lock(&self.video) = Some(video);
         *lock(&self.audio) = audio;
-        self.request_keyframe();
+        if self.rests.load(Ordering::Acquire) {
+            self.wake();
+        } else {
+            self.request_keyframe();
+        }
     }
 
     /// The publisher has ended.
@@ -70,8 +86,43 @@ impl Outlet {
         *lock(&self.audio) = None;
     }
 
-    /// Asks the encoder for a keyframe, now or as soon as the gate opens.
+    /// Nobody needs the picture.
+    pub fn rest(&self) {
+        self.rests.store(true, Ordering::Release);
+    }
+
+    /// Somebody needs the picture: the next one is encoded, as a keyframe.
+    pub fn wake(&self) {
+        if !self.rests.load(Ordering::Acquire) {
+            return;
+        }
+        // What the encoder still held when it came to rest leads to nothing.
+        self.wants_keyframe.store(true, Ordering::Release);
+        // At once: whoever asked before the rest has had theirs or is gone.
+        *lock(&self.gate) = KeyframeGate::default();
+        if lock(&self.gate).ask(Instant::now()) {
+            self.force_keyframe();
+        }
+        self.rests.store(false, Ordering::Release);
+    }
+
+    /// A picture leaves the camera. False: nobody needs it, and it is to go no further.
+    ///
+    /// A capture that begins has to show that it can encode, whether somebody looks or not.
+    pub fn admits(&self) -> bool {
+        let admits = !self.rests.load(Ordering::Acquire) || !self.has_begun.load(Ordering::Acquire);
+        if !admits {
+            self.n_frames.fetch_add(1, Ordering::Relaxed);
+        }
+        admits
+    }
+
+    /// Asks the encoder for a keyframe, now or as soon as the gate opens. One that rests begins with
+    /// a keyframe by itself.
     pub fn request_keyframe(&self) {
+        if self.rests.load(Ordering::Acquire) {
+            return;
+        }
         let open = lock(&self.gate).ask(Instant::now());
         if open {
             self.force_keyframe();
@@ -92,6 +143,10 @@ impl Outlet {
         let slot = match kind {
             Kind::Video => {
                 self.n_frames.fetch_add(1, Ordering::Relaxed);
+                self.has_begun.store(true, Ordering::Release);
+                if self.rests.load(Ordering::Acquire) {
+                    return;
+                }
                 let due = lock(&self.gate).tick(Instant::now());
                 if due {
                     self.force_keyframe();

@@ -65,6 +65,8 @@ impl Capture {
             set(&by_name::<gst::Element>(&pipeline, element)?, name, value);
         }
         share_clock(&pipeline, base_time);
+        let camera: gst::Element = by_name(&pipeline, source::CAMERA)?;
+        stop_what_nobody_needs(&camera, &outlet)?;
         let live = Arc::new(AtomicBool::new(false));
         let video: AppSink = by_name(&pipeline, source::VIDEO)?;
         let pad =
@@ -142,6 +144,20 @@ impl FirstFault {
     }
 }
 
+/// Pictures that nobody needs end at the camera, before anything is done to them. What comes after a
+/// pause is encoded all the same: cameras are asked for formats whose every picture stands alone.
+fn stop_what_nobody_needs(camera: &gst::Element, outlet: &Arc<Outlet>) -> Result<(), Cause> {
+    let pad = camera.static_pad("src");
+    let pad = pad.ok_or_else(|| Cause::ElementMissing(camera.name().into()))?;
+    let outlet = Arc::clone(outlet);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| match outlet.admits() {
+        true => gst::PadProbeReturn::Ok,
+        // Not `Drop`, as in `publisher`.
+        false => gst::PadProbeReturn::Handled,
+    });
+    Ok(())
+}
+
 /// Passes an appsink's samples to the outlet.
 fn take(
     sink: &AppSink,
@@ -200,5 +216,84 @@ fn code_of(error: &glib::Error) -> ErrorCode {
             ErrorCode::Negotiation
         }
         _ => ErrorCode::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+    use crate::{
+        camera::{devices, encoder::RANKING},
+        ids::RoomName,
+    };
+
+    /// More than anything here takes on a loaded machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    /// The test picture comes 15 times a second.
+    const SILENCE: Duration = Duration::from_millis(700);
+
+    /// Tells of each buffer that passes a pad of the encoder whether it is a delta.
+    fn buffers(capture: &Capture, pad: &str) -> mpsc::Receiver<bool> {
+        let encoder: gst::Element =
+            by_name(&capture.pipeline, source::ENCODER).expect("it is there");
+        let (sender, receiver) = mpsc::channel();
+        let pad = encoder.static_pad(pad).expect("encoders have it");
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let Some(buffer) = info.buffer() {
+                let _ = sender.send(buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
+            }
+            gst::PadProbeReturn::Ok
+        });
+        receiver
+    }
+
+    /// Each encoder has its own way to come back.
+    #[test]
+    fn while_nobody_needs_the_picture_the_encoder_gets_none_and_it_begins_again_with_a_keyframe() {
+        gst::init().expect("GStreamer");
+        let base_time = gst::SystemClock::obtain().time();
+        let mut n_tried = 0;
+        for encoder in RANKING.iter().filter(|encoder| probe::works(encoder)) {
+            n_tried += 1;
+            let settings = CameraSettings {
+                encoder: Some(encoder.factory.to_owned()),
+                audio: None,
+                ..devices::demo(&RoomName::parse("home").expect("a room"))
+            };
+            let outlet = Arc::<Outlet>::default();
+            let (sender, events) = mpsc::channel();
+            // Nobody looks before it begins: it shows all the same that it can encode.
+            outlet.rest();
+            let report = move |event| drop(sender.send(event));
+            let capture = Capture::start(&settings, base_time, Arc::clone(&outlet), report);
+            let capture = capture.expect("a capture");
+            let event = events.recv_timeout(PATIENCE).expect("an event");
+            assert!(matches!(event, CaptureEvent::FirstFrame), "{event:?}");
+
+            let (taken, given) = (buffers(&capture, "sink"), buffers(&capture, "src"));
+            for _ in 0..2 {
+                // What was under way.
+                let n_taken =
+                    std::iter::from_fn(|| taken.recv_timeout(SILENCE).ok()).take(60).count();
+                assert!(n_taken < 60, "{} goes on with {n_taken}", encoder.factory);
+                given.try_iter().for_each(drop);
+                let before = outlet.n_frames();
+                assert_eq!(taken.recv_timeout(SILENCE).ok(), None, "{}", encoder.factory);
+                assert!(outlet.n_frames() > before + 5, "the camera is seen to go on");
+
+                outlet.request_keyframe();
+                outlet.wake();
+                let is_delta = given.recv_timeout(PATIENCE).expect("a picture");
+                assert!(!is_delta, "{} begins with a keyframe", encoder.factory);
+                let deltas: Vec<bool> =
+                    (0..5).map_while(|_| given.recv_timeout(PATIENCE).ok()).collect();
+                assert_eq!(deltas, [true; 5], "{}: one is enough", encoder.factory);
+                outlet.rest();
+            }
+            assert!(events.try_recv().is_err(), "nothing went wrong by that");
+        }
+        assert!(n_tried > 0, "x264enc, openh264enc or vp8enc is needed");
     }
 }

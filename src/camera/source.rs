@@ -1,9 +1,11 @@
 //! The capture pipeline in GStreamer's words.
 //!
 //! ```text
-//!  camera -> rate, size, format -> queue -> encoder -> parser -> appsink "video"
+//!  camera -|> rate, size, format -> queue -> encoder -> parser -> appsink "video"
 //!  microphone -> convert -> queue -> opusenc               -> appsink "audio"
 //! ```
+//!
+//! At `|` a picture that nobody needs ends (`outlet`).
 //!
 //! Owns descriptions and the properties that come from the configuration, which are set one by one
 //! and never pasted into a description: a device called `x ! filesink` stays a device. PURE.

@@ -29,7 +29,7 @@ use super::{
     state::{Action, Event, Machine, Moment, Phase},
     stop_asked,
 };
-use crate::{config::CameraSettings, protocol::Outgoing, telemetry::metrics::metrics};
+use crate::{config::CameraSettings, ids::Mid, protocol::Outgoing, telemetry::metrics::metrics};
 
 mod seat;
 
@@ -63,6 +63,8 @@ pub struct Supervisor<H: House> {
     /// What the publisher that is up or starting speaks.
     codec: Option<Codec>,
     generation: u32,
+    /// The m-section of the picture in the newest offer.
+    picture: Option<Mid>,
     /// The capture that is starting has shown a picture.
     has_frame: bool,
     /// The publisher that is starting has media to describe.
@@ -94,6 +96,7 @@ impl<H: House> Supervisor<H> {
             publisher: Slot::default(),
             codec: None,
             generation: 0,
+            picture: None,
             has_frame: false,
             is_ready: false,
             publish_id: None,

@@ -202,6 +202,7 @@ mod tests {
         let cases: &[(Vec<u8>, Option<&str>)] = &[
             (stun(&[(USERNAME, b"ours:theirs")]), Some("ours")),
             (stun(&[(0x8022, b"abc"), (USERNAME, b"o:")]), Some("o")),
+            (stun(&[(USERNAME, b":theirs")]), Some("")),
             (stun(&[(USERNAME, b"nocolon")]), None),
             (stun(&[(USERNAME, b"\xff\xff:x")]), None),
             (stun(&[]), None),

@@ -17,18 +17,19 @@
 
 use std::{collections::VecDeque, time::Instant};
 
+use segment::Segment;
 pub use vp8::Head;
 use vp8::Numbers;
 
 use super::packet::{Codec, Packet};
 
+mod segment;
 mod vp8;
 
 /// How many indices behind the highest a packet may still go out, or out again: the cache's size.
 pub const WINDOW: u64 = 1024;
 
-/// Segments that are remembered for late packets and NACKs; older ones are out of the window in
-/// all but the strangest streams.
+/// Segments remembered for late packets and NACKs; older ones are nearly always out of the window.
 const MAX_SEGMENTS: usize = 8;
 
 /// What of the header differs from viewer to viewer.
@@ -40,48 +41,6 @@ pub struct Forwarded {
     pub timestamp: u32,
     /// As it came, but that sound is marked where it begins or goes on.
     pub marker: bool,
-}
-
-/// A stretch of one source in which index and outgoing sequence run in parallel.
-#[derive(Debug, Clone, Copy)]
-struct Segment {
-    ssrc: u32,
-    layer: u8,
-    first_index: u64,
-    last_index: u64,
-    /// Outgoing sequence of `first_index`, with its roll-overs.
-    first_out: u64,
-    /// What is added to the source's timestamp.
-    timestamp_offset: u32,
-    /// What is added to the source's picture numbers.
-    pictures: Numbers,
-}
-
-impl Segment {
-    fn holds(&self, layer: u8, index: u64) -> bool {
-        self.layer == layer && (self.first_index..=self.last_index).contains(&index)
-    }
-
-    fn out(&self, index: u64) -> u64 {
-        self.first_out + (index - self.first_index)
-    }
-
-    fn last_out(&self) -> u64 {
-        self.out(self.last_index)
-    }
-
-    fn header(&self, index: u64, packet: &Packet) -> Forwarded {
-        Forwarded {
-            sequence: self.out(index) as u16,
-            timestamp: packet.timestamp.wrapping_add(self.timestamp_offset),
-            marker: packet.marker || self.begins_talk(index, packet),
-        }
-    }
-
-    /// Sound that comes after none was sent is marked (RFC 3551 section 4.1).
-    fn begins_talk(&self, index: u64, packet: &Packet) -> bool {
-        packet.codec == Codec::Opus && index == self.first_index
-    }
 }
 
 /// The newest packet that went out: where a new source goes on from.
@@ -106,14 +65,18 @@ pub struct Forwarder {
     sent: [u64; (WINDOW / 64) as usize],
     /// The layer that goes out, and whose indices these are.
     layer: u8,
-    /// Where that layer was begun: of what it sent before it was left, nothing is remembered.
+    /// Where that layer, or its codec, was begun: of what it sent before, nothing is remembered.
     layer_begins: u64,
     /// The layer that is to go out; `None`: nothing is.
     target: Option<u8>,
+    /// Of the newest packet that was looked at; unset before the first of a track.
+    codec: Option<Codec>,
     /// The next new packet opens a segment.
     cut: bool,
     /// Video waits for its keyframe; unset until the first packet tells whether this is video.
     waiting: bool,
+    /// Of layers below the target a keyframe will do to begin with.
+    is_stopgap: bool,
 }
 
 impl Forwarder {
@@ -130,8 +93,10 @@ impl Forwarder {
             layer: 0,
             layer_begins: 0,
             target: Some(0),
+            codec: None,
             cut: true,
             waiting: true,
+            is_stopgap: false,
         }
     }
 
@@ -144,10 +109,21 @@ impl Forwarder {
         self.target = target;
     }
 
+    /// Where nothing goes out, the keyframe of a lower layer may come before the target's.
+    pub fn begin_lower(&mut self) {
+        self.is_stopgap = true;
+    }
+
     /// Packets of this layer may go out, now or after a keyframe.
     #[inline]
     pub fn takes(&self, layer: u8) -> bool {
-        layer == self.layer || Some(layer) == self.target
+        layer == self.layer || Some(layer) == self.target || self.waiting && self.may_begin(layer)
+    }
+
+    /// Whether a keyframe of this layer may be what begins.
+    #[inline]
+    fn may_begin(&self, layer: u8) -> bool {
+        Some(layer) == self.target || self.is_stopgap && Some(layer) < self.target
     }
 
     /// The layer that goes out.
@@ -169,19 +145,20 @@ impl Forwarder {
     pub fn forward(&mut self, index: u64, packet: &Packet) -> Option<Forwarded> {
         let target = self.target?;
         if packet.layer != self.layer {
-            if packet.layer != target || !(packet.keyframe || packet.codec == Codec::Opus) {
+            let is_next = packet.layer == target || self.waiting && self.may_begin(packet.layer);
+            if !is_next || !(packet.keyframe || packet.codec == Codec::Opus) {
                 return None;
             }
-            self.layer = target;
-            self.sent = [0; (WINDOW / 64) as usize];
-            self.highest_index = index.saturating_sub(1);
-            self.layer_begins = index;
-            self.cut = true;
-        } else if self.waiting && self.layer != target {
+            self.take_layer(packet.layer, index);
+        } else if self.waiting && !self.may_begin(self.layer) {
             // Nothing of this layer goes out any more: the next keyframe is to be the other's.
             return None;
         }
-        let fresh = self.segments.is_empty() || index > self.highest_index;
+        if self.codec != Some(packet.codec) && !self.goes_over(index, packet.codec) {
+            return None;
+        }
+        let begins = self.segments.is_empty() && index >= self.layer_begins;
+        let fresh = begins || index > self.highest_index;
         let segment = if fresh { self.advance(index, packet)? } else { self.late(index, packet)? };
         let header = segment.header(index, packet);
         let (word, bit) = place(index);
@@ -226,8 +203,11 @@ impl Forwarder {
     pub fn index_of(&self, sequence: u16) -> Option<(u8, u64)> {
         let newest = self.newest?.out;
         let out = newest.checked_sub(u64::from((newest as u16).wrapping_sub(sequence)))?;
-        let segment =
-            self.segments.iter().rev().find(|s| (s.first_out..=s.last_out()).contains(&out))?;
+        let segment = self
+            .segments
+            .iter()
+            .rev()
+            .find(|s| (s.first_out..=s.out(s.last_index)).contains(&out))?;
         let index = segment.first_index + (out - segment.first_out);
         // A layer that was taken again may have begun with what went out before, under new numbers.
         let newest = self.segments.iter().rev().find(|s| s.holds(segment.layer, index))?;
@@ -249,12 +229,14 @@ impl Forwarder {
     pub fn skip_to_keyframe(&mut self) {
         self.cut = true;
         self.waiting = true;
+        self.is_stopgap = false;
     }
 
     /// From here on the packets are another track's, whose indices have nothing to do with the
     /// former's. Sequence and clock go on; what went out before cannot be asked for again.
     pub fn change_track(&mut self) {
         self.segments.clear();
+        self.codec = None;
         self.layer_begins = 0;
         self.sent = [0; (WINDOW / 64) as usize];
         self.skip_to_keyframe();
@@ -265,6 +247,32 @@ impl Forwarder {
     pub fn rtp_timestamp_at(&self, source_timestamp: u32) -> Option<u32> {
         let segment = self.segments.back()?;
         Some(source_timestamp.wrapping_add(segment.timestamp_offset))
+    }
+
+    /// A publisher that goes over to another codec begins anew, as another track would: what the
+    /// viewer has of the former it can ask for no more, under the payload type that counts now. False
+    /// for a straggler of the former.
+    fn goes_over(&mut self, index: u64, codec: Codec) -> bool {
+        if self.codec.is_some() {
+            if index <= self.highest_index {
+                return false;
+            }
+            // What has gone out does not go out again.
+            let begins = self.highest_index + 1;
+            self.change_track();
+            self.layer_begins = begins;
+        }
+        self.codec = Some(codec);
+        true
+    }
+
+    fn take_layer(&mut self, layer: u8, index: u64) {
+        self.layer = layer;
+        self.sent = [0; (WINDOW / 64) as usize];
+        self.highest_index = index.saturating_sub(1);
+        self.layer_begins = index;
+        self.cut = true;
+        self.is_stopgap = false;
     }
 
     /// Lets a packet out that is newer than all before it.
@@ -333,9 +341,8 @@ impl Forwarder {
     /// after the newest.
     fn picture_offset(&self, packet: &Packet) -> Numbers {
         let former = self.newest.and_then(|newest| newest.pictures);
-        let own = Some(packet).filter(|packet| packet.codec == Codec::Vp8);
-        let own = own.and_then(|packet| vp8::read(&packet.payload));
-        match (former, own) {
+        let is_vp8 = packet.codec == Codec::Vp8;
+        match (former, vp8::read(&packet.payload).filter(|_| is_vp8)) {
             (Some(former), Some(own)) => former.next().minus(own),
             _ => Numbers::default(),
         }

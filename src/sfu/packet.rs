@@ -86,3 +86,11 @@ pub struct Packet {
     /// The payload after header, extensions and padding.
     pub payload: Bytes,
 }
+
+impl Packet {
+    /// The payload under the codec's own payload type: of RED its primary block, else all of it.
+    pub fn plain(&self) -> &[u8] {
+        let primary = self.red.map_or(0, usize::from);
+        self.payload.get(primary..).unwrap_or_default()
+    }
+}

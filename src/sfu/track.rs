@@ -69,6 +69,7 @@ impl Source {
 struct Keyframe {
     index: u64,
     ssrc: u32,
+    codec: Codec,
     timestamp: u32,
     arrived: Instant,
 }
@@ -145,7 +146,10 @@ impl SourceTrack {
         if self.ring[slot].as_ref().is_some_and(|(held, _)| *held >= index) {
             return None;
         }
-        self.codec = Some(packet.codec);
+        if self.newest_index() == Some(index) {
+            // A straggler may be of the codec that the publisher has left.
+            self.codec = Some(packet.codec);
+        }
         if packet.keyframe {
             self.note_keyframe(index, &packet);
         }
@@ -167,12 +171,14 @@ impl SourceTrack {
     }
 
     /// The last keyframe and what followed it, oldest first, to start a late viewer with at once:
-    /// if nothing of it is missing and it is at most [`START_FRESH`] old. Audio needs no start.
+    /// if nothing of it is missing, it is of the codec that comes now, and at most [`START_FRESH`]
+    /// old. Audio needs no start.
     pub fn start(&self, now: Instant) -> Option<impl Iterator<Item = (u64, &Packet)>> {
         let keyframe = self.keyframe?;
         let current = self.current?;
         let is_fresh = now.saturating_duration_since(keyframe.arrived) <= START_FRESH;
-        if !is_fresh || keyframe.ssrc != current.ssrc {
+        let is_current = (keyframe.ssrc, Some(keyframe.codec)) == (current.ssrc, self.codec);
+        if !is_fresh || !is_current {
             return None;
         }
         let indices = keyframe.index..=current.highest_index;
@@ -278,6 +284,7 @@ impl SourceTrack {
                 *known = Some(Keyframe {
                     index,
                     ssrc: packet.ssrc,
+                    codec: packet.codec,
                     timestamp: packet.timestamp,
                     arrived: packet.arrived,
                 });

@@ -3,6 +3,8 @@
 //! The peer is ICE-lite on 127.0.0.1, as the media plane is. All waiting is for events, each within
 //! [`PATIENCE`], after which the test fails.
 
+mod rest;
+
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use parlor::{
@@ -30,6 +32,8 @@ use webrtc::{
     },
     runtime::default_runtime,
 };
+
+pub(crate) use rest::Rests;
 
 /// More than anything here takes on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -221,12 +225,21 @@ async fn send_pli(track: &Arc<dyn TrackRemote>) {
     track.write_rtcp(vec![Box::new(pli)]).await.expect("it is sent");
 }
 
-/// The next packet of a track: its RTP timestamp and payload.
-pub(crate) async fn packet(track: &Arc<dyn TrackRemote>) -> (u32, Vec<u8>) {
+/// A packet of a track.
+pub(crate) struct Packet {
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// The next packet of a track.
+pub(crate) async fn packet(track: &Arc<dyn TrackRemote>) -> Packet {
     loop {
         let event = timeout(PATIENCE, track.poll()).await.expect("a packet comes");
         if let TrackRemoteEvent::OnRtpPacket(packet) = event.expect("the track goes on") {
-            return (packet.header.timestamp, packet.payload.to_vec());
+            let (header, payload) = (&packet.header, packet.payload.to_vec());
+            let (sequence, timestamp) = (header.sequence_number, header.timestamp);
+            return Packet { sequence, timestamp, payload };
         }
     }
 }
@@ -293,7 +306,7 @@ pub(crate) async fn keyframe(
     }
     let mut timestamps = Vec::new();
     loop {
-        let (timestamp, payload) = packet(track).await;
+        let Packet { timestamp, payload, .. } = packet(track).await;
         if known == Some(timestamp) {
             continue;
         }

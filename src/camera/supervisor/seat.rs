@@ -1,9 +1,9 @@
 //! The supervisor's talk with its room: joining, publishing, what the room says.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::sync::mpsc;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::{Report, Supervisor};
 use crate::{
@@ -15,8 +15,10 @@ use crate::{
         state::{Event, Fault},
     },
     config::{CameraSettings, Role},
-    ids::Nickname,
-    protocol::{ClientMessage, Direction, MemberKind, Outgoing, Request, ServerMessage},
+    ids::{Mid, Nickname},
+    protocol::{
+        ClientMessage, Direction, MemberKind, Outgoing, Request, ServerMessage, TrackSource,
+    },
     rooms::{JoinRequest, Liveness, OUTBOX_LEN},
 };
 
@@ -108,6 +110,8 @@ impl<H: House> Supervisor<H> {
 
     pub(super) async fn publish(&mut self, sdp: String) {
         let tracks = offer::tracks(&sdp);
+        let picture = tracks.iter().find(|track| track.source == TrackSource::Camera);
+        self.picture = picture.map(|track| track.mid.clone());
         let publish = ClientMessage::Publish { generation: self.generation, sdp, tracks };
         self.publish_id = self.ask(publish).await;
         if self.publish_id.is_none() {
@@ -132,6 +136,9 @@ impl<H: House> Supervisor<H> {
                 let settings = self.settings.borrow();
                 warn!(camera = %settings.id, ?code, message, "the room refused");
             }
+            ServerMessage::Layers { generation, tracks } if generation == self.generation => {
+                self.obey(&tracks);
+            }
             ServerMessage::Restart { direction: Direction::Up } => {
                 self.handle(Event::RestartAsked).await;
             }
@@ -141,6 +148,14 @@ impl<H: House> Supervisor<H> {
             }
             _ => {}
         }
+    }
+
+    /// Encodes the picture if somebody needs it: what is not named is wanted.
+    fn obey(&self, tracks: &BTreeMap<Mid, Vec<bool>>) {
+        let layers = self.picture.as_ref().and_then(|mid| tracks.get(mid));
+        let is_wanted = layers.is_none_or(|layers| layers.contains(&true));
+        debug!(camera = %self.settings.borrow().id, is_wanted, "picture");
+        if is_wanted { self.outlet.wake() } else { self.outlet.rest() }
     }
 
     async fn take_answer(&mut self, sdp: &str) {

@@ -104,21 +104,22 @@ fn read_section(
         let ours = parameters(section, format).any(|parameter| parameter == apt);
         (is_rtx && ours).then(|| format.parse().ok().filter(|number: &u8| *number < 128))?
     });
-    let red_payload_type = red_of(section, payload_type);
+    let red_payload_type = red_of(section, codec, payload_type);
     let has_transport_cc = transport_cc_id(section) == Some(TRANSPORT_CC_ID);
     let transport_cc = has_transport_cc.then_some(TRANSPORT_CC_ID);
     Answered::Accepted { payload_type, rtx_payload_type, red_payload_type, transport_cc }
 }
 
 /// The payload type of RED in a section whose Opus has the payload type that is in our RED packets.
-pub(super) fn red_of(section: &MediaDescription, opus: u8) -> Option<u8> {
-    let mut formats = formats(section).iter().filter(|_| opus == red::OPUS);
+pub(super) fn red_of(section: &MediaDescription, codec: Codec, opus: u8) -> Option<u8> {
+    let is_ours = codec == Codec::Opus && opus == red::OPUS;
+    let mut formats = formats(section).iter().filter(|_| is_ours);
     let found = formats.find(|format| {
         let rtpmap = rtpmap(section, format).unwrap_or_default();
         let fmtp = of_format(section, "fmtp", format).unwrap_or_default();
         red::is_of_opus(rtpmap, fmtp, opus)
     });
-    found?.parse().ok().filter(|number: &u8| *number < 128)
+    found?.parse().ok().filter(|number: &u8| *number < 128 && *number != opus)
 }
 
 fn is_codec(section: &MediaDescription, format: &str, codec: Codec) -> bool {

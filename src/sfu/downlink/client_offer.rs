@@ -256,7 +256,7 @@ fn describe(description: &MediaDescription, format: &str, codec: Codec) -> Optio
     Some(Receivable {
         codec,
         payload_type,
-        red_payload_type: red_of(description, payload_type),
+        red_payload_type: red_of(description, codec, payload_type),
         rtx_payload_type,
         fmtp: of_format(description, "fmtp", format)
             .filter(|fmtp| !fmtp.contains(char::is_control))

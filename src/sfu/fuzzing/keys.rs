@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
+
 use super::Input;
 use crate::sfu::{
     rtp::Header,
-    srtp::{Inbound, MAX_OVERHEAD, Profile, Refusal, Srtp},
+    srtp::{Inbound, MAX_OVERHEAD, MAX_SOURCES, Profile, Refusal, Srtp},
 };
 
 /// Keying material (RFC 5764 4.2), always the same.
@@ -16,6 +18,7 @@ pub(crate) fn keying(profile: Profile) -> Vec<u8> {
 /// One who has the keys of the DTLS client.
 pub(crate) struct Peer {
     seals: Srtp,
+    opens: Inbound,
 }
 
 impl Peer {
@@ -26,7 +29,15 @@ impl Peer {
         let (client_salt, server_salt) = salts.split_at(salts.len() / 2);
         let swapped = [&keys[16..], &keys[..16], server_salt, client_salt].concat();
         let seals = Srtp::new(profile, &swapped).expect("the length is the profile's");
-        Self { seals }
+        let opens = Inbound::new(profile, &swapped).expect("the length is the profile's");
+        Self { seals, opens }
+    }
+
+    /// Payload type and payload of a packet that was sealed for it.
+    pub(crate) fn open(&mut self, sealed: &[u8]) -> (u8, Bytes) {
+        let header = Header::parse(sealed).expect("a whole header");
+        let opened = self.opens.open(header.ssrc, header.sequence, header.length, sealed);
+        (header.payload_type, opened.expect("it was sealed for this peer").payload)
     }
 
     /// Seals a packet whose header must be whole; `rollover` is the counter of its source.
@@ -62,8 +73,9 @@ pub fn srtp(bytes: &[u8]) {
     let mut own = Srtp::new(profile, &keying(profile)).expect("the profile's length");
     let mut opened = HashSet::new();
     let mut newest: [Option<u64>; 4] = [None; 4];
+    let mut n_crowd = 0;
     while !input.is_empty() {
-        match input.byte() % 6 {
+        match input.byte() % 7 {
             0..=2 => rtp(&mut input, &peer, &mut inbound, &mut opened, &mut newest),
             3 => rtcp(&mut input, &mut peer, &mut own),
             4 => {
@@ -73,12 +85,33 @@ pub fn srtp(bytes: &[u8]) {
                     assert!(refusal.is_err());
                 }
             }
+            6 => {
+                let n_known = newest.iter().flatten().count();
+                for _ in 0..input.byte() {
+                    n_crowd += crowd(&peer, &mut inbound, n_crowd, n_known);
+                }
+            }
             _ => {
                 let forged = input.long_chunk();
                 assert!(own.open_rtcp(forged, &mut [0; 1500]).is_none());
             }
         }
     }
+}
+
+/// One more source is taken, up to the most that a connection may have; 1 if so.
+fn crowd(peer: &Peer, inbound: &mut Inbound, n_crowd: u32, n_known: usize) -> u32 {
+    let ssrc = 0x1000 + n_crowd;
+    let mut packet = vec![0x80, 96, 0, 1, 0, 0, 0, 0];
+    packet.extend(ssrc.to_be_bytes());
+    let sealed = peer.rtp(&packet, 0).expect("a whole header");
+    let opened = inbound.open(ssrc, 1, 12, &sealed);
+    if n_crowd as usize + n_known < MAX_SOURCES {
+        assert!(opened.is_ok(), "{n_crowd} sources");
+        return 1;
+    }
+    assert_eq!(opened.err(), Some(Refusal::Crowded));
+    0
 }
 
 /// A packet of one of four sources, of an index near that source's newest, perhaps changed on the
@@ -126,6 +159,8 @@ fn rtp(
             let newest = newest[source].expect("a new source has seen nothing");
             assert!(was_opened || newest - index >= 1024, "{index} was refused at {newest}");
         }
+        // There are too many others.
+        Err(Refusal::Crowded) => assert!(newest[source].is_none()),
         Err(refusal) => panic!("{refusal:?}"),
     }
     assert!(open(inbound, &sealed).is_err(), "a replay was opened");

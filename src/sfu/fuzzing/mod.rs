@@ -21,6 +21,7 @@ pub use super::{
     uplink::fuzzing::{rtcp_up, sdp_publish, uplink},
 };
 
+pub(crate) use super::uplink::fuzzing::Teller;
 pub(crate) use input::Input;
 pub(crate) use keys::{Peer, keying};
 pub(crate) use sdp::check_answer;

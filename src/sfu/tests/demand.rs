@@ -163,3 +163,86 @@ fn a_camera_that_is_off_by_choice_comes_back_with_all_that_is_needed() {
     assert!(best.is_some(), "and the best of it");
     viewers[0].assert_continuous(&world);
 }
+
+#[test]
+fn whoever_comes_while_the_best_layer_wakes_has_a_lower_one_until_then() {
+    let (mut world, mut source, mut viewers) = obedient(1);
+    play(&mut world, &mut source, &mut viewers, 3 * SECOND, |_, _| false);
+    show(&mut world, viewers[0].member, 170);
+    play(&mut world, &mut source, &mut viewers, 10 * SECOND, |_, _| false);
+    assert_eq!(source.on, [true, false, false]);
+    // The word that the best one is needed takes its time to the publisher.
+    source.obeys = false;
+    viewers.push(Watcher::new(&mut world, 120, source.member));
+    let first = play(&mut world, &mut source, &mut viewers, 5 * SECOND, |world, viewers| {
+        viewers[1].layer(world).is_some()
+    });
+    assert!(first.is_some_and(|took| took <= SECOND / 4), "a picture at once: {first:?}");
+    assert_eq!(viewers[1].layer(&world), Some(0));
+    source.obeys = true;
+    let best = play(&mut world, &mut source, &mut viewers, 5 * SECOND, |world, viewers| {
+        viewers[1].layer(world) == Some(2)
+    });
+    assert!(best.is_some_and(|took| took <= SECOND / 5), "then the best: {best:?}");
+    viewers[1].assert_continuous(&world);
+}
+
+#[test]
+fn the_keyframe_for_a_late_viewer_is_fetched_while_it_answers() {
+    let mut world = World::new();
+    let (mut source, _) = world.with_viewers(1);
+    for _ in 0..300 {
+        world.send_frame(&mut source, 2, false);
+        world.run(Duration::from_millis(33));
+    }
+    let member = source.member;
+    let n_plis = |world: &World| world.ups[&member].n_plis;
+    let before = n_plis(&world);
+    let late = world.viewer(140, &[member]);
+    world.step();
+    world.step();
+    assert!(!world.downs[&late].client.connected());
+    assert_eq!(n_plis(&world), before + 1, "asked for with the offer");
+    // Another who comes now finds one that is fresh enough.
+    world.send_frame(&mut source, 3, true);
+    world.step();
+    world.viewer(141, &[member]);
+    world.step();
+    world.step();
+    assert_eq!(n_plis(&world), before + 1);
+}
+
+/// Cameras send one size alone.
+#[test]
+fn a_picture_of_one_size_rests_while_nobody_needs_it_and_whoever_comes_has_it_at_once() {
+    let mut world = World::new();
+    let mut source = world.publisher(1);
+    let mut n = 0;
+    let mut frames = |world: &mut World, time: Duration| {
+        let end = world.now + time;
+        while world.now < end {
+            let begins = told(world).is_none() && n == 0;
+            n = if told(world).is_none() { n + 1 } else { 0 };
+            if n > 0 {
+                world.send_frame(&mut source, 2, begins);
+            }
+            world.run(Duration::from_millis(30));
+        }
+        (source.member, source.sent.len())
+    };
+    let (member, _) = frames(&mut world, 4 * SECOND);
+    assert_eq!(told(&world), None, "a few seconds are nothing");
+    let (_, n_before) = frames(&mut world, 4 * SECOND);
+    assert_eq!(told(&world), Some(&[false][..]));
+    let (_, n_after) = frames(&mut world, 60 * SECOND);
+    assert_eq!((told(&world), n_after), (Some(&[false][..]), n_before), "and it stays so");
+
+    let n_plis = world.ups[&member].n_plis;
+    let viewer = world.viewer(110, &[member]);
+    world.step();
+    assert_eq!(told(&world), None, "before the viewer has connected");
+    frames(&mut world, SECOND / 2);
+    let video = world.downs[&viewer].video().expect("a picture");
+    assert!(!video.payloads.is_empty() && video.missing(1).is_empty());
+    assert_eq!(world.ups[&member].n_plis, n_plis, "it began with its keyframe, unasked");
+}

@@ -10,17 +10,17 @@ use super::{
 };
 use crate::{ids::MemberId, protocol::TrackSource, telemetry::metrics::metrics};
 
-const RED: u8 = 63;
+pub(super) const RED: u8 = 63;
 
 /// A microphone that sends RED, with Opus under a payload type of its choice.
-struct Microphone {
-    member: MemberId,
+pub(super) struct Microphone {
+    pub(super) member: MemberId,
     ssrc: u32,
     sequence: u16,
 }
 
 impl Microphone {
-    fn new(world: &mut World, number: u16, opus: u8) -> Self {
+    pub(super) fn new(world: &mut World, number: u16, opus: u8) -> Self {
         let source = world.publisher_of(number, ("opus", TrackSource::Microphone), |offer| {
             let red = format!("a=rtpmap:63 red/48000/2\r\na=fmtp:63 {opus}/{opus}\r\na=ssrc:");
             offer
@@ -35,7 +35,7 @@ impl Microphone {
         Self { member: source.member, ssrc: source.ssrc, sequence: 65_530 }
     }
 
-    fn send(&mut self, world: &mut World, payload_type: u8, payload: &[u8]) {
+    pub(super) fn send(&mut self, world: &mut World, payload_type: u8, payload: &[u8]) {
         self.push(world, payload_type, payload);
         world.run(Duration::from_millis(20));
     }
@@ -52,7 +52,7 @@ impl Microphone {
 }
 
 /// `former` and `newest` in one packet, 20 ms apart.
-fn redundant(opus: u8, former: &[u8], newest: &[u8]) -> Vec<u8> {
+pub(super) fn redundant(opus: u8, former: &[u8], newest: &[u8]) -> Vec<u8> {
     let head = u32::from(opus | 0x80) << 24 | 960 << 10 | former.len() as u32;
     [&head.to_be_bytes()[..], &[opus], former, newest].concat()
 }

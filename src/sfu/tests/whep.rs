@@ -6,6 +6,7 @@ use super::{
     layers::{Layered, Watcher, play},
     link::{Link, Teller},
     peer::Peer,
+    redundant::{Microphone, RED, redundant},
     world::{Source, World},
 };
 use crate::{
@@ -138,4 +139,33 @@ fn its_path_decides_the_layer_where_it_tells_of_arrivals() {
         play(&mut world, &mut source, &mut viewers, 3 * second, |_, _| false);
     }
     viewers[0].assert_continuous(&world);
+}
+
+#[test]
+fn sound_that_went_out_as_red_is_sent_again_as_opus() {
+    let mut world = World::new();
+    let mut microphone = Microphone::new(&mut world, 1, 111);
+    let mut peer = world.another_peer(300);
+    let rtpmap = "a=rtpmap:111 opus/48000/2\r\n";
+    let more = "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n\
+                a=rtpmap:110 rtx/48000\r\na=fmtp:110 apt=111\r\n";
+    let offer = offer_to_receive(&peer)
+        .replace("SAVPF 111\r\n", "SAVPF 111 63 110\r\n")
+        .replace(rtpmap, &format!("{rtpmap}{more}"));
+    world.offers(1, &offer, microphone.member);
+    let answer = world.answer_to(1).expect("it was answered").expect("an answer");
+    peer.sections = peer.client.take_answer_to_receive(&answer);
+    world.downs.insert(VIEWER, peer);
+    world.until("it is connected", |world| world.downs[&VIEWER].client.connected());
+    for (n, is_lost) in [false, true, false].into_iter().enumerate() {
+        let peer = world.downs.get_mut(&VIEWER).expect("a viewer");
+        (peer.nacks, peer.loss_percent) = (!is_lost, if is_lost { 100 } else { 0 });
+        microphone.send(&mut world, RED, &redundant(111, &[n as u8; 20], &[n as u8 + 1; 20]));
+    }
+    world.run(Duration::from_millis(100));
+    let peer = &world.downs[&VIEWER];
+    let stream = peer.streams.values().next().expect("the sound");
+    let payloads: Vec<&Vec<u8>> = stream.payloads.values().collect();
+    assert_eq!((payloads.len(), stream.n_red, stream.n_repaired), (3, 2, 1));
+    assert_eq!(*payloads[1], [2; 20], "what its payload type says");
 }

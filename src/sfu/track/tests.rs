@@ -154,3 +154,19 @@ fn a_report_is_the_newest_of_this_source() {
     track.push(packet(2, 0, true, now));
     assert_eq!(track.ntp_and_rtp(), None, "the new source has another clock");
 }
+
+#[test]
+fn of_a_codec_that_the_publisher_has_left_nobody_is_started() {
+    let now = Instant::now();
+    let mut track = track();
+    let of = |codec, sequence, keyframe| Packet { codec, ..packet(1, sequence, keyframe, now) };
+    let first = track.push(of(Codec::Vp8, 0, true)).expect("the first");
+    track.push(of(Codec::Vp8, 1, false));
+    assert_eq!(indices(&track, now), Some(vec![first, first + 1]));
+    track.push(of(Codec::Vp9, 3, false));
+    track.push(of(Codec::Vp8, 2, false));
+    assert_eq!(track.codec(), Some(Codec::Vp9), "a straggler changes nothing");
+    assert_eq!(indices(&track, now), None);
+    track.push(of(Codec::Vp9, 4, true));
+    assert_eq!(indices(&track, now), Some(vec![first + 4]));
+}

@@ -7,20 +7,49 @@ use std::{
 };
 
 use super::{
-    Keyed, Phase, UpEvent, UpShared, Uplink, media::MAX_EVENTS, nack::Missing, offer::Offer, rtcp,
+    Keyed, Phase, UpEvent, UpShared, Uplink, arrivals::Arrivals, media::MAX_EVENTS, nack::Missing,
+    offer::Offer, rtcp,
 };
 use crate::sfu::{
     Path,
     bandwidth::TransportFeedback,
     fuzzing::{CLIENT, Input, Peer, check, check_answer, credentials, keying},
+    packet::{Codec, Packet},
+    payload::begins_keyframe,
+    red,
     srtp::{Inbound, MAX_OVERHEAD, MAX_SOURCES, Profile, Srtp},
 };
 
 static SHARED: LazyLock<Arc<UpShared>> =
     LazyLock::new(|| UpShared::new().expect("a certificate can be made"));
 
-/// Two sections: sound and a picture of three layers, with all extensions.
+/// Payload types of that offer: RED, then VP9, AV1, H.265 and H.264 with their retransmissions.
+const OTHERS: [u8; 9] = [63, 98, 99, 45, 46, 49, 50, 102, 103];
+
+/// Two sections: sound and a picture of three layers, with every codec and all extensions.
 const OFFER: &str = include_str!("../../../tests/sdp/fuzz-offer.sdp");
+
+/// Tells a sender truly when its packets arrived.
+pub(crate) struct Teller(Arrivals);
+
+impl Teller {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self(Arrivals::new(now))
+    }
+
+    pub(crate) fn received(&mut self, now: Instant, number: u16) {
+        self.0.received(now, number);
+    }
+
+    /// RTCP packets, where some are due.
+    pub(crate) fn told(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        let mut told = Vec::new();
+        if self.0.poll_timeout().is_some_and(|due| due <= now) {
+            self.0.tell(1, 2, |packet| told.push(packet.to_vec()));
+        }
+        told
+    }
+}
 
 fn new(now: Instant) -> Uplink {
     let candidates = ["candidate:1 1 udp 1 192.0.2.3 3 typ host".to_owned()];
@@ -49,10 +78,15 @@ pub fn sdp_publish(bytes: &[u8]) {
     }
 }
 
-/// Connected, with keys that are always the same.
-fn connected(now: Instant, profile: Profile) -> Uplink {
+/// Connected, with keys that are always the same. Plain: the client wants whole compounds and FIR.
+fn connected(now: Instant, profile: Profile, is_plain: bool) -> Uplink {
     let mut uplink = new(now);
-    uplink.handle_offer(now, OFFER).expect("the offer is good");
+    if is_plain {
+        let offer = OFFER.replace("a=rtcp-rsize\n", "").replace(" nack pli", " ack rpsi");
+        uplink.handle_offer(now, &offer).expect("the offer is good");
+    } else {
+        uplink.handle_offer(now, OFFER).expect("the offer is good");
+    }
     let srtp = Srtp::new(profile, &keying(profile)).expect("the profile's length");
     let inbound = Inbound::new(profile, &keying(profile)).expect("the profile's length");
     uplink.phase = Phase::Connected(Box::new(Keyed { srtp, inbound }));
@@ -65,9 +99,11 @@ fn connected(now: Instant, profile: Profile) -> Uplink {
 /// of a section that publishes, and what is sent fits into datagrams.
 pub fn uplink(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let profile = if input.byte() & 1 == 0 { Profile::Gcm } else { Profile::Cm };
+    let setup = input.byte();
+    let profile = if setup & 1 == 0 { Profile::Gcm } else { Profile::Cm };
     let mut now = Instant::now() + Duration::from_secs(3600);
-    let mut uplink = connected(now, profile);
+    let mut uplink = connected(now, profile, setup & 2 != 0);
+    let mut newest_ssrc = 0x1000_u32;
     let mut peer = Peer::new(profile);
     let mut out: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
     let mids = uplink.mids();
@@ -77,6 +113,15 @@ pub fn uplink(bytes: &[u8]) {
             0..=2 => short_packet(&mut input, kind),
             3 => peer.rtp(input.long_chunk(), u16::from(kind >> 7)),
             4 => peer.rtcp(input.long_chunk()),
+            5 if kind == 0xfd => {
+                for _ in 0..input.byte() {
+                    newest_ssrc += 1;
+                    let packet = of_new_source(newest_ssrc);
+                    let sealed = peer.rtp(&packet, 0).expect("a whole header");
+                    uplink.handle_datagram(now, CLIENT, &sealed, &mut out);
+                }
+                None
+            }
             5 => Some(input.chunk().to_vec()),
             6 => {
                 now += Duration::from_millis(input.byte().into());
@@ -111,7 +156,12 @@ pub fn uplink(bytes: &[u8]) {
 
 /// A plausible packet out of a few bytes: sequence, payload type, source, an extension, a payload.
 fn short_packet(input: &mut Input<'_>, kind: u8) -> Option<Vec<u8>> {
-    let payload_type = [96, 97, 111, 96][usize::from(kind >> 3 & 3)];
+    let payload_type = match kind >> 3 & 3 {
+        0 => 96,
+        1 => 97,
+        2 => 111,
+        _ => OTHERS[usize::from(input.byte()) % OTHERS.len()],
+    };
     let mut packet = vec![0x80, payload_type | kind & 0x80];
     packet.extend(input.word().to_be_bytes());
     packet.extend([0, 0, input.byte(), 0, 0, 0, 0, input.byte()]);
@@ -129,6 +179,15 @@ fn short_packet(input: &mut Input<'_>, kind: u8) -> Option<Vec<u8>> {
     Some(packet)
 }
 
+/// Sound of a source that was not heard before, by its mid.
+fn of_new_source(ssrc: u32) -> Vec<u8> {
+    let mut packet = vec![0x90, 111, 0, 1, 0, 0, 0, 0];
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend([0xbe, 0xde, 0, 1, 0x40, b'0', 0, 0]);
+    packet.extend(b"opus");
+    packet
+}
+
 fn drain(uplink: &mut Uplink, now: Instant) {
     let mids = uplink.mids();
     let mut n_events = 0;
@@ -138,6 +197,8 @@ fn drain(uplink: &mut Uplink, now: Instant) {
             UpEvent::Rtp { mid, packet } => {
                 assert!(mids.iter().any(|(known, _)| *known == mid));
                 assert!(packet.layer < 3 && !packet.payload.is_empty() && packet.arrived == now);
+                assert_eq!(packet.keyframe, begins_keyframe(packet.codec, &packet.payload));
+                check_red(packet);
             }
             UpEvent::SenderReport { mid, layer, .. } => {
                 assert!(mids.iter().any(|(known, _)| *known == mid) && layer < 3);
@@ -149,6 +210,14 @@ fn drain(uplink: &mut Uplink, now: Instant) {
     assert!(uplink.media.n_kept() <= MAX_SOURCES + mids.len() * 256, "sources and wishes");
 }
 
+/// What is RED is sound, and read again it is the same.
+fn check_red(packet: Packet) {
+    let Some(primary) = packet.red else { return };
+    assert_eq!(packet.codec, Codec::Opus);
+    let again = red::open(packet.payload.clone(), red::OPUS);
+    assert_eq!(again, Some((packet.payload, primary)));
+}
+
 /// RTCP of a publisher, and what we write: NACKs name what they were made for and no more, our
 /// feedback is read by our own reader of it.
 pub fn rtcp_up(bytes: &[u8]) {
@@ -158,7 +227,7 @@ pub fn rtcp_up(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let mut now = Instant::now();
     let mut missing = Missing::default();
-    let mut arrivals = super::arrivals::Arrivals::new(now);
+    let mut arrivals = Arrivals::new(now);
     while !input.is_empty() {
         let kind = input.byte();
         let number = if kind & 1 == 0 { u16::from(input.byte()) } else { input.word() };
@@ -196,7 +265,7 @@ fn ask(missing: &mut Missing, now: Instant) {
     assert_eq!(named, asked);
 }
 
-fn tell(arrivals: &mut super::arrivals::Arrivals) {
+fn tell(arrivals: &mut Arrivals) {
     let mut n_messages = 0;
     arrivals.tell(1, 2, |packet| {
         n_messages += 1;

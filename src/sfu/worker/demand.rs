@@ -31,6 +31,8 @@ const WAKES_WITHIN: Duration = Duration::from_secs(3);
 /// A viewer that has not yet accepted a track counts as one that needs it for so long; a client that
 /// never does must not keep an encoder busy.
 const SETTLES_WITHIN: Duration = Duration::from_secs(10);
+/// Most have accepted a track in this time: a keyframe in the cache has to be of use for as long.
+const ACCEPTS_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the publisher is told of one layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -132,6 +134,23 @@ impl Room {
             let member = published.track.id().member;
             if self.tracks[number].ask(now, needed) {
                 self.changed.insert(member);
+            }
+        }
+    }
+
+    /// A viewer that is given pictures it did not have `before` begins with them after its answer and
+    /// perhaps a handshake. The keyframes it will need are asked for now, so that the cache has them
+    /// by then.
+    pub(super) fn fetch_keyframes(&mut self, now: Instant, viewer: usize, before: &[usize]) {
+        for &number in self.viewers[viewer].shown.iter().filter(|shown| !before.contains(shown)) {
+            let published = &self.tracks[number];
+            if published.track.kind() != MediaKind::Video {
+                continue;
+            }
+            let Some(layer) = published.best(now) else { continue };
+            let track = published.layer(layer);
+            if track.is_some_and(|track| track.start(now + ACCEPTS_WITHIN).is_none()) {
+                self.wanted.push((number, layer));
             }
         }
     }

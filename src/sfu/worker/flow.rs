@@ -20,7 +20,7 @@ use crate::{
     protocol::MediaKind,
     sfu::{
         Path, bandwidth::MAX_LAYERS, demux::Class, downlink::DownEvent, packet::Packet,
-        uplink::UpEvent,
+        track::SourceTrack, uplink::UpEvent,
     },
     telemetry::metrics::metrics,
 };
@@ -182,12 +182,14 @@ impl Room {
     #[inline]
     pub(crate) fn take_track_packet(&mut self, now: Instant, number: usize, packet: Packet) {
         let published = &mut self.tracks[number];
-        let (layer, codec, level) = (packet.layer, Some(packet.codec), packet.audio_level);
+        let (layer, level) = (packet.layer, packet.audio_level);
         let needs_keyframe = published.begins(layer) && !packet.keyframe;
         let Some(index) = published.push(now, packet) else { return };
         if needs_keyframe {
             self.wanted.push((number, layer));
         }
+        // That of the newest packet: a straggler may be of another that the publisher has left.
+        let codec = published.layer(layer).and_then(SourceTrack::codec);
         if published.codec != codec {
             published.codec = codec;
             self.tables_stale = true;

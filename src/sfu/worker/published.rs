@@ -223,6 +223,11 @@ impl Published {
         now < heard + SENDS && !is_given_up
     }
 
+    /// The best layer that comes.
+    pub(crate) fn best(&self, now: Instant) -> Option<u8> {
+        self.layer_numbers().rev().find(|layer| self.sends(now, *layer))
+    }
+
     /// What the layers cost and how high they are, those included that come if they are asked for.
     /// While nothing comes (the camera is off), the lowest is there at no cost, so that it goes to
     /// its viewers when it comes again.

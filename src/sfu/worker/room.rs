@@ -306,7 +306,7 @@ impl Room {
             let want = self.members.get(&viewer.member).and_then(|m| m.want.down.as_ref());
             let Some(want) = want else { continue };
             let mut table = Vec::new();
-            viewer.shown.clear();
+            let before = std::mem::take(&mut viewer.shown);
             for &number in &order {
                 let published = &self.tracks[number];
                 let Some(codec) = published.codec else { continue };
@@ -319,6 +319,7 @@ impl Room {
             viewer.slots_stale = true;
             viewer.awaits_since = Some(now);
             self.demand_stale = true;
+            self.fetch_keyframes(now, index, &before);
             self.pump_viewer(now, index, context);
         }
     }

@@ -53,6 +53,15 @@ fn red_is_taken_where_opus_is_called_as_in_our_packets() {
     assert_eq!(red(CHROMIUM), Some(63));
     assert_eq!(red(&CHROMIUM.replace("111", "112")), None);
     assert_eq!(red(AIORTC), None, "it has none");
+    let same = CHROMIUM.replace("63 9 0", "0111 9 0").replace(":63 ", ":0111 ");
+    assert_eq!(red(&same), None, "Opus has that payload type");
+    // Of a picture there is none, whatever its section says.
+    let vp8 = "a=rtpmap:111 VP8/90000\r\na=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111";
+    let odd = CHROMIUM.replace("SAVPF 96 97", "SAVPF 111 63 97");
+    let odd = read(&viewer(&odd.replace("a=rtpmap:96 VP8/90000", vp8))).expect("an offer");
+    let video = odd.sections[1].taken.as_ref().expect("a picture");
+    let types: Vec<_> = video.codecs.iter().map(|c| (c.codec, c.red_payload_type)).collect();
+    assert_eq!(types[0], (Codec::Vp8, None));
 
     let now = Instant::now();
     let mut downlink = downlink(&DownShared::new().expect("a certificate"), now);

@@ -148,3 +148,70 @@ fn any_order_of_wishes_and_packets_leaves_one_gapless_stream() {
         assert!(last.is_some());
     }
 }
+
+#[test]
+fn another_codec_begins_with_a_keyframe_of_it_and_what_was_of_the_former_is_over() {
+    let began = Instant::now();
+    let at = |n: u64| began + Duration::from_millis(33 * n);
+    let vp9 = |n, keyframe| {
+        let (index, packet) = of(2, n, keyframe, at(n));
+        (index, Packet { codec: Codec::Vp9, ..packet })
+    };
+    let mut forwarder = Forwarder::new(100, 5000);
+    assert_eq!(forward(&mut forwarder, &of(0, 0, KEY, at(0))), Some((100, 0, 0, 0)));
+    forwarder.set_target(Some(2));
+    // The viewer's picture numbers are others than the publisher's from here on.
+    assert_eq!(forward(&mut forwarder, &of(2, 1, KEY, at(1))), Some((101, 1, 1, 2)));
+    assert_eq!(forward(&mut forwarder, &of(2, 3, DELTA, at(3))), Some((103, 3, 3, 2)));
+
+    assert_eq!(forward(&mut forwarder, &vp9(4, DELTA)), None);
+    assert_eq!(forwarder.wants_keyframe(), Some(2));
+    let (index, packet) = vp9(5, KEY);
+    let header = forwarder.forward(index, &packet).expect("its keyframe");
+    assert_eq!(header.sequence, 104);
+    assert_eq!(forwarder.head(index, &packet), Head::default(), "its bytes stay as they are");
+    assert_eq!(forwarder.again(index, &packet), Some(header));
+
+    // A straggler, and what is asked for again: they would go out under another payload type.
+    assert_eq!(forwarder.forward(of(2, 2, DELTA, at(5)).0, &of(2, 2, DELTA, at(5)).1), None);
+    assert_eq!([100, 101, 103].map(|sequence| forwarder.index_of(sequence)), [None; 3]);
+    assert_eq!(forward(&mut forwarder, &of(2, 7, KEY, at(7))), Some((105, 4, 4, 2)), "and back");
+
+    // What went out does not do so again when the codec has changed to and fro without a keyframe.
+    assert_eq!(forward(&mut forwarder, &vp9(8, DELTA)), None);
+    assert_eq!(forward(&mut forwarder, &of(2, 9, DELTA, at(9))), None);
+    assert_eq!(forward(&mut forwarder, &of(2, 7, KEY, at(7))), None);
+    assert_eq!(forward(&mut forwarder, &of(2, 8, KEY, at(9))), Some((106, 5, 5, 2)), "reordered");
+}
+
+#[test]
+fn a_lower_layer_may_stand_in_until_the_keyframe_comes_and_not_again_by_itself() {
+    let began = Instant::now();
+    let at = |n: u64| began + Duration::from_millis(33 * n);
+    let mut forwarder = Forwarder::new(100, 5000);
+    forwarder.set_target(Some(1));
+    assert_eq!(forward(&mut forwarder, &of(0, 0, KEY, at(0))), None, "not the layer");
+    assert!(!forwarder.takes(2));
+    forwarder.begin_lower();
+    assert_eq!(forward(&mut forwarder, &of(2, 0, KEY, at(0))), None, "not a higher one");
+    assert_eq!(forward(&mut forwarder, &of(0, 1, DELTA, at(1))), None);
+    assert!(forwarder.takes(0) && forwarder.takes(1) && !forwarder.takes(2));
+    assert_eq!(forward(&mut forwarder, &of(0, 2, KEY, at(2))), Some((100, 2, 2, 0)));
+    assert_eq!(forward(&mut forwarder, &of(0, 3, DELTA, at(3))), Some((101, 3, 3, 0)));
+    assert_eq!(forwarder.wants_keyframe(), Some(1), "still");
+    assert_eq!(forward(&mut forwarder, &of(1, 4, KEY, at(4))), Some((102, 4, 4, 1)));
+    assert_eq!(forward(&mut forwarder, &of(0, 4, KEY, at(4))), None);
+    assert_eq!(forwarder.wants_keyframe(), None);
+
+    // What is left out now waits for the target's keyframe alone.
+    forwarder.skip_to_keyframe();
+    assert_eq!(forward(&mut forwarder, &of(0, 5, KEY, at(5))), None);
+    assert!(forward(&mut forwarder, &of(1, 6, KEY, at(6))).is_some());
+
+    // The layer that went out before is no lower one.
+    forwarder.skip_to_keyframe();
+    forwarder.set_target(Some(0));
+    forwarder.begin_lower();
+    assert_eq!(forward(&mut forwarder, &of(1, 7, KEY, at(7))), None);
+    assert!(forward(&mut forwarder, &of(0, 8, KEY, at(8))).is_some());
+}

@@ -153,25 +153,30 @@ impl Viewer {
         Some(self.pacer.as_ref().map_or(now, |pacer| pacer.due(now)))
     }
 
-    /// Begins with a cached keyframe and what followed it, where that comes soon enough: false if a
-    /// new one is to be asked for.
+    /// Begins with a cached keyframe and what followed it, where that comes soon enough: of the layer
+    /// that is aimed at or, until that one's keyframe comes, of the best below it. False if a keyframe
+    /// of the one that is aimed at is to be asked for.
     pub(super) fn begin(&mut self, now: Instant, slot: Slot, published: &Published) -> bool {
         let Some(Some(state)) = self.slots.get_mut(slot) else { return true };
-        let Some(layer) = state.forwarder.target() else { return true };
-        let Some(packets) = published.layer(layer).and_then(|track| track.start(now)) else {
-            return false;
+        let Some(target) = state.forwarder.target() else { return true };
+        let pacer = self.pacer.as_ref();
+        let start = |layer| {
+            let (mut first, mut bytes) = (None, 0);
+            for (index, packet) in published.layer(layer)?.start(now)? {
+                first = first.or(Some(index));
+                bytes += packet.payload.len() + SEAL_ROOM;
+            }
+            let is_soon = pacer.is_none_or(|pacer| pacer.takes(bytes) <= START_WITHIN);
+            first.filter(|_| is_soon).map(|next| Backlog { layer, next })
         };
-        let (mut first, mut bytes) = (None, 0);
-        for (index, packet) in packets {
-            first = first.or(Some(index));
-            bytes += packet.payload.len() + SEAL_ROOM;
+        let backlog = (0..=target).rev().find_map(start);
+        let is_target = backlog.is_some_and(|backlog| backlog.layer == target);
+        if !is_target {
+            state.forwarder.begin_lower();
         }
-        if self.pacer.as_ref().is_some_and(|pacer| pacer.takes(bytes) > START_WITHIN) {
-            return false;
-        }
-        state.backlog = first.map(|next| Backlog { layer, next });
-        self.is_held |= state.backlog.is_some();
-        true
+        state.backlog = backlog;
+        self.is_held |= backlog.is_some();
+        is_target
     }
 
     /// Seals what was kept back, as far as the path takes it now: retransmissions first.
@@ -275,7 +280,8 @@ impl Viewer {
             let head = state.forwarder.head(index, packet);
             let room = packet.payload.len() + SEAL_ROOM;
             let sealed = outbox.seal(key, to, room, sink, |space| {
-                downlink.seal_rtx(slot, header, head.bytes(), head.rest(&packet.payload), space)
+                // Of the codec itself, which `apt` names (RFC 4588 8.1), also where RED went out.
+                downlink.seal_rtx(slot, header, head.bytes(), head.rest(packet.plain()), space)
             });
             n_resent += u64::from(sealed);
             if let Some(pacer) = &mut self.pacer
