@@ -69,6 +69,11 @@ impl Pacer {
         self.bytes = (self.bytes + elapsed.as_secs_f64() * self.bytes_a_second).min(self.most);
     }
 
+    /// A probe is due so many bytes: what waits may leave for them.
+    pub fn allow(&mut self, len: usize) {
+        self.bytes = self.bytes.max(len as f64);
+    }
+
     /// A packet may leave now.
     #[inline]
     pub fn has_room(&self) -> bool {

@@ -21,7 +21,12 @@ impl Downlink {
     /// A probe of the path lacks padding: [`Downlink::seal_padding`].
     #[inline]
     pub fn is_padding_due(&self) -> bool {
-        self.estimator.as_ref().is_some_and(|estimator| estimator.padding(self.clock) > 0)
+        self.probe_len() > 0
+    }
+
+    /// Bytes that a probe is due now, of padding or of whatever there is to be sent.
+    pub fn probe_len(&self) -> usize {
+        self.estimator.as_ref().map_or(0, |estimator| estimator.padding(self.clock))
     }
 
     /// There is a stream that padding may go by.

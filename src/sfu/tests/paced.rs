@@ -198,3 +198,37 @@ fn on_loopback_a_start_is_one_flush() {
     let down = world.seen[&late].down.as_ref().expect("a down");
     assert_eq!((down.path, most), (Path::Connected, 300));
 }
+
+/// About 700 kb/s over 1 Mb/s, of which for half a second only so much is left. How many packets are kept
+/// back from half a second later on: the most, and after three seconds.
+fn kept_back(dip_bps: f64) -> (usize, usize) {
+    let mut narrow = Narrow::new(1e6, 250.0);
+    let steady = |narrow: &mut Narrow, n_frames: usize| {
+        (0..n_frames).for_each(|n| narrow.send(2 + n % 2, false));
+    };
+    steady(&mut narrow, 100);
+    let behind = |narrow: &Narrow| narrow.source.sent.len() - narrow.n_payloads();
+    let never_came = behind(&narrow);
+    narrow.link().bps = dip_bps;
+    steady(&mut narrow, 16);
+    narrow.link().bps = 1e6;
+    steady(&mut narrow, 20);
+    let mut most = 0;
+    for _ in 0..50 {
+        steady(&mut narrow, 2);
+        most = most.max(behind(&narrow) - never_came);
+    }
+    assert_eq!(narrow.link().n_dropped, 0);
+    (most, behind(&narrow) - never_came)
+}
+
+#[test]
+fn what_was_chosen_is_not_kept_back_where_the_estimate_dips_a_little() {
+    assert_eq!(kept_back(650e3), (0, 0));
+}
+
+#[test]
+fn what_waits_after_a_dip_finds_out_that_it_is_over() {
+    let (most, later) = kept_back(500e3);
+    assert!(most <= 45 && later <= 10, "{most} packets, later {later}");
+}

@@ -198,6 +198,14 @@ impl Viewer {
         if !std::mem::take(&mut self.is_held) {
             return;
         }
+        // What a probe is due, what waits is better than padding: else nothing would be known of the
+        // path before it has all gone.
+        let probe_len = self.downlink.probe_len();
+        if let Some(pacer) = &mut self.pacer
+            && probe_len > 0
+        {
+            pacer.allow(probe_len);
+        }
         let n_slots = self.slots.len();
         let first = self.turn;
         for place in 0..n_slots {
