@@ -69,7 +69,7 @@ impl Receiver {
     /// Sets the socket's options for receiving.
     pub(super) fn new(socket: Arc<UdpSocket>) -> io::Result<Self> {
         let state = UdpSocketState::new((&*socket).into())?;
-        allow_fragments(socket.as_raw_fd(), socket.local_addr()?.is_ipv6());
+        set_options(socket.as_raw_fd(), socket.local_addr()?.is_ipv6());
         let buffer = vec![0; RECV_BATCH * RECV_LEN];
         Ok(Self { socket, state, buffer, meta: [RecvMeta::default(); RECV_BATCH] })
     }
@@ -109,9 +109,10 @@ impl Receiver {
     }
 }
 
-/// `quinn-udp` forbids fragments, as QUIC wants it. Media through a tunnel with a small MTU is better
-/// fragmented than lost.
-fn allow_fragments(fd: RawFd, ipv6: bool) {
+/// What `quinn-udp` has set as QUIC wants it, and media does not. Media through a tunnel with a small
+/// MTU is better fragmented than lost; congestion marks are not read, and our address comes once: each
+/// control message costs a twentieth of receiving a datagram.
+fn set_options(fd: RawFd, ipv6: bool) {
     let set = |level, name, value: libc::c_int| {
         // SAFETY: `fd` is the caller's open socket; the option value is a c_int that lives through
         // the call, and its length is given.
@@ -126,7 +127,11 @@ fn allow_fragments(fd: RawFd, ipv6: bool) {
         }
     };
     set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT);
+    set(libc::IPPROTO_IP, libc::IP_RECVTOS, 0);
     if ipv6 {
+        // IPv4 peers' packets have theirs as an IPv4-mapped one by IPV6_PKTINFO (ipv6(7)).
+        set(libc::IPPROTO_IP, libc::IP_PKTINFO, 0);
+        set(libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 0);
         set(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT);
         set(libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, 0);
     }
