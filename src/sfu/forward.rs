@@ -220,8 +220,8 @@ impl Forwarder {
     /// The header under which the packet of `index` went out before.
     pub fn again(&self, index: u64, packet: &Packet) -> Option<Forwarded> {
         let segment = self.segments.iter().rev().find(|s| s.holds(packet.layer, index))?;
-        let was_sent = segment.ssrc == packet.ssrc && self.was_sent(packet.layer, index);
-        was_sent.then(|| segment.header(index, packet))
+        let is_of_it = (segment.ssrc, self.codec) == (packet.ssrc, Some(packet.codec));
+        (is_of_it && self.was_sent(packet.layer, index)).then(|| segment.header(index, packet))
     }
 
     /// After a batch was dropped: video goes on with the next keyframe, audio at once. What is

@@ -215,3 +215,18 @@ fn a_lower_layer_may_stand_in_until_the_keyframe_comes_and_not_again_by_itself()
     assert_eq!(forward(&mut forwarder, &of(1, 7, KEY, at(7))), None);
     assert!(forward(&mut forwarder, &of(0, 8, KEY, at(8))).is_some());
 }
+
+#[test]
+fn a_gap_of_a_layer_that_was_left_is_not_filled_with_another_codec() {
+    let now = Instant::now();
+    let mut forwarder = Forwarder::new(100, 5000);
+    assert!(forward(&mut forwarder, &of(0, 0, KEY, now)).is_some());
+    assert!(forward(&mut forwarder, &of(0, 2, DELTA, now)).is_some());
+    forwarder.set_target(Some(1));
+    assert!(forward(&mut forwarder, &of(1, 3, KEY, now)).is_some());
+    let (index, late) = of(0, 1, DELTA, now);
+    assert_eq!(forwarder.index_of(101), Some((0, index)));
+    assert!(forwarder.again(index, &late).is_some());
+    let other = Packet { codec: Codec::H265, ..late };
+    assert_eq!(forwarder.again(index, &other), None);
+}
