@@ -33,15 +33,25 @@ function freeTcpPort() {
   });
 }
 
-/** A UDP port that nobody has at this moment. */
-function freeUdpPort() {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4').once('error', reject);
-    socket.bind(0, () => {
+/** This UDP port, or any for 0, if nobody has it at this moment; else 0. */
+function freeUdpPort(wanted = 0) {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4').once('error', () => resolve(0));
+    socket.bind(wanted, () => {
       const { port } = socket.address();
       socket.close(() => resolve(port));
     });
   });
+}
+
+/** The first of so many UDP ports in a row that nobody has at this moment. */
+async function freeUdpPorts(nPorts) {
+  for (;;) {
+    const first = await freeUdpPort();
+    let next = first + 1;
+    while (next < first + nPorts && next < 65_536 && await freeUdpPort(next)) next += 1;
+    if (next === first + nPorts) return first;
+  }
 }
 
 /** Resolves with the exit code, or the signal's name. */
@@ -86,11 +96,14 @@ export class Box {
     await this.startWith(`${CAMERA}${camera}`);
   }
 
-  /** Starts on free ports of loopback; null is no camera. Resolves with its URL when it is ready. */
-  async startOnLoopback(camera = '') {
-    const media = await freeUdpPort();
+  /**
+   * Starts on free ports of loopback; a null camera is none. `media` are more keys of that section.
+   * Resolves with its URL when it is ready.
+   */
+  async startOnLoopback(camera = '', media = '', nPorts = 1) {
+    const first = await freeUdpPorts(nPorts);
     const host = `127.0.0.1:${await freeTcpPort()}`;
-    const ports = `[http]\nlisten = "${host}"\n[media]\nports = "${media}-${media}"\n`;
+    const ports = `[http]\nlisten = "${host}"\n[media]\nports = "${first}-${first + nPorts - 1}"\n${media}`;
     await this.startWith(camera === null ? `camera = []\n${ports}` : `${ports}${CAMERA}${camera}`);
     return `https://${host}/`;
   }

@@ -1,13 +1,13 @@
 // Runs the browser scenes one after the other, each with a parlor of its own.
 //
 // usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]
-//   --scene   only this one: room, layers, codecs, lost, lan, or weak, which is measured and not run otherwise
+//   --scene   only this one: room, layers, codecs, workers, lost, lan, or weak, which is measured and not run otherwise
 // Exit 0 if every check passed and each parlor ended on SIGTERM with exit code 0.
 
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-import { Box, ended } from './box.mjs';
+import { Box, LIGHT_CAMERA, ended } from './box.mjs';
 
 const [binary, ...options] = process.argv.slice(2);
 if (!binary) throw new Error('usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]');
@@ -33,11 +33,11 @@ async function script(name, ...words) {
   return code === 0;
 }
 
-/** A scene with a parlor of loopback. */
-async function onLoopback(name, camera, ...words) {
+/** A scene with a parlor of loopback: what it is started with, and words for the script. */
+async function onLoopback(name, started, ...words) {
   const box = new Box(binary);
   try {
-    return await script(name, await box.startOnLoopback(camera), ...words);
+    return await script(name, await box.startOnLoopback(...started), ...words);
   } finally {
     await box.remove();
   }
@@ -45,9 +45,10 @@ async function onLoopback(name, camera, ...words) {
 
 const budget = options.includes('--budget') ? ['--budget', options[options.indexOf('--budget') + 1]] : [];
 const scenes = {
-  room: () => onLoopback('room.mjs', '', ...options),
-  layers: () => onLoopback('layers.mjs', null, ...budget),
-  codecs: () => onLoopback('codecs.mjs', null),
+  room: () => onLoopback('room.mjs', [], ...options),
+  layers: () => onLoopback('layers.mjs', [null], ...budget),
+  codecs: () => onLoopback('codecs.mjs', [null]),
+  workers: () => onLoopback('workers.mjs', [LIGHT_CAMERA, 'workers = 2\nviewers_per_worker = 1\n', 2]),
   lost: () => script('lost.mjs', binary),
   lan: () => script('lan.mjs', binary),
   weak: () => script('weak.mjs', binary),
