@@ -226,6 +226,7 @@ async fn send_pli(track: &Arc<dyn TrackRemote>) {
 }
 
 /// A packet of a track.
+#[derive(Clone)]
 pub(crate) struct Packet {
     pub(crate) sequence: u16,
     pub(crate) timestamp: u32,

@@ -14,6 +14,7 @@ const SECOND: u32 = 48_000;
 const MOST_PACKETS: usize = 400;
 
 /// A packet of the picture.
+#[derive(Clone)]
 pub(crate) struct Seen {
     pub(crate) packet: Packet,
     /// The sound's RTP timestamp when it came.
@@ -33,6 +34,8 @@ pub(crate) struct Rests {
     picture: Arc<dyn TrackRemote>,
     /// RTP timestamp of the newest sound.
     heard: watch::Receiver<u32>,
+    /// The picture's newest packet.
+    newest: Option<Seen>,
     // It ends when dropped.
     _listening: JoinSet<()>,
 }
@@ -43,7 +46,7 @@ impl Rests {
         let mut listening = JoinSet::new();
         listening
             .spawn(async move { while sender.send(packet(&sound).await.timestamp).is_ok() {} });
-        let mut rests = Self { picture, heard, _listening: listening };
+        let mut rests = Self { picture, heard, newest: None, _listening: listening };
         // Meanwhile the sound that nobody has heard yet is heard.
         for _ in 0..30 {
             rests.next().await;
@@ -54,7 +57,11 @@ impl Rests {
     /// The picture's next packet.
     pub(crate) async fn next(&mut self) -> Seen {
         let packet = packet(&self.picture).await;
-        Seen { packet, sound: *self.heard.borrow() }
+        self.came(packet)
+    }
+
+    fn came(&mut self, packet: Packet) -> Seen {
+        self.newest.insert(Seen { packet, sound: *self.heard.borrow() }).clone()
     }
 
     /// The picture's next packet, if it comes within a second of sound.
@@ -64,7 +71,7 @@ impl Rests {
         let second = heard.wait_for(|heard| heard.wrapping_sub(begun) >= SECOND);
         tokio::select! {
             biased;
-            packet = packet(&self.picture) => Some(Seen { packet, sound: *self.heard.borrow() }),
+            packet = packet(&self.picture) => Some(self.came(packet)),
             second = timeout(PATIENCE, second) => {
                 second.expect("the sound goes on").expect("somebody listens");
                 None
@@ -72,13 +79,11 @@ impl Rests {
         }
     }
 
-    /// The picture's last packet before a second of sound without any.
+    /// The picture's last packet before a second of sound without any; it may have come already.
     pub(crate) async fn last(&mut self) -> Seen {
-        let mut last = self.next().await;
         for _ in 0..MOST_PACKETS {
-            match self.next_soon().await {
-                Some(seen) => last = seen,
-                None => return last,
+            if self.next_soon().await.is_none() {
+                return self.newest.clone().expect("one has come");
             }
         }
         panic!("it goes on");
