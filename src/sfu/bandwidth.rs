@@ -48,7 +48,7 @@ use trend::{Trend, Usage};
 /// What a path is given before anything is known of it, bits a second: four pictures of 720p.
 pub const START_BPS: f64 = 6_000_000.0;
 /// Headers below RTP that the path carries with each packet: IPv4 and UDP.
-const BELOW: usize = 28;
+pub(crate) const BELOW: usize = 28;
 
 /// The estimate of one viewer's path.
 #[derive(Debug)]

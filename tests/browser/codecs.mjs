@@ -9,7 +9,7 @@
 import { parseArgs } from 'node:util';
 
 import { checklist } from './checks.mjs';
-import { LIGHT, WORDS, join, launch, openPage, pictureGrows, tilesOf, until } from './page.mjs';
+import { LIGHT, WORDS, join, launch, noFaults, openPage, pictureGrows, tilesOf, until } from './page.mjs';
 import { look, mark, seen } from './picture.mjs';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { gap: { type: 'string', default: '1000' } } });
@@ -184,9 +184,7 @@ async function main() {
     await ways(browser, ana);
     await changes(browser, ana);
     await refusal(browser, ana);
-    await check('no errors in any page', () => {
-      if (faults.length > 0) throw new Error([...new Set(faults)].join('; '));
-    });
+    await check('no errors in any page', () => noFaults(faults));
   } finally {
     await browser.close();
   }

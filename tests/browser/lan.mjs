@@ -8,7 +8,7 @@
 import { Box, LIGHT_CAMERA } from './box.mjs';
 import { checklist } from './checks.mjs';
 import { cable, chromiumIn, makeNamespaces } from './namespaces.mjs';
-import { LIGHT, framesGrow, join, launch, openPage, soundGrows } from './page.mjs';
+import { LIGHT, framesGrow, join, launch, noFaults, openPage, soundGrows } from './page.mjs';
 
 const SERVER = '10.77.0.2';
 const CLIENT = '10.77.0.9';
@@ -61,9 +61,7 @@ async function inRoom(browser, check) {
     await check(`${name} hears the others`, () => soundGrows(page));
     await check(`${name}'s media goes to the address from netlink`, () => pathIsAnnounced(page));
   }
-  await check('no errors in any page', () => {
-    if (faults.length > 0) throw new Error([...new Set(faults)].join('; '));
-  });
+  await check('no errors in any page', () => noFaults(faults));
 }
 
 async function main({ server, client }) {

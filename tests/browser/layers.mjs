@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util';
 
 import { checklist } from './checks.mjs';
-import { WORDS, framesGrow, join, launch, openPage, tilesOf, until } from './page.mjs';
+import { WORDS, framesGrow, join, launch, noFaults, openPage, tilesOf, until } from './page.mjs';
 
 /** The box waits 5 s before it turns a layer off, and tiles are told after 0.2 s. */
 const OFF_MS = 9000;
@@ -140,9 +140,7 @@ async function main() {
       return ms;
     });
     await check('Ben\'s picture is large again', () => until('Ben is large', () => got(ana, 'Ben'), ({ lines }) => lines >= 600));
-    await check('no errors in any page', () => {
-      if (faults.length > 0) throw new Error([...new Set(faults)].join('; '));
-    });
+    await check('no errors in any page', () => noFaults(faults));
   } finally {
     await browser.close();
   }

@@ -168,3 +168,19 @@ export async function soundGrows(page) {
 export function median(values) {
   return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)];
 }
+
+/** Lines of somebody's picture as it is decoded; 0 before the first. */
+export const linesOf = (page, name) => page.evaluate(async (wanted) => {
+  const { state, down } = window.parlor;
+  const member = state.members.find((other) => other.name === wanted);
+  for (const stats of (await down?.getStats())?.values() ?? []) {
+    const shown = stats.type === 'inbound-rtp' && stats.kind === 'video' ? state.mids[stats.mid] : undefined;
+    if (shown?.member === member?.id) return stats.frameHeight ?? 0;
+  }
+  return 0;
+}, name);
+
+/** What `openPage` has collected is nothing. @param {string[]} faults */
+export function noFaults(faults) {
+  if (faults.length > 0) throw new Error([...new Set(faults)].join('; '));
+}

@@ -13,7 +13,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { checklist } from './checks.mjs';
-import { WORDS, framesGrow, join, launch, median, openPage, pictureGrows, soundGrows, tilesOf, until } from './page.mjs';
+import { WORDS, framesGrow, join, launch, linesOf, median, noFaults, openPage, pictureGrows, soundGrows, tilesOf, until } from './page.mjs';
 import { voiceFile } from './voice.mjs';
 
 const GONE_MS = 2000;
@@ -37,17 +37,6 @@ function readArguments(given) {
   if (!URL.canParse(url)) throw new Error('usage: node tests/browser/room.mjs URL [--shots DIR] [--late SECONDS] [--runs N] [--budget MS]');
   return { url, options };
 }
-
-/** Lines of the picture of a member as a page decodes it. */
-const linesOf = (page, name) => page.evaluate(async (wanted) => {
-  const { state, down } = window.parlor;
-  const member = state.members.find((other) => other.name === wanted);
-  for (const stats of (await down?.getStats())?.values() ?? []) {
-    const shown = stats.type === 'inbound-rtp' && stats.kind === 'video' ? state.mids[stats.mid] : undefined;
-    if (shown?.member === member?.id) return stats.frameHeight ?? 0;
-  }
-  return 0;
-}, name);
 
 const others = (page) => page.evaluate(() => {
   const { state } = window.parlor;
@@ -205,9 +194,7 @@ async function main() {
       return worst;
     });
     if (options.shots) await check('screenshots', () => screenshots(browser));
-    await check('no errors in any page', () => {
-      if (faults.length > 0) throw new Error([...new Set(faults)].join('; '));
-    });
+    await check('no errors in any page', () => noFaults(faults));
   } finally {
     await browser.close();
     await rm(path.dirname(voice), { recursive: true });

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { Box } from './box.mjs';
 import { checklist } from './checks.mjs';
 import { cable, chromiumIn, makeNamespaces } from './namespaces.mjs';
-import { launch, openPage, until } from './page.mjs';
+import { launch, noFaults, openPage, until } from './page.mjs';
 import { look, mark, seen } from './picture.mjs';
 
 const BOX = '10.78.0.2';
@@ -198,9 +198,7 @@ async function main(namespaces) {
     await check('Cleo has lost nothing by that', async () => assertUnchanged(await told(pages.Cleo, 'Cleo beside loss')));
     // Her browser's own estimate decides how many layers it sends; that is not ours to ask.
     await lossy(viewers, path, 'Ana', VIEWERS, false);
-    await check('no errors in any page', () => {
-      if (faults.length > 0) throw new Error([...new Set(faults)].join('; '));
-    });
+    await check('no errors in any page', () => noFaults(faults));
   } finally {
     for (const browser of browsers) await browser.close();
     path?.stop();

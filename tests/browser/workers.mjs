@@ -5,7 +5,7 @@
 // Prints one line a check and a JSON summary; exit 1 if any check failed.
 
 import { checklist } from './checks.mjs';
-import { LIGHT, framesGrow, join, launch, openPage, pictureGrows, received, soundGrows, until } from './page.mjs';
+import { LIGHT, framesGrow, join, launch, linesOf, noFaults, openPage, pictureGrows, received, soundGrows, until } from './page.mjs';
 
 const [url] = process.argv.slice(2);
 if (!URL.canParse(url)) throw new Error('usage: node tests/browser/workers.mjs URL');
@@ -20,16 +20,6 @@ const port = (page) => until('the path is chosen', () => page.evaluate(async () 
   const pair = transport && stats.get(transport.selectedCandidatePairId);
   return pair ? stats.get(pair.remoteCandidateId).port : 0;
 }), (number) => number > 0);
-
-/** Lines of somebody's picture. */
-const lines = (page, name) => page.evaluate(async (wanted) => {
-  const { state, down } = window.parlor;
-  const member = state.members.find((other) => other.name === wanted);
-  for (const stats of (await down?.getStats())?.values() ?? []) {
-    if (stats.type === 'inbound-rtp' && stats.kind === 'video' && state.mids[stats.mid]?.member === member?.id) return stats.frameHeight ?? 0;
-  }
-  return 0;
-}, name);
 
 async function main() {
   const browser = await launch(LIGHT);
@@ -50,11 +40,11 @@ async function main() {
       return ports;
     });
     await check('the picture is as large as its tile at the second worker too', async () => {
-      const large = await until('Ana is large', () => lines(ben, 'Ana'), (n) => n >= 300, 30_000);
+      const large = await until('Ana is large', () => linesOf(ben, 'Ana'), (n) => n >= 300, 30_000);
       await ben.setViewportSize({ width: 660, height: 440 });
-      const small = await until('Ana is small', () => lines(ben, 'Ana'), (n) => n > 0 && n <= large / 2);
+      const small = await until('Ana is small', () => linesOf(ben, 'Ana'), (n) => n > 0 && n <= large / 2);
       await ben.setViewportSize({ width: 1280, height: 800 });
-      const again = await until('Ana is large again', () => lines(ben, 'Ana'), (n) => n >= 300);
+      const again = await until('Ana is large again', () => linesOf(ben, 'Ana'), (n) => n >= 300);
       return { large, small, again };
     });
     await check('whoever comes late sees all', async () => {
@@ -69,9 +59,7 @@ async function main() {
       return until('frames of the camera grow', () => received(ben), (seen) => seen.demo.frames >= before.demo.frames + 10)
         .then(({ demo }) => demo.frames - before.demo.frames);
     });
-    await check('no errors in any page', () => {
-      if (faults.length > 0) throw new Error([...new Set(faults)].join('; '));
-    });
+    await check('no errors in any page', () => noFaults(faults));
   } finally {
     await browser.close();
   }

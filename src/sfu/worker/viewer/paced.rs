@@ -19,7 +19,7 @@ use slab::Slab;
 use super::{MAX_RESENT, SEAL_ROOM, SlotState, Viewer, ViewerKey};
 use crate::{
     sfu::{
-        bandwidth::{Pace, Pacer, START_BPS},
+        bandwidth::{BELOW, Pace, Pacer, START_BPS},
         downlink::{Downlink, Slot},
         packet::{Codec, Packet},
         worker::{
@@ -40,8 +40,6 @@ const CHOSEN: f64 = 1.25;
 const DIP: f64 = 1.5;
 /// Requests that wait; a viewer asks again for what it still lacks.
 const MAX_REQUESTS: usize = 16;
-/// Headers below RTP: IPv4 and UDP.
-const BELOW: usize = 28;
 
 /// Where a slot goes on in the cache of its track.
 #[derive(Debug, Clone, Copy)]
