@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod support;
+
 use std::{
     fs,
     io::Read,
@@ -11,29 +13,23 @@ use std::{
     time::Duration,
 };
 
+use tempfile::TempDir;
+
 /// A folder of one test, gone when the test ends.
-struct Folder(PathBuf);
+struct Folder(TempDir);
 
 impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("parlor-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
     }
 
     fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     fn file(&self, name: &str, text: &str) -> PathBuf {
         fs::write(self.join(name), text).unwrap();
         self.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -119,17 +115,16 @@ fn serve(data: &Path) -> Command {
 }
 
 fn serve_with(config: &Path, data: &Path) -> Command {
-    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command = parlor(&["serve", "--listen", "127.0.0.1:0"]);
     command.arg("--config").arg(config).arg("--data").arg(data);
-    command.env("PARLOR_MEDIA_PORTS", free.to_string());
+    command.env("PARLOR_MEDIA_PORTS", support::free_ports(1).to_string());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 #[test]
 fn a_data_folder_that_cannot_be_used_ends_it() {
-    let folder = Folder::new("data");
+    let folder = Folder::new();
     let cases = [
         (folder.file("a-file", "").join("data"), 73, "cannot be made"),
         (folder.file("version", "2\n").parent().unwrap().to_owned(), 65, "by a newer parlor"),
@@ -143,7 +138,7 @@ fn a_data_folder_that_cannot_be_used_ends_it() {
     }
     assert_eq!(fs::read_to_string(folder.join("version")).unwrap(), "2\n");
     folder.file("version", "two");
-    assert_eq!(serve(&folder.0).output().unwrap().status.code(), Some(65));
+    assert_eq!(serve(folder.0.path()).output().unwrap().status.code(), Some(65));
 }
 
 /// Ends the child even if the test fails before it does.
@@ -183,7 +178,7 @@ fn hear(socket: &UnixDatagram, wanted: &str) -> String {
 
 #[test]
 fn systemd_is_told_of_start_reload_life_and_end() {
-    let folder = Folder::new("notify");
+    let folder = Folder::new();
     let socket = UnixDatagram::bind(folder.join("notify")).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let data = folder.join("state/parlor");
@@ -211,7 +206,7 @@ fn systemd_is_told_of_start_reload_life_and_end() {
 
 #[test]
 fn a_broken_configuration_does_not_end_what_runs() {
-    let folder = Folder::new("reload");
+    let folder = Folder::new();
     let socket = UnixDatagram::bind(folder.join("notify")).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let config = folder.file("parlor.toml", "camera = []\n");

@@ -7,12 +7,14 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use parlor::config::{
     Announce, Faults, KeyInfo, Loaded, Role, Settings, Sources, VideoSource, keys,
 };
+use tempfile::NamedTempFile;
 
 fn environment(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     let home = [("HOME", "/home/somebody")];
@@ -33,12 +35,10 @@ fn defaults() -> Settings {
     load(&nothing()).expect("nothing written is right").settings
 }
 
-fn load_text(name: &str, text: &str) -> Result<Loaded, Faults> {
-    let path = std::env::temp_dir().join(format!("parlor-{}-{name}.toml", std::process::id()));
-    fs::write(&path, text).unwrap();
-    let loaded = load(&path);
-    fs::remove_file(&path).unwrap();
-    loaded
+fn load_text(text: &str) -> Result<Loaded, Faults> {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    load(file.path())
 }
 
 fn examples(folder: &str, at_least: usize) -> Vec<PathBuf> {
@@ -78,8 +78,8 @@ fn each_right_file_prints_what_parses_back() {
             .filter(|line| !line.starts_with("static-auth-secret") && !line.starts_with("user ="))
             .map(|line| line.replace("admin:swordfish@", "") + "\n")
             .collect();
-        let first = load_text("first", &text).unwrap_or_else(|faults| panic!("{faults}"));
-        let second = load_text("second", &first.effective)
+        let first = load_text(&text).unwrap_or_else(|faults| panic!("{faults}"));
+        let second = load_text(&first.effective)
             .unwrap_or_else(|faults| panic!("{}: {faults}\n{}", path.display(), first.effective));
         assert_eq!(first.settings, second.settings, "{}", path.display());
     }
@@ -202,26 +202,23 @@ fn the_manual_lists_every_key_with_its_default() {
 #[test]
 fn the_manual_means_the_defaults() {
     let manual = fs::read_to_string("systemd/parlor.toml").unwrap();
-    let as_it_is = load_text("manual", &manual).unwrap_or_else(|faults| panic!("{faults}"));
+    let as_it_is = load_text(&manual).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(as_it_is.settings, defaults());
-    let mut settings =
-        load_text("uncommented", &uncommented(&manual)).unwrap_or_else(|f| panic!("{f}")).settings;
+    let mut settings = load_text(&uncommented(&manual)).unwrap_or_else(|f| panic!("{f}")).settings;
     let camera = "[[camera]]\nid = \"door\"\nsource = \"test\"\n";
-    assert_eq!(settings.cameras, load_text("camera", camera).unwrap().settings.cameras);
+    assert_eq!(settings.cameras, load_text(camera).unwrap().settings.cameras);
     settings.cameras = None;
     assert_eq!(settings, defaults());
 }
 
 #[test]
 fn a_flag_wins_over_the_environment_and_that_over_the_file() {
-    let path = std::env::temp_dir().join(format!("parlor-{}-order.toml", std::process::id()));
-    fs::write(
-        &path,
-        "[http]\nlisten = \"[::]:1001\"\n[media]\nworkers = 2\n[rooms]\ndefault = \"a\"\n",
-    )
-    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("order.toml");
+    let text = "[http]\nlisten = \"[::]:1001\"\n[media]\nworkers = 2\n[rooms]\ndefault = \"a\"\n";
+    fs::write(&path, text).unwrap();
     let sources = Sources {
-        config: Some(path.clone()),
+        config: Some(path),
         listen: vec!["127.0.0.1:1003".into(), "[::1]:1003".into()],
         data: Some("/srv/a".into()),
         demo: true,
@@ -233,7 +230,6 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
         ("STATE_DIRECTORY", "/srv/b"),
     ]);
     let loaded = sources.load_with(variables).unwrap();
-    fs::remove_file(&path).unwrap();
     let settings = loaded.settings;
     let listen: Vec<String> = settings.http.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["127.0.0.1:1003", "[::1]:1003"]);

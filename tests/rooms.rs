@@ -3,12 +3,12 @@
 mod support;
 
 use serde_json::json;
-use support::{TempDir, TheBox};
+use support::TheBox;
 
 #[tokio::test]
 async fn two_meet_chat_rename_and_part() {
-    let data = TempDir::new("meet");
-    let the_box = TheBox::start(&data.0, &[], &[]);
+    let data = support::folder();
+    let the_box = TheBox::start(data.path(), &[], &[]);
     let (mut ana, _) = the_box.join(" Kitchen ", "Ana").await;
     let (mut ben, joined) = the_box.join("kitchen", "Ana").await;
     assert_eq!(joined["room"], "Kitchen", "the same room, as it was typed first");
@@ -31,8 +31,8 @@ async fn two_meet_chat_rename_and_part() {
 
 #[tokio::test]
 async fn every_bad_message_gets_its_code_and_others_notice_nothing() {
-    let data = TempDir::new("bad");
-    let the_box = TheBox::start(&data.0, &[], &[("PARLOR_ROOMS_MAX_PARTICIPANTS", "2")]);
+    let data = support::folder();
+    let the_box = TheBox::start(data.path(), &[], &[("PARLOR_ROOMS_MAX_PARTICIPANTS", "2")]);
     let mut socket = the_box.socket().await;
     let refused = socket.ask(json!({"type": "chat", "text": "x"})).await;
     assert_eq!(refused["code"], "hello-missing");
@@ -87,8 +87,8 @@ async fn every_bad_message_gets_its_code_and_others_notice_nothing() {
 
 #[tokio::test]
 async fn a_lost_socket_comes_back_to_its_place_and_even_after_kill_9_to_its_id() {
-    let data = TempDir::new("resume");
-    let mut the_box = TheBox::start(&data.0, &[], &[]);
+    let data = support::folder();
+    let mut the_box = TheBox::start(data.path(), &[], &[]);
     let (ana, joined) = the_box.join("r", "Ana").await;
     let (mut ben, _) = the_box.join("r", "Ben").await;
     drop(ana);
@@ -101,7 +101,7 @@ async fn a_lost_socket_comes_back_to_its_place_and_even_after_kill_9_to_its_id()
     assert_eq!(ben.event("member-changed").await["member"]["state"], "live");
     the_box.signal("KILL");
     the_box.wait();
-    let the_box = TheBox::start(&data.0, &[], &[]);
+    let the_box = TheBox::start(data.path(), &[], &[]);
     let mut socket = the_box.socket().await;
     socket.hello().await;
     let again = socket.ask(back).await;
@@ -110,8 +110,8 @@ async fn a_lost_socket_comes_back_to_its_place_and_even_after_kill_9_to_its_id()
 
 #[tokio::test]
 async fn a_stop_is_told_to_everybody_and_exits_clean() {
-    let data = TempDir::new("stop");
-    let mut the_box = TheBox::start(&data.0, &[], &[]);
+    let data = support::folder();
+    let mut the_box = TheBox::start(data.path(), &[], &[]);
     let (mut ana, _) = the_box.join("r", "Ana").await;
     the_box.signal("TERM");
     assert_eq!(ana.event("bye").await["reason"], "server-stopping");
@@ -120,15 +120,15 @@ async fn a_stop_is_told_to_everybody_and_exits_clean() {
 
 #[tokio::test]
 async fn a_room_that_outgrows_one_worker_has_viewers_on_both_ports() {
-    let data = TempDir::new("workers");
-    let first = support::free_udp_port();
-    let ports = format!("{first}-{}", first.saturating_add(50));
+    let data = support::folder();
+    let first = support::free_ports(50);
+    let ports = format!("{first}-{}", first + 49);
     let env = [
         ("PARLOR_MEDIA_WORKERS", "2"),
         ("PARLOR_MEDIA_VIEWERS_PER_WORKER", "2"),
         ("PARLOR_MEDIA_PORTS", &ports),
     ];
-    let the_box = TheBox::start(&data.0, &[], &env);
+    let the_box = TheBox::start(data.path(), &[], &env);
     let sdp = [("Content-Type", "application/sdp")];
     let publisher = include_str!("sdp/chromium.sdp");
     let published = the_box.request("POST", "/whip/hall?name=Stage", &sdp, publisher).await;
@@ -160,8 +160,8 @@ async fn a_room_that_outgrows_one_worker_has_viewers_on_both_ports() {
 
 #[tokio::test]
 async fn garbage_on_the_media_port_is_dropped_and_counted() {
-    let data = TempDir::new("garbage");
-    let the_box = TheBox::start(&data.0, &[], &[]);
+    let data = support::folder();
+    let the_box = TheBox::start(data.path(), &[], &[]);
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
     let target = ("127.0.0.1", the_box.media_port);
     let mut n_sent = 0;

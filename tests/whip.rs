@@ -6,7 +6,8 @@ mod hostile;
 mod support;
 
 use serde_json::Value;
-use support::{Answer, TempDir, TheBox};
+use support::{Answer, TheBox};
+use tempfile::TempDir;
 
 const PUBLISHER: &str = include_str!("sdp/chromium.sdp");
 const VIEWER: &str = include_str!("sdp/whep-aiortc.sdp");
@@ -14,9 +15,9 @@ const SDP: (&str, &str) = ("Content-Type", "application/sdp");
 const FRAGMENT: (&str, &str) = ("Content-Type", "application/trickle-ice-sdpfrag");
 const PWD: &str = "0123456789012345678901";
 
-fn start(name: &str, env: &[(&str, &str)]) -> (TempDir, TheBox) {
-    let data = TempDir::new(name);
-    let the_box = TheBox::start(&data.0, &[], env);
+fn start(env: &[(&str, &str)]) -> (TempDir, TheBox) {
+    let data = support::folder();
+    let the_box = TheBox::start(data.path(), &[], env);
     (data, the_box)
 }
 
@@ -45,7 +46,7 @@ fn fragment(ufrag: &str) -> String {
 
 #[tokio::test]
 async fn a_publisher_comes_is_seen_and_goes() {
-    let (_data, the_box) = start("whip", &[]);
+    let (_data, the_box) = start(&[]);
     let (mut ana, _) = the_box.join("studio", "Ana").await;
     let created = post(&the_box, "/whip/studio?name=Front%20door", PUBLISHER).await;
     assert_eq!(created.status(), 201, "{created:?}");
@@ -71,7 +72,7 @@ async fn a_publisher_comes_is_seen_and_goes() {
 
 #[tokio::test]
 async fn names_come_from_the_query_else_from_the_client() {
-    let (_data, the_box) = start("whip-names", &[]);
+    let (_data, the_box) = start(&[]);
     for path in ["/whip/r%C3%A4ume", "/whip/r%C3%A4ume?name=a%2Fb"] {
         let fields =
             [SDP, ("User-Agent", "OBS-Studio/30.1 (Linux)"), ("Authorization", "Bearer x")];
@@ -89,7 +90,7 @@ async fn names_come_from_the_query_else_from_the_client() {
 
 #[tokio::test]
 async fn ice_is_trickled_and_restarted_by_patch() {
-    let (_data, the_box) = start("whip-ice", &[]);
+    let (_data, the_box) = start(&[]);
     let publisher = post(&the_box, "/whip/home", PUBLISHER).await;
     let viewer = post(&the_box, "/whep/home", VIEWER).await;
     for (created, offer) in [(publisher, PUBLISHER), (viewer, VIEWER)] {
@@ -142,7 +143,7 @@ async fn ice_is_trickled_and_restarted_by_patch() {
 
 #[tokio::test]
 async fn what_cannot_be_published_is_refused_and_nobody_sees_it() {
-    let (_data, the_box) = start("whip-bad", &[]);
+    let (_data, the_box) = start(&[]);
     let without = |prefix: &str| -> String {
         PUBLISHER.split_inclusive('\n').filter(|line| !line.starts_with(prefix)).collect()
     };
@@ -190,7 +191,7 @@ async fn what_cannot_be_published_is_refused_and_nobody_sees_it() {
 
 #[tokio::test]
 async fn a_viewer_watches_a_member_a_room_or_nothing() {
-    let (_data, the_box) = start("whep", &[("PARLOR_ROOMS_MAX_VIEWERS", "2")]);
+    let (_data, the_box) = start(&[("PARLOR_ROOMS_MAX_VIEWERS", "2")]);
     let refused = post(&the_box, "/whep/stage", VIEWER).await;
     assert_eq!((refused.status(), refused.code().as_str()), (404, "not-found"));
     let (mut ana, _) = the_box.join("stage", "Ana").await;
@@ -228,7 +229,7 @@ async fn a_viewer_watches_a_member_a_room_or_nothing() {
 #[tokio::test]
 async fn pages_that_are_allowed_may_use_it_and_no_others() {
     let env = [("PARLOR_HTTP_ORIGINS", "https://studio.example")];
-    let (_data, the_box) = start("whip-cors", &env);
+    let (_data, the_box) = start(&env);
     let ours = ("Origin", "https://studio.example");
     let asks = ("Access-Control-Request-Method", "POST");
     for path in ["/whip/home", "/whep/home", "/c/door/whep", "/api/v1/stream/x"] {
@@ -254,7 +255,7 @@ async fn pages_that_are_allowed_may_use_it_and_no_others() {
 
 #[tokio::test]
 async fn joins_are_limited_for_every_door() {
-    let (_data, the_box) = start("whip-limit", &[("PARLOR_HTTP_JOINS_PER_MINUTE", "1")]);
+    let (_data, the_box) = start(&[("PARLOR_HTTP_JOINS_PER_MINUTE", "1")]);
     assert_eq!(post(&the_box, "/whip/home", PUBLISHER).await.status(), 201);
     for path in ["/whip/home", "/whep/home"] {
         let answer = post(&the_box, path, PUBLISHER).await;

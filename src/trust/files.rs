@@ -50,14 +50,14 @@ mod tests {
 
     #[test]
     fn a_secret_is_for_us_alone_even_after_an_interrupted_write() {
-        let folder = crate::trust::tests::folder("files");
-        let path = folder.join("secret.key");
+        let folder = crate::trust::tests::folder();
+        let path = folder.path().join("secret.key");
         assert!(read(&path).expect("readable").is_none());
         fs::write(path.with_extension("partial"), "half").expect("writable");
         write(&path, SECRET, b"whole").expect("writable");
         assert_eq!(read(&path).expect("readable").as_deref(), Some(&b"whole"[..]));
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(write(&folder.join("none/secret.key"), SECRET, b"").is_err());
+        assert!(write(&folder.path().join("none/secret.key"), SECRET, b"").is_err());
     }
 }

@@ -2,11 +2,7 @@
 
 use std::{
     net::IpAddr,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -16,6 +12,7 @@ use rustls::{
     crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
+use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::{Identity, Keeper, TrustError};
@@ -26,18 +23,13 @@ use crate::{
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An empty folder for one test.
-pub(super) fn folder(name: &str) -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let folder =
-        std::env::temp_dir().join(format!("parlor-trust-{}-{name}-{count}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
-    folder
+/// An empty folder that is gone with the test.
+pub(super) fn folder() -> TempDir {
+    tempfile::tempdir().expect("the folder for temporary files is writable")
 }
 
-fn settings(data_dir: PathBuf) -> Settings {
-    let sources = Sources { data: Some(data_dir), ..Sources::default() };
+fn settings(data: &TempDir) -> Settings {
+    let sources = Sources { data: Some(data.path().to_owned()), ..Sources::default() };
     sources.load().expect("defaults are right").settings
 }
 
@@ -76,7 +68,8 @@ fn accepted(identity: &Identity, name: &str, at: SystemTime) -> bool {
 
 #[test]
 fn a_first_start_makes_what_a_browser_accepts_and_the_next_start_keeps_it() {
-    let settings = settings(folder("first"));
+    let data = folder();
+    let settings = settings(&data);
     let now = SystemTime::now();
     let addresses = addresses(&["192.168.7.5", "fd00:7::5", "203.0.113.9"]);
     let (_keeper, trust) = Keeper::open(&settings, &addresses, now).expect("made");
@@ -105,7 +98,8 @@ fn a_first_start_makes_what_a_browser_accepts_and_the_next_start_keeps_it() {
 #[test]
 fn the_authority_cannot_vouch_for_the_internet() {
     use x509_parser::prelude::{FromDer, X509Certificate};
-    let settings = settings(folder("constraints"));
+    let data = folder();
+    let settings = settings(&data);
     let (_keeper, trust) =
         Keeper::open(&settings, &addresses(&[]), SystemTime::now()).expect("made");
     let authority = trust.identity().borrow().authority.clone().expect("its own");
@@ -122,7 +116,8 @@ fn the_authority_cannot_vouch_for_the_internet() {
 
 #[test]
 fn a_start_with_a_clock_of_1970_still_makes_an_authority_that_lasts() {
-    let settings = settings(folder("clock"));
+    let data = folder();
+    let settings = settings(&data);
     let addresses = addresses(&["10.0.0.1"]);
     let (_keeper, early) =
         Keeper::open(&settings, &addresses, SystemTime::UNIX_EPOCH + DAY).expect("made");
@@ -136,7 +131,8 @@ fn a_start_with_a_clock_of_1970_still_makes_an_authority_that_lasts() {
 
 #[test]
 fn a_spoiled_data_folder_is_made_good() {
-    let settings = settings(folder("spoiled"));
+    let data = folder();
+    let settings = settings(&data);
     let addresses = addresses(&["10.0.0.1"]);
     let now = SystemTime::now();
     drop(Keeper::open(&settings, &addresses, now).expect("made"));
@@ -149,7 +145,8 @@ fn a_spoiled_data_folder_is_made_good() {
 
 #[tokio::test]
 async fn a_new_address_is_in_the_certificate_at_once_and_one_that_is_gone_changes_nothing() {
-    let settings = settings(folder("renewal"));
+    let data = folder();
+    let settings = settings(&data);
     let first = addresses(&["192.168.7.5"]);
     let (keeper, trust) = Keeper::open(&settings, &first, SystemTime::now()).expect("made");
     let (sender, receiver) = watch::channel(Arc::new(first));
@@ -172,20 +169,20 @@ async fn a_new_address_is_in_the_certificate_at_once_and_one_that_is_gone_change
 
 #[tokio::test]
 async fn a_given_certificate_is_shown_and_a_bad_one_says_what_is_wrong() {
-    let data = folder("given");
+    let data = folder();
     let certificate = rcgen::generate_simple_self_signed(vec!["parlor.example.com".to_owned()])
         .expect("a certificate");
     let other = rcgen::KeyPair::generate().expect("a key");
     let path = |name: &str, text: &str| {
-        std::fs::write(data.join(name), text).expect("writable");
-        data.join(name)
+        std::fs::write(data.path().join(name), text).expect("writable");
+        data.path().join(name)
     };
     let chain = path("chain.pem", &certificate.cert.pem());
     let right = path("right.key", &certificate.signing_key.serialize_pem());
     let wrong = path("wrong.key", &other.serialize_pem());
     let empty = path("empty.pem", "");
 
-    let mut settings = settings(data.clone());
+    let mut settings = settings(&data);
     settings.http.certificate = Some((chain.clone(), right.clone()));
     let addresses = addresses(&[]);
     let (keeper, trust) = Keeper::open(&settings, &addresses, SystemTime::now()).expect("read");
@@ -199,7 +196,7 @@ async fn a_given_certificate_is_shown_and_a_bad_one_says_what_is_wrong() {
         (chain.clone(), wrong, "do not serve together"),
         (empty.clone(), right.clone(), "holds no certificate"),
         (chain.clone(), empty, "holds no PEM private key"),
-        (data.join("none"), right.clone(), "is not there"),
+        (data.path().join("none"), right.clone(), "is not there"),
     ];
     for (chain, key, expected) in cases {
         let fault = trust.reload(Some((chain, key))).await.expect_err(expected);

@@ -188,12 +188,12 @@ mod tests {
 
     #[test]
     fn the_key_outlives_the_process() {
-        let folder = crate::trust::tests::folder("token");
-        let token = TokenKey::open(&folder).expect("a key").mint(&claims(), UNIX_EPOCH);
-        let again = TokenKey::open(&folder).expect("the key");
+        let folder = crate::trust::tests::folder();
+        let token = TokenKey::open(folder.path()).expect("a key").mint(&claims(), UNIX_EPOCH);
+        let again = TokenKey::open(folder.path()).expect("the key");
         assert_eq!(again.verify(&token, UNIX_EPOCH), Ok(claims()));
-        std::fs::write(folder.join("token.key"), "short").expect("writable");
-        let renewed = TokenKey::open(&folder).expect("a new key");
+        std::fs::write(folder.path().join("token.key"), "short").expect("writable");
+        let renewed = TokenKey::open(folder.path()).expect("a new key");
         assert_eq!(renewed.verify(&token, UNIX_EPOCH), Err(TokenError::Forged));
     }
 }

@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -22,34 +23,36 @@ audio = "test"
 /** Keys that make the camera cheap: for scenes that are about something else. */
 export const LIGHT_CAMERA = 'size = "320x240"\nfps = 10\n';
 
-/** A TCP port of loopback that nobody has at this moment. */
-function freeTcpPort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
+/** Whether nobody has this TCP and this UDP port at this moment. @param {number} port */
+async function isFree(port) {
+  const tcp = createServer();
+  const udp = createSocket('udp4');
+  try {
+    const listening = [once(tcp, 'listening'), once(udp, 'listening')];
+    tcp.listen(port);
+    udp.bind(port);
+    await Promise.all(listening);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    tcp.close();
+    udp.close();
+  }
 }
 
-/** This UDP port, or any for 0, if nobody has it at this moment; else 0. */
-function freeUdpPort(wanted = 0) {
-  return new Promise((resolve) => {
-    const socket = createSocket('udp4').once('error', () => resolve(0));
-    socket.bind(wanted, () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
-    });
-  });
-}
-
-/** The first of so many UDP ports in a row that nobody has at this moment. */
-async function freeUdpPorts(nPorts) {
+let nGiven = 0;
+/**
+ * The first of so many ports in a row that nobody has, each given out once. They lie below the range
+ * that the system gives to clients (`ip_local_port_range`, from 32768): a browser has hundreds of
+ * sockets, and none takes a port before the box does, nor while it is being started again.
+ */
+export async function freePorts(nPorts = 1) {
   for (;;) {
-    const first = await freeUdpPort();
-    let next = first + 1;
-    while (next < first + nPorts && next < 65_536 && await freeUdpPort(next)) next += 1;
+    const first = 20_000 + (process.pid + nGiven) % 10_000;
+    nGiven += nPorts;
+    let next = first;
+    while (next < first + nPorts && await isFree(next)) next += 1;
     if (next === first + nPorts) return first;
   }
 }
@@ -101,8 +104,8 @@ export class Box {
    * Resolves with its URL when it is ready.
    */
   async startOnLoopback(camera = '', media = '', nPorts = 1) {
-    const first = await freeUdpPorts(nPorts);
-    const host = `127.0.0.1:${await freeTcpPort()}`;
+    const first = await freePorts(nPorts);
+    const host = `127.0.0.1:${await freePorts()}`;
     const ports = `[http]\nlisten = "${host}"\n[media]\nports = "${first}-${first + nPorts - 1}"\n${media}`;
     await this.startWith(camera === null ? `camera = []\n${ports}` : `${ports}${CAMERA}${camera}`);
     return `https://${host}/`;

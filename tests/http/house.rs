@@ -3,11 +3,7 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -24,6 +20,7 @@ use rustls::{
     crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, ServerName},
 };
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -44,6 +41,7 @@ pub(crate) struct House {
     pub(crate) settings: watch::Sender<Arc<Settings>>,
     pub(crate) trust: TrustHandle,
     stop: oneshot::Sender<()>,
+    _data: TempDir,
     running: JoinHandle<()>,
 }
 
@@ -90,20 +88,16 @@ impl Answer {
     }
 }
 
-/// An empty folder for one test.
-pub(crate) fn folder(name: &str) -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let folder =
-        std::env::temp_dir().join(format!("parlor-http-{}-{name}-{count}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
-    folder
+/// An empty folder that is gone with the test.
+pub(crate) fn folder() -> TempDir {
+    tempfile::tempdir().expect("the folder for temporary files is writable")
 }
 
 impl House {
     /// A house with default settings, but for its port and for what `change` changes.
     pub(crate) async fn open(change: impl FnOnce(&mut Settings)) -> Self {
-        let sources = Sources { data: Some(folder("data")), ..Sources::default() };
+        let data = folder();
+        let sources = Sources { data: Some(data.path().to_owned()), ..Sources::default() };
         let mut settings = sources.load().expect("defaults are right").settings;
         settings.http.listen = vec!["127.0.0.1:0".parse().expect("an address")];
         settings.media.ports = 0..=0;
@@ -131,7 +125,7 @@ impl House {
         let running = tokio::spawn(server.run(async {
             let _ = stopped.await;
         }));
-        Self { address, addresses, readiness, settings, trust, stop, running }
+        Self { address, addresses, readiness, settings, trust, stop, running, _data: data }
     }
 
     /// Stops the server and waits for it.

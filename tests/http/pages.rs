@@ -16,19 +16,22 @@ const INDEX: &str = "<!doctype html><title>parlor</title>";
 
 /// A house whose page is in a folder.
 async fn house_with_page() -> House {
-    let web = folder("web");
-    let write = |path: &str, text: &str| {
-        let path = web.join(path);
-        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("writable");
-        std::fs::write(path, text).expect("writable");
-    };
-    write("index.html", INDEX);
-    write("app.js", "export {};");
-    write("test/app.test.js", "secret of the developers");
-    write(".env", "secret");
-    std::fs::write(web.with_extension("outside"), "outside").expect("writable");
-    std::os::unix::fs::symlink(web.with_extension("outside"), web.join("link.js")).expect("linked");
-    House::open(move |settings| settings.http.web_dir = Some(web)).await
+    House::open(|settings| {
+        let web = settings.data_dir.join("web");
+        let write = |path: &str, text: &str| {
+            let path = web.join(path);
+            std::fs::create_dir_all(path.parent().expect("below the folder")).expect("writable");
+            std::fs::write(path, text).expect("writable");
+        };
+        write("index.html", INDEX);
+        write("app.js", "export {};");
+        write("test/app.test.js", "secret of the developers");
+        write(".env", "secret");
+        write("../outside", "outside");
+        std::os::unix::fs::symlink("../outside", web.join("link.js")).expect("linked");
+        settings.http.web_dir = Some(web);
+    })
+    .await
 }
 
 #[tokio::test]
@@ -208,10 +211,11 @@ async fn a_new_address_is_in_the_next_handshake() {
 
 #[tokio::test]
 async fn a_given_certificate_is_shown_and_a_reload_swaps_it() {
-    let folder = folder("given");
+    let folder = folder();
     let given = |name: &str| {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("made");
-        let (chain, key) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
+        let (chain, key) =
+            (folder.path().join(format!("{name}.pem")), folder.path().join(format!("{name}.key")));
         std::fs::write(&chain, made.cert.pem()).expect("writable");
         std::fs::write(&key, made.signing_key.serialize_pem()).expect("writable");
         ((chain, key), made.cert.der().clone())

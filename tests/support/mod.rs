@@ -3,16 +3,21 @@
 
 use std::{
     io::{BufRead, BufReader},
-    net::{TcpListener, UdpSocket},
+    net::{Ipv4Addr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -24,34 +29,27 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder that is gone with the test.
-pub(crate) struct TempDir(pub(crate) PathBuf);
+pub(crate) fn folder() -> TempDir {
+    tempfile::tempdir().expect("the folder for temporary files is writable")
+}
 
-impl TempDir {
-    /// A new, empty one.
-    pub(crate) fn new(name: &str) -> Self {
-        let unique = format!("parlor-{name}-{}-{:x}", std::process::id(), rand::random::<u32>());
-        let path = std::env::temp_dir().join(unique);
-        std::fs::create_dir_all(&path).expect("the temp folder is writable");
-        Self(path)
+/// The first of `n_ports` ports in a row that nobody has, by UDP and TCP, each given out once. They
+/// lie below the range that the system gives to clients (`ip_local_port_range`, from 32768), so that
+/// no connection of another test takes one before the box does.
+pub(crate) fn free_ports(n_ports: u16) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 10_000).expect("below 10000");
+    let free = |port| {
+        let address = (Ipv4Addr::LOCALHOST, port);
+        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+    };
+    loop {
+        let offset = NEXT.fetch_add(n_ports, Ordering::Relaxed);
+        let first = 20_000 + (start + offset % 10_000) % 10_000;
+        if (first..first + n_ports).all(free) {
+            return first;
+        }
     }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A TCP port that was free a moment ago.
-pub(crate) fn free_tcp_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket").port()
-}
-
-/// A UDP port that was free a moment ago.
-pub(crate) fn free_udp_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
-    socket.local_addr().expect("a bound socket").port()
 }
 
 /// A running `parlor serve`.
@@ -67,14 +65,14 @@ pub(crate) struct TheBox {
 impl TheBox {
     /// Starts one with these extra arguments and environment; returns when it is ready.
     pub(crate) fn start(data: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let (port, media_port) = (free_tcp_port(), free_udp_port());
+        let (port, media_port, turn_port) = (free_ports(1), free_ports(1), free_ports(1));
         let mut child = Command::new(env!("CARGO_BIN_EXE_parlor"))
             .arg("serve")
             .args(["--data", data.to_str().expect("a UTF-8 path")])
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .args(args)
             .env("PARLOR_MEDIA_PORTS", format!("{media_port}-{media_port}"))
-            .env("PARLOR_TURN_LISTEN", format!("127.0.0.1:{}", free_tcp_port()))
+            .env("PARLOR_TURN_LISTEN", format!("127.0.0.1:{turn_port}"))
             .envs(env.iter().copied())
             .stderr(Stdio::piped())
             .stdout(Stdio::null())

@@ -59,7 +59,7 @@ fn bad_offers(good: &str) -> Vec<(&'static str, String, u16)> {
 #[tokio::test]
 async fn offers_of_which_nothing_can_come_are_refused_at_each_door() {
     let limits = [("PARLOR_ROOMS_MAX_VIEWERS", "1"), ("PARLOR_HTTP_JOINS_PER_MINUTE", "1000")];
-    let (_data, the_box) = start("hostile-offers", &limits);
+    let (_data, the_box) = start(&limits);
     let publisher = post(&the_box, "/whip/stage", PUBLISHER).await;
     assert_eq!(publisher.status(), 201, "{publisher:?}");
     let n_members = metric(&the_box, "parlor_members").await;
@@ -96,7 +96,7 @@ async fn offers_of_which_nothing_can_come_are_refused_at_each_door() {
 
 #[tokio::test]
 async fn who_may_not_is_counted() {
-    let (_data, the_box) = start("hostile-count", &[("PARLOR_HTTP_JOINS_PER_MINUTE", "1")]);
+    let (_data, the_box) = start(&[("PARLOR_HTTP_JOINS_PER_MINUTE", "1")]);
     let refused = metric(&the_box, "parlor_http_refused_total").await;
     let created = post(&the_box, "/whip/home", PUBLISHER).await;
     assert_eq!(created.status(), 201);
@@ -117,7 +117,7 @@ async fn who_may_not_is_counted() {
 /// From a stranger's socket to the port that media comes by.
 #[tokio::test]
 async fn strange_datagrams_are_counted_and_not_answered() {
-    let (_data, the_box) = start("hostile-datagrams", &[]);
+    let (_data, the_box) = start(&[]);
     let created = post(&the_box, "/whip/home", PUBLISHER).await;
     let ufrag = line(created.body(), "a=ice-ufrag:").trim_start_matches("a=ice-ufrag:");
     let check = |user: &str| {

@@ -6,13 +6,11 @@
 // Exit 0 if every check passed.
 
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { createSocket } from 'node:dgram';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../browser/box.mjs';
 import { launch, openPage } from '../browser/page.mjs';
 import { watch } from './watch.mjs';
 
@@ -22,17 +20,6 @@ const FRAMES = 45;
 const [binary] = process.argv.slice(2);
 if (!binary) throw new Error('usage: node tests/whip/run.mjs BINARY');
 const script = (name) => fileURLToPath(new URL(name, import.meta.url));
-
-/** Ports that nobody has at this moment. */
-async function freePorts() {
-  const tcp = createServer().listen(0, '127.0.0.1');
-  const udp = createSocket('udp4').bind(0);
-  await Promise.all([once(tcp, 'listening'), once(udp, 'listening')]);
-  const ports = [tcp.address().port, udp.address().port];
-  tcp.close();
-  udp.close();
-  return ports;
-}
 
 /** Starts a program; `line` resolves with its first line that matches. */
 function start(program, args, env = {}) {
@@ -94,7 +81,7 @@ async function check(the, codec, page) {
 }
 
 const folder = await mkdtemp(path.join(tmpdir(), 'parlor-whip-'));
-const [port, media] = await freePorts();
+const [port, media] = [await freePorts(), await freePorts()];
 const data = path.join(folder, 'data');
 const parlor = start(binary, ['serve', '--data', data, '--listen', `127.0.0.1:${port}`], {
   PARLOR_MEDIA_PORTS: `${media}-${media}`,
