@@ -1,0 +1,170 @@
+// Firefox and Chromium in one room, with the box's camera: pictures, sound and text both ways, devices off and on, a lost socket, a reload, a clean leave.
+//
+// usage: node tests/browser/firefox.mjs URL [--layers]
+//   --layers  the picture's size by the viewer's tile, too: on a busy machine both browsers hold back
+//             what they send for a minute and longer
+// Prints one line a check and a JSON summary; exit 1 if any check failed.
+
+import { parseArgs } from 'node:util';
+
+import { checklist } from './checks.mjs';
+import { launchFirefox, openFirefoxPage } from './gecko.mjs';
+import {
+  LIGHT, WORDS, chatArrives, join, launch, linesOf, noFaults, openPage, pictureGrows, screenIsSeen, soundGrows, tilesOf,
+  toggleIsSeen, until,
+} from './page.mjs';
+
+const GONE_MS = 2000;
+/** The box waits 5 s before it turns a layer off; on a busy machine that is felt late. */
+const OFF_MS = 30_000;
+/** Firefox feels its way up, slowly where the machine is busy. */
+const RAMP_MS = 60_000;
+const LARGE = { width: 1280, height: 800 };
+/** All three tiles are shown, none of them 180 lines high. */
+const SMALL = { width: 480, height: 420 };
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { layers: { type: 'boolean', default: false } } });
+const [url] = positionals;
+if (!URL.canParse(url)) throw new Error('usage: node tests/browser/firefox.mjs URL [--layers]');
+const { check, finish } = checklist({ url });
+/** @type {string[]} */
+const faults = [];
+
+/** In the page, before its own scripts: its sockets, to be cut. */
+function keepSockets() {
+  window.sockets = [];
+  window.WebSocket = class extends WebSocket {
+    constructor(...given) {
+      super(...given);
+      window.sockets.push(this);
+    }
+  };
+}
+
+/** What a page has encoded of its camera so far, in frames, by the layer's name. Its bytes are padding, too. */
+const encoded = (page) => page.evaluate(async () => {
+  const layers = {};
+  for (const stats of (await window.parlor.up.getStats()).values()) {
+    if (stats.type === 'outbound-rtp' && stats.kind === 'video') layers[stats.rid] = stats.framesEncoded ?? 0;
+  }
+  return layers;
+});
+
+/** Of the layers of a page's camera these are encoded, and no others; found out over a second. */
+async function onlyEncodes(page, on) {
+  let before = await encoded(page);
+  if (Object.keys(before).join() !== 'q,h,f') throw new Error(`its layers are ${Object.keys(before)}`);
+  await until(`only ${on.join('+')} is encoded`, async () => {
+    await new Promise((resolve) => { setTimeout(resolve, 1000); });
+    const now = await encoded(page);
+    const grown = Object.keys(now).filter((rid) => now[rid] > before[rid]);
+    before = now;
+    return grown;
+  }, (grown) => grown.join() === on.join(), OFF_MS);
+}
+
+/** A tile becomes small, and then the picture in it; `whileSmall` is checked before it is large again. */
+async function followsTile(viewer, name, whileSmall) {
+  const large = await until(`${name} is large`, () => linesOf(viewer, name), (lines) => lines >= 300, RAMP_MS);
+  await viewer.setViewportSize(SMALL);
+  try {
+    const small = await until(`${name} is small`, () => linesOf(viewer, name), (lines) => lines > 0 && lines <= large / 2);
+    await whileSmall();
+    return { large, small };
+  } finally {
+    await viewer.setViewportSize(LARGE);
+  }
+}
+
+/** The box's camera sends H.264: it is shown where that can be decoded, and else the tile says why not. */
+async function cameraIsShownOrTold(page) {
+  const decodes = await page.evaluate(() => RTCRtpReceiver.getCapabilities('video').codecs.some(({ mimeType }) => mimeType === 'video/H264'));
+  if (decodes) return pictureGrows(page, ['demo']);
+  const words = () => page.evaluate(() => document.querySelector('parlor-tile[aria-label="demo"] .tile-words')?.textContent);
+  return until('a sentence', words, (text) => (text ?? '').includes('H264'));
+}
+
+/** The socket breaks; the place is kept, and pictures and sound go on. */
+async function resumes(page, other) {
+  const you = () => page.evaluate(() => window.parlor.state.you);
+  const before = await you();
+  const nSockets = await page.evaluate(() => {
+    window.sockets.at(-1).close();
+    return window.sockets.length;
+  });
+  await until('another socket is open', () => page.evaluate(() => [window.sockets.length, window.parlor.state.link]), ([n, link]) => (
+    n > nSockets && link === 'open'));
+  const after = await you();
+  if (after !== before) throw new Error(`it was ${before} and is ${after}`);
+  await pictureGrows(page, ['Ana']);
+  await pictureGrows(other, ['Fox']);
+  await soundGrows(other);
+}
+
+const foxIsGone = (ana) => until('Fox is gone', () => tilesOf(ana), (tiles) => !tiles.some(({ name }) => name === 'Fox'), GONE_MS);
+
+async function layers(ana, fox) {
+  await check('in a small tile of Chromium Fox\'s picture is small, and no larger one is encoded', () => (
+    followsTile(ana, 'Fox', () => onlyEncodes(fox, ['q']))));
+  await check('in a large one it is large again', () => (
+    until('Fox is large', () => linesOf(ana, 'Fox'), (lines) => lines >= 300, RAMP_MS)));
+  await check('in a small tile of Firefox Ana\'s picture is small', () => followsTile(fox, 'Ana', () => pictureGrows(fox, ['Ana'])));
+}
+
+async function media(ana, fox) {
+  for (const [viewer, seen, page] of [['Fox', 'Ana', fox], ['Ana', 'Fox', ana]]) {
+    await check(`${viewer} decodes growing frames of ${seen}`, () => pictureGrows(page, [seen]));
+    await check(`${viewer} hears everybody`, () => soundGrows(page));
+  }
+  await check('the camera\'s picture is shown in Firefox, or it is told why not', () => cameraIsShownOrTold(fox));
+  for (const [name, page, other] of [['Fox', fox, ana], ['Ana', ana, fox]]) {
+    await check(`${name}'s camera off and on is seen`, async () => {
+      await toggleIsSeen(page, name, 'Camera', other, 'data-state', 'muted', 'live');
+      await pictureGrows(other, [name]);
+    });
+    await check(`${name}'s microphone off and on is seen`, async () => {
+      await toggleIsSeen(page, name, 'Microphone', other, 'data-mic', 'off', 'on');
+      await soundGrows(other);
+    });
+  }
+  await check('Ana\'s screen is seen in Firefox, beside her camera', () => screenIsSeen(ana, 'Ana', fox));
+}
+
+async function main() {
+  const chromium = await launch(LIGHT);
+  let firefox;
+  try {
+    firefox = await launchFirefox();
+    const ana = await openPage(chromium, url, faults);
+    const fox = await openFirefoxPage(firefox, url, faults, keepSockets);
+    const there = await check('Chromium and Firefox join', async () => {
+      await join(ana, 'Ana');
+      await join(fox, 'Fox');
+    });
+    if (!there) return;
+    await media(ana, fox);
+    if (values.layers) await layers(ana, fox);
+    await check('chat arrives in Chromium', () => chatArrives(fox, ana, `你好 Ana, ${Date.now()}`));
+    await check('chat arrives in Firefox', () => chatArrives(ana, fox, `Hello Fox, ${Date.now()}`));
+    await check('Firefox\'s socket breaks and its place is kept', () => resumes(fox, ana));
+    await check(`a reload in Firefox is a leave within ${GONE_MS} ms, and it joins again`, async () => {
+      await fox.reload();
+      await foxIsGone(ana);
+      await join(fox, 'Fox');
+      await pictureGrows(ana, ['Fox']);
+      await pictureGrows(fox, ['Ana']);
+    });
+    await check(`Firefox leaves and is gone within ${GONE_MS} ms`, async () => {
+      await fox.getByRole('button', { name: WORDS.en.leave }).click();
+      await foxIsGone(ana);
+      await fox.getByRole('button', { name: WORDS.en.join }).waitFor();
+    });
+    await check('no errors in any page', () => noFaults(faults));
+  } finally {
+    await firefox?.close();
+    await chromium.close();
+  }
+}
+
+await main();
+finish();
