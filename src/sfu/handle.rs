@@ -6,7 +6,7 @@
 use std::{
     fmt, io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -109,7 +109,7 @@ impl Drop for Workers {
 impl SfuHandle {
     /// Binds one UDP port for each worker and starts its thread: `[::]`, or `0.0.0.0` where IPv6 is
     /// off. The first worker takes the first port of `settings.ports`, the others the next free
-    /// ones; port 0 is any.
+    /// ones; port 0 is any. To be called within a runtime.
     pub fn start(
         settings: &MediaSettings,
         addresses: watch::Receiver<Arc<Addresses>>,
@@ -125,7 +125,7 @@ impl SfuHandle {
         };
         let has_others = sockets.len() > 1;
         for (index, (port, socket)) in sockets.into_iter().enumerate() {
-            let mailbox = Arc::new(Mailbox::default());
+            let mailbox = Arc::new(Mailbox::new().map_err(StartError::Thread)?);
             let worker = Worker {
                 index,
                 has_others,
@@ -141,7 +141,9 @@ impl SfuHandle {
             let thread = spawn(worker).map_err(StartError::Thread)?;
             workers.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
-        Ok(Self { workers: Arc::new(workers) })
+        let workers = Arc::new(workers);
+        tokio::spawn(pass_on(addresses, Arc::downgrade(&workers)));
+        Ok(Self { workers })
     }
 
     /// Each worker's UDP port.
@@ -173,6 +175,14 @@ impl SfuHandle {
         if !matches!(tokio::task::spawn_blocking(join).await, Ok(Ok(()))) {
             tracing::error!("a media thread ended by a panic");
         }
+    }
+}
+
+/// Has the workers look when the box's addresses change.
+async fn pass_on(mut addresses: watch::Receiver<Arc<Addresses>>, workers: Weak<Workers>) {
+    while addresses.changed().await.is_ok() {
+        let Some(workers) = workers.upgrade() else { return };
+        workers.list.iter().for_each(|(_, mailbox)| mailbox.bell().ring());
     }
 }
 
@@ -208,10 +218,9 @@ fn bind_ports(settings: &MediaSettings) -> Result<Vec<(u16, std::net::UdpSocket)
 }
 
 fn spawn(worker: Worker) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name(format!("sfu-{}", worker.index)).spawn(move || {
         let index = worker.index;
-        if let Err(error) = runtime.block_on(worker.run()) {
+        if let Err(error) = worker.run() {
             tracing::error!(worker = index, %error, "a media thread could not use its socket");
         }
     })

@@ -159,7 +159,7 @@ impl Parts {
             return None;
         }
         let (home, mailbox) = (self.workers.mailbox(self.home), self.workers.mailbox(worker));
-        let pipe = Arc::new(Pipe::new(home.waker(), mailbox.waker()));
+        let pipe = Arc::new(Pipe::new(Arc::clone(home.bell()), Arc::clone(mailbox.bell())));
         let id = self.workers.next_room();
         mailbox.open(id, outcome, Opened::Annex(Arc::clone(&pipe)));
         home.link(self.id, Arc::clone(&pipe));
