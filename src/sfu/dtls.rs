@@ -62,6 +62,15 @@ impl DtlsShared {
         let certificate =
             Certificate::generate_self_signed(vec!["parlor".to_owned()], provider.crypto())
                 .map_err(|error| internal(&error))?;
+        Self::with(provider, certificate, Profile::preferred())
+    }
+
+    fn with(
+        provider: Arc<dyn RTCCryptoProvider>,
+        certificate: Certificate,
+        preferred: Profile,
+    ) -> Result<Arc<Self>, SfuError> {
+        let internal = |error: &dyn std::fmt::Display| SfuError::Internal(error.to_string());
         let der = certificate.certificate.first();
         let fingerprint = sha256(der.ok_or_else(|| internal(&"no certificate"))?);
         let config = |profile| {
@@ -81,7 +90,7 @@ impl DtlsShared {
             gcm: config(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?,
             cm: config(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?,
             provider,
-            preferred: Profile::preferred(),
+            preferred,
             fingerprint,
         }))
     }
@@ -312,5 +321,9 @@ fn is_acceptable(datagram: &[u8], completed: bool) -> bool {
     fine && length > 0 && length == datagram.len()
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod client;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod tests;
