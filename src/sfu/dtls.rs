@@ -28,13 +28,16 @@ use rtc::{
 
 use crate::sfu::{
     SfuError,
-    flight::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, Flight, HANDSHAKE, records},
+    flight::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, Flight, HANDSHAKE, Record, records},
     srtp::Profile,
 };
 
 /// Bytes of DTLS taken before completion. A browser's handshake has about 4 KB; this leaves room
-/// for eight repetitions, and bounds what the library keeps and the depth of its recursion.
+/// for eight repetitions, and bounds what the library keeps.
 const HANDSHAKE_BUDGET: usize = 32 * 1024;
+/// Handshake messages, or parts of them, taken before completion, and once more after it. A browser's handshake has six to
+/// ten; the library looks through all that wait for each that comes, and joins them by recursion.
+const MAX_PARTS: usize = 256;
 /// Bytes of DTLS taken after completion: repeated last flights and one farewell.
 const FAREWELL_BUDGET: usize = 16 * 1024;
 /// The exporter's label (RFC 5764 4.2).
@@ -160,6 +163,7 @@ pub(crate) struct Dtls {
     fallback: Option<Profile>,
     completed: bool,
     budget: usize,
+    n_parts: usize,
 }
 
 impl Dtls {
@@ -176,6 +180,7 @@ impl Dtls {
             fallback: Some(fallback),
             completed: false,
             budget: HANDSHAKE_BUDGET,
+            n_parts: 0,
         }
     }
 
@@ -190,6 +195,12 @@ impl Dtls {
         let (Some(left), true) = (fits, is_acceptable(datagram, self.completed)) else {
             return Progress::Ignored;
         };
+        let n_parts =
+            self.n_parts + records(datagram).map(|record| n_parts(&record)).sum::<usize>();
+        if n_parts > MAX_PARTS {
+            return Progress::Ignored;
+        }
+        self.n_parts = n_parts;
         self.budget = left;
         if self.fallback.is_some() {
             self.hello.push(datagram.into());
@@ -229,6 +240,7 @@ impl Dtls {
                 EndpointEvent::HandshakeComplete => {
                     self.completed = true;
                     self.budget = FAREWELL_BUDGET;
+                    self.n_parts = 0;
                     self.flight.finish();
                     progress = Progress::Completed;
                 }
@@ -319,6 +331,29 @@ fn is_acceptable(datagram: &[u8], completed: bool) -> bool {
         }
     });
     fine && length > 0 && length == datagram.len()
+}
+
+/// Handshake messages, or parts of them, that the library finds in a record; where it is encrypted,
+/// those that there can be.
+fn n_parts(record: &Record<'_>) -> usize {
+    const HEADER: usize = 12;
+    match (record.content_type, record.epoch) {
+        (HANDSHAKE, 0) => {}
+        (HANDSHAKE, _) => return record.body.len().div_ceil(HEADER),
+        _ => return 0,
+    }
+    let mut rest = record.body;
+    let mut n_parts = 0;
+    while !rest.is_empty() {
+        n_parts += 1;
+        // The library goes on after the whole message's length, not the part's.
+        let length = match rest {
+            [_, a, b, c, ..] => usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c),
+            _ => break,
+        };
+        rest = rest.get(HEADER + length..).unwrap_or_default();
+    }
+    n_parts
 }
 
 #[cfg(any(test, fuzzing))]
