@@ -35,8 +35,9 @@ use crate::sfu::{
 /// Bytes of DTLS taken before completion. A browser's handshake has about 4 KB; this leaves room
 /// for eight repetitions, and bounds what the library keeps.
 const HANDSHAKE_BUDGET: usize = 32 * 1024;
-/// Handshake messages, or parts of them, taken before completion, and once more after it. A browser's handshake has six to
-/// ten; the library looks through all that wait for each that comes, and joins them by recursion.
+/// Handshake messages, or parts of them, taken before completion, and once more after it. A browser
+/// sends six to ten; the library looks through all that wait for each that comes, and joins them by
+/// recursion.
 const MAX_PARTS: usize = 256;
 /// Bytes of DTLS taken after completion: repeated last flights and one farewell.
 const FAREWELL_BUDGET: usize = 16 * 1024;
