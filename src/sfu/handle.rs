@@ -7,7 +7,7 @@ use std::{
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -110,7 +110,7 @@ impl Drop for Workers {
 impl SfuHandle {
     /// Binds one UDP port for each worker and starts its thread: `[::]`, or `0.0.0.0` where IPv6 is
     /// off. The first worker takes the first port of `settings.ports`, the others the next free
-    /// ones; port 0 is any.
+    /// ones; port 0 is any. To be called within a runtime.
     pub fn start(
         settings: &MediaSettings,
         addresses: watch::Receiver<Arc<Addresses>>,
@@ -126,7 +126,7 @@ impl SfuHandle {
         };
         let has_others = sockets.len() > 1;
         for (index, (port, socket)) in sockets.into_iter().enumerate() {
-            let mailbox = Arc::new(Mailbox::default());
+            let mailbox = Arc::new(Mailbox::new().map_err(StartError::Thread)?);
             let worker = Worker {
                 index,
                 has_others,
@@ -141,7 +141,9 @@ impl SfuHandle {
             let thread = spawn(worker).map_err(StartError::Thread)?;
             workers.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
-        Ok(Self { workers: Arc::new(workers) })
+        let workers = Arc::new(workers);
+        tokio::spawn(pass_on(addresses, Arc::downgrade(&workers)));
+        Ok(Self { workers })
     }
 
     /// Each worker's UDP port.
@@ -173,6 +175,14 @@ impl SfuHandle {
         if !matches!(tokio::task::spawn_blocking(join).await, Ok(Ok(()))) {
             tracing::error!("a media thread ended by a panic");
         }
+    }
+}
+
+/// Has the workers look when the box's addresses change.
+async fn pass_on(mut addresses: watch::Receiver<Arc<Addresses>>, workers: Weak<Workers>) {
+    while addresses.changed().await.is_ok() {
+        let Some(workers) = workers.upgrade() else { return };
+        workers.list.iter().for_each(|(_, mailbox)| mailbox.bell().ring());
     }
 }
 
@@ -210,10 +220,9 @@ fn bind_ports(settings: &MediaSettings) -> Result<Vec<(u16, std::net::UdpSocket)
 /// A thread that panics begins anew on its port: its rooms are opened again, and their members come
 /// back as after a lost path.
 fn spawn(mut worker: Worker) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name(format!("sfu-{}", worker.index)).spawn(move || {
         loop {
-            let run = catch_unwind(AssertUnwindSafe(|| runtime.block_on(worker.run())));
+            let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
             let worker = worker.index;
             match run {
                 Ok(Ok(())) => return,

@@ -183,7 +183,7 @@ impl Parts {
             return None;
         }
         let (home, mailbox) = (self.workers.mailbox(self.home), self.workers.mailbox(worker));
-        let pipe = Arc::new(Pipe::new(home.waker(), mailbox.waker()));
+        let pipe = Arc::new(Pipe::new(Arc::clone(home.bell()), Arc::clone(mailbox.bell())));
         let id = self.workers.next_room();
         mailbox.open(id, outcome, Opened::Annex(Arc::clone(&pipe)));
         home.link(self.id, Arc::clone(&pipe));
@@ -256,8 +256,10 @@ impl Parts {
         }
         for (id, member) in &mut self.members {
             let has_down = member.place.is_some_and(|(_, place)| is_home || place == worker);
-            member.lose(is_home, has_down);
-            self.news.insert(*id);
+            if is_home || has_down {
+                member.lose(is_home, has_down);
+                self.news.insert(*id);
+            }
         }
         if is_home {
             self.open_again(outcome);

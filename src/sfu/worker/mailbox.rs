@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    io,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
@@ -13,7 +14,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{RoomId, lock, pipe::Pipe};
+use super::{RoomId, bell::Bell, lock, pipe::Pipe};
 use crate::{
     ids::MemberId,
     sfu::{Desired, Observed, Speaking, placement::Load},
@@ -99,10 +100,9 @@ pub(crate) struct Inbox {
 }
 
 /// What a worker's thread shares with handles.
-#[derive(Default)]
 pub(crate) struct Mailbox {
     inbox: Mutex<Inbox>,
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
     n_rooms: AtomicUsize,
     n_connections: AtomicUsize,
     /// Per mille of the last second.
@@ -111,10 +111,21 @@ pub(crate) struct Mailbox {
 }
 
 impl Mailbox {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            inbox: Mutex::default(),
+            bell: Arc::new(Bell::new()?),
+            n_rooms: AtomicUsize::new(0),
+            n_connections: AtomicUsize::new(0),
+            busy: AtomicU16::new(0),
+            is_gone: AtomicBool::new(false),
+        })
+    }
+
     fn change(&self, change: impl FnOnce(&mut Inbox)) {
         change(&mut lock(&self.inbox));
         // overflow: nudge; the inbox holds the newest of everything.
-        self.wake.notify_one();
+        self.bell.ring();
     }
 
     /// What rooms and their viewers are dealt out by.
@@ -128,8 +139,8 @@ impl Mailbox {
     }
 
     /// Wakes the worker.
-    pub(crate) fn waker(&self) -> Arc<Notify> {
-        Arc::clone(&self.wake)
+    pub(crate) fn bell(&self) -> &Arc<Bell> {
+        &self.bell
     }
 
     pub(crate) fn open(&self, room: RoomId, outcome: &Arc<Outcome>, opened: Opened) {
@@ -169,11 +180,6 @@ impl Mailbox {
     #[cfg(test)]
     pub(crate) fn fail(&self) {
         self.change(|inbox| inbox.fail = true);
-    }
-
-    /// Waits for wishes, or for what another worker has left.
-    pub(crate) async fn wished(&self) {
-        self.wake.notified().await;
     }
 
     pub(crate) fn take(&self) -> Inbox {
