@@ -5,6 +5,7 @@
 
 use std::{
     fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -135,7 +136,6 @@ impl SfuHandle {
                 mailbox: Arc::clone(&mailbox),
                 up: Arc::clone(&up),
                 down: Arc::clone(&down),
-                seed: rand::random(),
             };
             workers.list.push((port, mailbox));
             let thread = spawn(worker).map_err(StartError::Thread)?;
@@ -159,7 +159,7 @@ impl SfuHandle {
         SfuRoom::open(Arc::clone(&self.workers), home, max_speakers)
     }
 
-    /// The thread of this port ends by a panic, as it would by a fault of ours.
+    /// The thread of this port panics, as it would by a fault of ours.
     #[cfg(test)]
     pub(crate) fn fail(&self, port: u16) {
         let worker = self.workers.list.iter().find(|(known, _)| *known == port);
@@ -217,11 +217,26 @@ fn bind_ports(settings: &MediaSettings) -> Result<Vec<(u16, std::net::UdpSocket)
     Ok(bound)
 }
 
-fn spawn(worker: Worker) -> io::Result<JoinHandle<()>> {
+/// A thread that panics begins anew on its port: its rooms are opened again, and their members come
+/// back as after a lost path.
+fn spawn(mut worker: Worker) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("sfu-{}", worker.index)).spawn(move || {
-        let index = worker.index;
-        if let Err(error) = worker.run() {
-            tracing::error!(worker = index, %error, "a media thread could not use its socket");
+        loop {
+            let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
+            let worker = worker.index;
+            match run {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => {
+                    tracing::error!(worker, %error, "a media thread could not use its socket");
+                    return;
+                }
+                Err(_) => {
+                    tracing::error!(
+                        worker,
+                        "a media thread panicked and begins anew; please report this"
+                    );
+                }
+            }
         }
     })
 }

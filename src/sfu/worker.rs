@@ -115,7 +115,6 @@ pub(crate) struct Worker {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) up: Arc<UpShared>,
     pub(crate) down: Arc<DownShared>,
-    pub(crate) seed: [u8; 32],
 }
 
 impl Worker {
@@ -126,15 +125,16 @@ impl Worker {
         (lines.into(), SocketAddr::new(ip, self.port))
     }
 
-    /// Runs until it is told to stop; then says goodbye to all connections.
-    pub(crate) fn run(mut self) -> std::io::Result<()> {
+    /// Runs until it is told to stop; then says goodbye to all connections. After a panic it may run
+    /// again: what it had is gone, and its rooms were told.
+    pub(crate) fn run(&mut self) -> std::io::Result<()> {
         let ipv6 = self.socket.local_addr()?.is_ipv6();
         let socket = Arc::new(self.socket.try_clone()?);
         let mut receiver = Receiver::new(Arc::clone(&socket))?;
         let mut sender = Sender::new(Arc::clone(&socket))?;
         let (candidates, local) = self.candidates(ipv6);
         let (up, down) = (Arc::clone(&self.up), Arc::clone(&self.down));
-        let mut core = WorkerCore::new(up, down, candidates, local, self.seed);
+        let mut core = WorkerCore::new(up, down, candidates, local, rand::random());
         let mut outcomes = Outcomes::new(Arc::clone(&self.mailbox));
         let mut busy = self.has_others.then(|| BusyMeter::new(Instant::now()));
         let mut drops = Drops::default();
@@ -192,15 +192,18 @@ impl Worker {
     /// Passes on what rooms want. True if the worker is to stop.
     fn take_wishes(&self, core: &mut WorkerCore, outcomes: &mut Outcomes) -> bool {
         let inbox = self.mailbox.take();
+        // First of all: they are to be told if what follows panics.
+        for (room, outcome, _) in &inbox.opened {
+            outcomes.insert(*room, Arc::clone(outcome));
+        }
         #[cfg(test)]
         assert!(!inbox.fail, "the fault that a test wants");
         let now = Instant::now();
-        for (room, outcome, opened) in inbox.opened {
+        for (room, _, opened) in inbox.opened {
             match opened {
                 Opened::Home(max_speakers) => core.open_room(now, room, max_speakers),
                 Opened::Annex(pipe) => core.open_annex(now, room, pipe),
             }
-            outcomes.insert(room, outcome);
         }
         for (room, pipe) in inbox.links {
             core.link(room, pipe);

@@ -33,7 +33,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Changed {
     pub(crate) members: BTreeMap<(RoomId, MemberId), Observed>,
     pub(crate) speaking: Option<Speaking>,
-    /// Parts whose worker's thread has ended though nobody told it to.
+    /// Parts that their worker has lost: its thread panicked, or has ended though nobody told it to.
     pub(crate) gone: BTreeSet<RoomId>,
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct Inbox {
     pub(crate) wants: HashMap<RoomId, BTreeMap<MemberId, Option<Desired>>>,
     pub(crate) closed: Vec<RoomId>,
     pub(crate) stop: bool,
-    /// The thread is to end by a panic.
+    /// The thread is to panic.
     #[cfg(test)]
     pub(crate) fail: bool,
 }
@@ -176,7 +176,7 @@ impl Mailbox {
         self.change(|inbox| inbox.stop = true);
     }
 
-    /// The thread ends by a panic, as it would by a fault of ours.
+    /// The thread panics, as it would by a fault of ours.
     #[cfg(test)]
     pub(crate) fn fail(&self) {
         self.change(|inbox| inbox.fail = true);
@@ -196,7 +196,8 @@ impl Mailbox {
 }
 
 /// The rooms of a worker, as their tasks hear of them. If it goes while the thread was not told to
-/// stop, they are told that.
+/// stop, they are told that. By a panic the thread does not end: it begins anew, with the wishes that
+/// have come meanwhile.
 pub(crate) struct Outcomes {
     mailbox: Arc<Mailbox>,
     map: HashMap<RoomId, Arc<Outcome>>,
@@ -224,11 +225,15 @@ impl Outcomes {
 
 impl Drop for Outcomes {
     fn drop(&mut self) {
-        self.mailbox.is_gone.store(true, Ordering::SeqCst);
+        self.mailbox.set_connections(0);
+        let mut unseen = Vec::new();
+        if !std::thread::panicking() {
+            self.mailbox.is_gone.store(true, Ordering::SeqCst);
+            unseen = self.mailbox.take().opened;
+        }
         if self.is_stopped {
             return;
         }
-        let unseen = self.mailbox.take().opened;
         let unseen = unseen.into_iter().map(|(room, outcome, _)| (room, outcome));
         for (room, outcome) in self.map.drain().chain(unseen) {
             outcome.put_gone(room);
