@@ -83,15 +83,21 @@ impl Published {
     }
 }
 
-/// The section that a packet of an unknown SSRC belongs to (RFC 9143 section 9.2): by its mid, by
-/// declared SSRC, else by a payload type that only one section has.
-pub(super) fn section_of(sections: &[Published], header: &Header<'_>) -> Option<usize> {
+/// The section that a packet without a place belongs to (RFC 9143 section 9.2): by its mid, by
+/// declared SSRC, by the section that its source was of before (`former`), else by a payload type
+/// that only one section has.
+pub(super) fn section_of(
+    sections: &[Published],
+    header: &Header<'_>,
+    former: Option<&Mid>,
+) -> Option<usize> {
     let knows = |section: &Published| section.knows(header.payload_type);
     let find = |wanted: &dyn Fn(&Published) -> bool| {
         sections.iter().position(|section| wanted(section) && knows(section))
     };
     find(&|section| section.is_named_by(header))
         .or_else(|| find(&|section| section.declares(header.ssrc)))
+        .or_else(|| find(&|section| former == Some(&section.mid)))
         .or_else(|| {
             let mut candidates = (0..sections.len()).filter(|index| knows(&sections[*index]));
             let only = candidates.next()?;

@@ -1,7 +1,7 @@
 //! PURE. The sources of one connection, found by their SSRC, and where each belongs.
 //!
-//! A source is known from its first packet on that a section takes; its counts and its missing
-//! packets outlive a new offer, its place does not.
+//! A source is known from its first packet on that a section takes. Its counts, its missing packets
+//! and what it was of outlive a new offer; its place does not, since payload types may have moved.
 
 use super::{
     media::extension_ids,
@@ -9,7 +9,10 @@ use super::{
     published::{self, Published},
     reception::Reception,
 };
-use crate::sfu::{rtp::Header, srtp::MAX_SOURCES};
+use crate::{
+    ids::Mid,
+    sfu::{rtp::Header, srtp::MAX_SOURCES},
+};
 
 /// Where the packets of a source belong.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +42,9 @@ pub(super) struct Stream {
     pub(super) reception: Reception,
     pub(super) missing: Missing,
     place: Option<Place>,
-    /// The layer that it was of: browsers stop saying so once they are understood.
+    /// The section and the layer that it was of: browsers stop saying so once they are understood,
+    /// and do not say it again after another offer.
+    mid: Mid,
     layer: u8,
 }
 
@@ -108,10 +113,13 @@ impl Streams {
             self.streams[at].place = Some(place);
             return Some(at);
         }
-        let layer = known.map(|at| self.streams[at].layer);
-        let place = place_in(sections, published::section_of(sections, header)?, header, layer)?;
+        let (mid, layer) = known.map(|at| (&self.streams[at].mid, self.streams[at].layer)).unzip();
+        let section = published::section_of(sections, header, mid)?;
+        let place = place_in(sections, section, header, layer)?;
         if let Some(at) = known {
-            self.streams[at].place = Some(place);
+            let stream = &mut self.streams[at];
+            (stream.mid, stream.layer) = (sections[section].mid.clone(), place.layer);
+            stream.place = Some(place);
             return Some(at);
         }
         if self.streams.len() >= MAX_SOURCES {
@@ -128,6 +136,7 @@ impl Streams {
             reception: Reception::new(codec.codec.clock_rate(), index),
             missing: Missing::default(),
             place: Some(place),
+            mid: section.mid.clone(),
             layer: place.layer,
         });
         self.recent = self.streams.len() - 1;

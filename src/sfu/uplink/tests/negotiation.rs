@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rtc::{
     dtls::extension::extension_use_srtp::SrtpProtectionProfile,
     peer_connection::configuration::setting_engine::SettingEngineBuilder,
@@ -13,8 +14,9 @@ use crate::{
     protocol::MediaKind,
     sfu::{
         Path, SfuError,
+        rtp::Header,
         srtp::Profile,
-        uplink::{UpEvent, UpShared},
+        uplink::{UpEvent, UpShared, media::Media, offer::Offer},
     },
 };
 
@@ -70,6 +72,79 @@ fn sections_come_and_go_on_one_connection() {
     let refused = pair.uplink.handle_offer(pair.now, "v=0\r\nnonsense");
     assert!(matches!(refused, Err(SfuError::SdpInvalid(_))));
     assert_eq!(mids(&pair), ["0", "2"], "an offer that is refused changes nothing");
+}
+
+/// A packet of VP8, or one that repeats such a packet (payload type 97); `said` are extensions of
+/// one-byte headers (RFC 8285), as identifier and value.
+fn packet(payload_type: u8, ssrc: u32, sequence: u16, said: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut values: Vec<u8> = Vec::new();
+    for (id, value) in said {
+        values.push(id << 4 | u8::try_from(value.len() - 1).expect("a short value"));
+        values.extend(*value);
+    }
+    values.resize(values.len().next_multiple_of(4), 0);
+    let mut packet = vec![0x90, payload_type];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend([0; 4]);
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend([0xbe, 0xde, 0, u8::try_from(values.len() / 4).expect("few")]);
+    packet.extend(values);
+    // What a retransmission repeats is the packet 100 before it.
+    packet.extend(if payload_type == 97 {
+        (sequence - 100).to_be_bytes().to_vec()
+    } else {
+        vec![]
+    });
+    packet.extend([0x10, 0x01, 0x02]);
+    packet
+}
+
+/// Chromium declares no SSRCs of a simulcast, and says mid and layer only until it is understood; a
+/// screen that is shared later has the same payload types.
+#[test]
+fn layers_go_on_when_a_section_with_the_same_codecs_is_added() {
+    let camera = include_str!("../../../../tests/sdp/chromium-simulcast.sdp");
+    let video = &camera[camera.find("m=video").expect("a picture")..];
+    let video = &video[..video.find("m=application").expect("what follows it")];
+    let is_simulcast = |line: &&str| line.starts_with("a=rid") || line.starts_with("a=simulcast");
+    let screen: String = video.split_inclusive('\n').filter(|line| !is_simulcast(line)).collect();
+    let screen = screen.replace("a=mid:0", "a=mid:2") + "a=ssrc:900 cname:screen\r\n";
+    let both = format!("{camera}{screen}").replace("BUNDLE 0 1", "BUNDLE 0 1 2");
+
+    let now = start_of_time();
+    let mut media = Media::new("parlor", now);
+    let mut take = |media: &mut Media, data: Vec<u8>| {
+        let header = Header::parse(&data).expect("a header");
+        let body = Bytes::copy_from_slice(&data[header.length..]);
+        media.take_rtp(now, &header, u64::from(header.sequence), body);
+        media.poll_event().and_then(|event| match event {
+            UpEvent::Rtp { mid, packet } => {
+                Some((mid.to_string(), packet.layer, packet.ssrc, packet.sequence))
+            }
+            _ => None,
+        })
+    };
+    let of = |layer: u8, ssrc: u32, sequence: u16| Some(("0".to_owned(), layer, ssrc, sequence));
+    let layers: [(u8, &[u8]); 3] = [(0, b"q"), (1, b"h"), (2, b"f")];
+    media.apply(&Offer::parse(camera).expect("an offer"));
+    for (layer, rid) in layers {
+        let (ssrc, rtx) = (u32::from(layer) + 10, u32::from(layer) + 20);
+        let first = packet(96, ssrc, 500, &[(9, b"0"), (10, rid)]);
+        assert_eq!(take(&mut media, first), of(layer, ssrc, 500));
+        let again = packet(97, rtx, 600, &[(9, b"0"), (11, rid)]);
+        assert_eq!(take(&mut media, again), of(layer, ssrc, 500));
+    }
+    for offer in [&*both, camera, &both] {
+        media.apply(&Offer::parse(offer).expect("an offer"));
+        for (layer, _) in layers {
+            let (ssrc, rtx) = (u32::from(layer) + 10, u32::from(layer) + 20);
+            assert_eq!(take(&mut media, packet(96, ssrc, 501, &[])), of(layer, ssrc, 501));
+            assert_eq!(take(&mut media, packet(97, rtx, 601, &[])), of(layer, ssrc, 501));
+        }
+    }
+    let shared = Some(("2".to_owned(), 0, 900, 1));
+    assert_eq!(take(&mut media, packet(96, 900, 1, &[])), shared);
+    assert_eq!(take(&mut media, packet(96, 901, 1, &[])), None, "it may be of either");
 }
 
 #[test]
