@@ -23,7 +23,7 @@ build_for_browser = $(if $(filter dev,$(1)),cargo test --locked --no-run --test 
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := run
-.PHONY: run build test rust web browser weak firefox whip bench fuzz deps help
+.PHONY: run build test rust web browser firefox weak whip bench fuzz deps help
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -57,9 +57,9 @@ weak: ## the picture over a limited path and one that loses packets, between net
 	cargo build --locked --release
 	node tests/browser/run.mjs $(call binary,release) --scene weak
 
-firefox: ## Firefox and Chromium in one room, and the sizes of their pictures (a quiet machine)
+firefox: ## Firefox's layers, in a room with Chromium and the camera, between network namespaces (root, a quiet machine)
 	$(call build_for_browser,$(BROWSER_PROFILE))
-	node tests/browser/run.mjs $(call binary,$(BROWSER_PROFILE)) --scene firefox
+	node tests/browser/run.mjs $(call binary,$(BROWSER_PROFILE)) --scene firefox-lan
 
 whip: ## clients that are none of ours, by WHIP and WHEP; AIORTC=PYTHON names a Python that has aiortc
 	cargo build --locked --profile $(BROWSER_PROFILE)

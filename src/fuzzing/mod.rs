@@ -10,8 +10,8 @@ mod tests;
 pub use crate::{
     http::fuzzing::sdp_fragment,
     sfu::fuzzing::{
-        demux, ice, payload, rewrite, rtcp_down, rtcp_up, rtp, sdp_answer, sdp_publish, sdp_whep,
-        srtp, uplink,
+        demux, dtls, dtls_handshake, ice, payload, rewrite, rtcp_down, rtcp_up, rtp, sdp_answer,
+        sdp_publish, sdp_whep, srtp, uplink,
     },
 };
 
@@ -21,8 +21,10 @@ use crate::{net::parse, protocol::Request};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target by its name, which is that of its file in `fuzz/fuzz_targets/` too.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 17] = [
     ("demux", demux),
+    ("dtls", dtls),
+    ("dtls_handshake", dtls_handshake),
     ("ice", ice),
     ("netlink", netlink),
     ("payload", payload),

@@ -28,13 +28,17 @@ use rtc::{
 
 use crate::sfu::{
     SfuError,
-    flight::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, Flight, HANDSHAKE, records},
+    flight::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, Flight, HANDSHAKE, Record, records},
     srtp::Profile,
 };
 
 /// Bytes of DTLS taken before completion. A browser's handshake has about 4 KB; this leaves room
-/// for eight repetitions, and bounds what the library keeps and the depth of its recursion.
+/// for eight repetitions, and bounds what the library keeps.
 const HANDSHAKE_BUDGET: usize = 32 * 1024;
+/// Handshake messages, or parts of them, taken before completion, and once more after it. A browser
+/// sends six to ten; the library looks through all that wait for each that comes, and joins them by
+/// recursion.
+const MAX_PARTS: usize = 256;
 /// Bytes of DTLS taken after completion: repeated last flights and one farewell.
 const FAREWELL_BUDGET: usize = 16 * 1024;
 /// The exporter's label (RFC 5764 4.2).
@@ -62,6 +66,15 @@ impl DtlsShared {
         let certificate =
             Certificate::generate_self_signed(vec!["parlor".to_owned()], provider.crypto())
                 .map_err(|error| internal(&error))?;
+        Self::with(provider, certificate, Profile::preferred())
+    }
+
+    fn with(
+        provider: Arc<dyn RTCCryptoProvider>,
+        certificate: Certificate,
+        preferred: Profile,
+    ) -> Result<Arc<Self>, SfuError> {
+        let internal = |error: &dyn std::fmt::Display| SfuError::Internal(error.to_string());
         let der = certificate.certificate.first();
         let fingerprint = sha256(der.ok_or_else(|| internal(&"no certificate"))?);
         let config = |profile| {
@@ -81,7 +94,7 @@ impl DtlsShared {
             gcm: config(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?,
             cm: config(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?,
             provider,
-            preferred: Profile::preferred(),
+            preferred,
             fingerprint,
         }))
     }
@@ -151,6 +164,7 @@ pub(crate) struct Dtls {
     fallback: Option<Profile>,
     completed: bool,
     budget: usize,
+    n_parts: usize,
 }
 
 impl Dtls {
@@ -167,6 +181,7 @@ impl Dtls {
             fallback: Some(fallback),
             completed: false,
             budget: HANDSHAKE_BUDGET,
+            n_parts: 0,
         }
     }
 
@@ -181,6 +196,12 @@ impl Dtls {
         let (Some(left), true) = (fits, is_acceptable(datagram, self.completed)) else {
             return Progress::Ignored;
         };
+        let n_parts =
+            self.n_parts + records(datagram).map(|record| n_parts(&record)).sum::<usize>();
+        if n_parts > MAX_PARTS {
+            return Progress::Ignored;
+        }
+        self.n_parts = n_parts;
         self.budget = left;
         if self.fallback.is_some() {
             self.hello.push(datagram.into());
@@ -220,6 +241,7 @@ impl Dtls {
                 EndpointEvent::HandshakeComplete => {
                     self.completed = true;
                     self.budget = FAREWELL_BUDGET;
+                    self.n_parts = 0;
                     self.flight.finish();
                     progress = Progress::Completed;
                 }
@@ -312,5 +334,32 @@ fn is_acceptable(datagram: &[u8], completed: bool) -> bool {
     fine && length > 0 && length == datagram.len()
 }
 
+/// Handshake messages, or parts of them, that the library finds in a record; where it is encrypted,
+/// those that there can be.
+fn n_parts(record: &Record<'_>) -> usize {
+    const HEADER: usize = 12;
+    match (record.content_type, record.epoch) {
+        (HANDSHAKE, 0) => {}
+        (HANDSHAKE, _) => return record.body.len().div_ceil(HEADER),
+        _ => return 0,
+    }
+    let mut rest = record.body;
+    let mut n_parts = 0;
+    while !rest.is_empty() {
+        n_parts += 1;
+        // The library goes on after the whole message's length, not the part's.
+        let length = match rest {
+            [_, a, b, c, ..] => usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c),
+            _ => break,
+        };
+        rest = rest.get(HEADER + length..).unwrap_or_default();
+    }
+    n_parts
+}
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod client;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod tests;

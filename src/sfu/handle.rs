@@ -5,8 +5,9 @@
 
 use std::{
     fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -109,7 +110,7 @@ impl Drop for Workers {
 impl SfuHandle {
     /// Binds one UDP port for each worker and starts its thread: `[::]`, or `0.0.0.0` where IPv6 is
     /// off. The first worker takes the first port of `settings.ports`, the others the next free
-    /// ones; port 0 is any.
+    /// ones; port 0 is any. To be called within a runtime.
     pub fn start(
         settings: &MediaSettings,
         addresses: watch::Receiver<Arc<Addresses>>,
@@ -125,7 +126,7 @@ impl SfuHandle {
         };
         let has_others = sockets.len() > 1;
         for (index, (port, socket)) in sockets.into_iter().enumerate() {
-            let mailbox = Arc::new(Mailbox::default());
+            let mailbox = Arc::new(Mailbox::new().map_err(StartError::Thread)?);
             let worker = Worker {
                 index,
                 has_others,
@@ -135,13 +136,14 @@ impl SfuHandle {
                 mailbox: Arc::clone(&mailbox),
                 up: Arc::clone(&up),
                 down: Arc::clone(&down),
-                seed: rand::random(),
             };
             workers.list.push((port, mailbox));
             let thread = spawn(worker).map_err(StartError::Thread)?;
             workers.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
-        Ok(Self { workers: Arc::new(workers) })
+        let workers = Arc::new(workers);
+        tokio::spawn(pass_on(addresses, Arc::downgrade(&workers)));
+        Ok(Self { workers })
     }
 
     /// Each worker's UDP port.
@@ -157,7 +159,7 @@ impl SfuHandle {
         SfuRoom::open(Arc::clone(&self.workers), home, max_speakers)
     }
 
-    /// The thread of this port ends by a panic, as it would by a fault of ours.
+    /// The thread of this port panics, as it would by a fault of ours.
     #[cfg(test)]
     pub(crate) fn fail(&self, port: u16) {
         let worker = self.workers.list.iter().find(|(known, _)| *known == port);
@@ -173,6 +175,14 @@ impl SfuHandle {
         if !matches!(tokio::task::spawn_blocking(join).await, Ok(Ok(()))) {
             tracing::error!("a media thread ended by a panic");
         }
+    }
+}
+
+/// Has the workers look when the box's addresses change.
+async fn pass_on(mut addresses: watch::Receiver<Arc<Addresses>>, workers: Weak<Workers>) {
+    while addresses.changed().await.is_ok() {
+        let Some(workers) = workers.upgrade() else { return };
+        workers.list.iter().for_each(|(_, mailbox)| mailbox.bell().ring());
     }
 }
 
@@ -207,12 +217,26 @@ fn bind_ports(settings: &MediaSettings) -> Result<Vec<(u16, std::net::UdpSocket)
     Ok(bound)
 }
 
-fn spawn(worker: Worker) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// A thread that panics begins anew on its port: its rooms are opened again, and their members come
+/// back as after a lost path.
+fn spawn(mut worker: Worker) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("sfu-{}", worker.index)).spawn(move || {
-        let index = worker.index;
-        if let Err(error) = runtime.block_on(worker.run()) {
-            tracing::error!(worker = index, %error, "a media thread could not use its socket");
+        loop {
+            let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
+            let worker = worker.index;
+            match run {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => {
+                    tracing::error!(worker, %error, "a media thread could not use its socket");
+                    return;
+                }
+                Err(_) => {
+                    tracing::error!(
+                        worker,
+                        "a media thread panicked and begins anew; please report this"
+                    );
+                }
+            }
         }
     })
 }

@@ -1,7 +1,7 @@
 //! One thread, one UDP port, its rooms: the loop.
 //!
 //! Owns the thread and what it waits for: its socket, its timers, its rooms' wishes, and nothing
-//! else, ever. What it does then is [`core::WorkerCore`]'s affair, which knows no socket and no clock.
+//! else, ever; it waits without a runtime ([`bell`]). What it does then is [`core::WorkerCore`]'s affair, which knows no socket and no clock.
 //!
 //! ```text
 //!  rooms --Inbox (newest wish a member)--> thread: wishes -> socket (bounded) -> timers -> flush
@@ -12,16 +12,18 @@
 //! are handled and never across an await.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use rand::{Rng, rngs::StdRng};
-use tokio::{net::UdpSocket, sync::watch};
+use tokio::sync::watch;
 
+pub(crate) mod bell;
 pub(crate) mod core;
 mod demand;
+mod due;
 mod feed;
 mod flow;
 mod links;
@@ -107,13 +109,12 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     /// It is not the only one: how busy it is decides what others take over.
     pub(crate) has_others: bool,
-    pub(crate) socket: std::net::UdpSocket,
+    pub(crate) socket: UdpSocket,
     pub(crate) port: u16,
     pub(crate) addresses: watch::Receiver<Arc<Addresses>>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) up: Arc<UpShared>,
     pub(crate) down: Arc<DownShared>,
-    pub(crate) seed: [u8; 32],
 }
 
 impl Worker {
@@ -124,26 +125,30 @@ impl Worker {
         (lines.into(), SocketAddr::new(ip, self.port))
     }
 
-    /// Runs until it is told to stop; then says goodbye to all connections.
-    pub(crate) async fn run(mut self) -> std::io::Result<()> {
+    /// Runs until it is told to stop; then says goodbye to all connections. After a panic it may run
+    /// again: what it had is gone, and its rooms were told.
+    pub(crate) fn run(&mut self) -> std::io::Result<()> {
         let ipv6 = self.socket.local_addr()?.is_ipv6();
-        let socket = Arc::new(UdpSocket::from_std(self.socket.try_clone()?)?);
+        let socket = Arc::new(self.socket.try_clone()?);
         let mut receiver = Receiver::new(Arc::clone(&socket))?;
         let mut sender = Sender::new(Arc::clone(&socket))?;
         let (candidates, local) = self.candidates(ipv6);
         let (up, down) = (Arc::clone(&self.up), Arc::clone(&self.down));
-        let mut core = WorkerCore::new(up, down, candidates, local, self.seed);
+        let mut core = WorkerCore::new(up, down, candidates, local, rand::random());
         let mut outcomes = Outcomes::new(Arc::clone(&self.mailbox));
         let mut busy = self.has_others.then(|| BusyMeter::new(Instant::now()));
         let mut drops = Drops::default();
         let mut moderation = Moderation::new(Instant::now());
+        let mut rested = false;
         loop {
-            let more = self.wait(&socket, &mut core, ipv6).await;
+            let more = rested || self.wait(&socket, core.poll_timeout())?;
             let began = busy.as_ref().map(|_| Instant::now());
-            let stop = self.take_wishes(&mut core, &mut outcomes);
-            if more {
-                receive(&mut receiver, &mut core);
+            let mut stop = false;
+            if self.mailbox.bell().answer() {
+                stop = self.take_wishes(&mut core, &mut outcomes);
+                self.look_at_addresses(&mut core, ipv6);
             }
+            let received = more && receive(&mut receiver, &mut core);
             let now = Instant::now();
             core.handle_timeout(now);
             if stop {
@@ -164,55 +169,41 @@ impl Worker {
             }
             let share = busy.as_mut().zip(began).and_then(|(b, at)| b.add(at, Instant::now()));
             share.inspect(|share| self.mailbox.set_busy(*share));
-            if more {
-                moderation.pause(Instant::now()).inspect(|pause| rest(*pause));
-            }
+            let n_sent = core.take_sent();
+            let pause = received.then(|| moderation.pause(Instant::now(), n_sent)).flatten();
+            rested = pause.inspect(|pause| rest(*pause)).is_some();
         }
     }
 
     /// Waits for something to do; true if the socket may have datagrams.
-    async fn wait(&mut self, socket: &UdpSocket, core: &mut WorkerCore, ipv6: bool) -> bool {
-        let due = core.poll_timeout();
-        let sleep = async {
-            match due {
-                Some(due) => tokio::time::sleep_until(due.into()).await,
-                None => std::future::pending().await,
-            }
-        };
-        // `has_changed` errs where the sender is gone: then nothing will change any more.
-        let gone = self.addresses.has_changed().is_err();
-        let addresses = &mut self.addresses;
-        let changed = async {
-            if gone {
-                std::future::pending::<()>().await;
-            }
-            // An error wakes once more, and then `gone` is true.
-            let _ = addresses.changed().await;
-        };
-        tokio::select! {
-            result = socket.readable() => return result.is_ok(),
-            () = self.mailbox.wished() => {}
-            () = changed => {
-                let (candidates, local) = self.candidates(ipv6);
-                core.set_candidates(candidates, local);
-            }
-            () = sleep => {}
+    fn wait(&self, socket: &UdpSocket, due: Option<Instant>) -> std::io::Result<bool> {
+        let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+        self.mailbox.bell().wait(socket, left)
+    }
+
+    fn look_at_addresses(&mut self, core: &mut WorkerCore, ipv6: bool) {
+        // It errs where the sender is gone: then nothing changes any more.
+        if self.addresses.has_changed().unwrap_or(false) {
+            let (candidates, local) = self.candidates(ipv6);
+            core.set_candidates(candidates, local);
         }
-        false
     }
 
     /// Passes on what rooms want. True if the worker is to stop.
     fn take_wishes(&self, core: &mut WorkerCore, outcomes: &mut Outcomes) -> bool {
         let inbox = self.mailbox.take();
+        // First of all: they are to be told if what follows panics.
+        for (room, outcome, _) in &inbox.opened {
+            outcomes.insert(*room, Arc::clone(outcome));
+        }
         #[cfg(test)]
         assert!(!inbox.fail, "the fault that a test wants");
         let now = Instant::now();
-        for (room, outcome, opened) in inbox.opened {
+        for (room, _, opened) in inbox.opened {
             match opened {
                 Opened::Home(max_speakers) => core.open_room(now, room, max_speakers),
                 Opened::Annex(pipe) => core.open_annex(now, room, pipe),
             }
-            outcomes.insert(room, outcome);
         }
         for (room, pipe) in inbox.links {
             core.link(room, pipe);
@@ -230,27 +221,32 @@ impl Worker {
     }
 }
 
-/// Leaves everything alone for a moment, see [`Moderation`]. The runtime's own timers are too coarse:
-/// they count milliseconds.
+/// Leaves everything alone for a moment, see [`Moderation`].
 #[expect(clippy::disallowed_methods, reason = "this is the pause itself, two milliseconds at most")]
 fn rest(pause: Duration) {
     std::thread::sleep(pause);
 }
 
-fn receive(receiver: &mut Receiver, core: &mut WorkerCore) {
+/// Takes what the socket has, up to a bound. False if it had nothing.
+fn receive(receiver: &mut Receiver, core: &mut WorkerCore) -> bool {
+    let mut received = false;
     for _ in 0..MAX_BATCHES {
         let now = Instant::now();
-        let each = |from, local, data: &[u8]| core.handle_datagram(now, from, local, data);
+        let each = |from, local, data: &[u8]| {
+            received = true;
+            core.handle_datagram(now, from, local, data);
+        };
         match receiver.receive(each) {
             Ok(true) => {}
-            Ok(false) => return,
+            Ok(false) => break,
             Err(error) => {
                 // ICMP errors of unconnected sockets do not come here; whatever does is passing.
                 tracing::debug!(%error, "receiving failed");
-                return;
+                break;
             }
         }
     }
+    received
 }
 
 /// What could not be sent, told once in ten seconds.

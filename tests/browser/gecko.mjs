@@ -14,8 +14,6 @@ const PREFERENCES = {
   'media.navigator.streams.fake': true,
   'media.navigator.permission.disabled': true,
   'media.autoplay.default': 0,
-  // Else it neither has a candidate of loopback nor checks one of ours.
-  'media.peerconnection.ice.loopback': true,
   'intl.accept_languages': 'en-US',
   // Nothing is fetched behind the test's back; so there is no H.264, as at home without internet.
   'media.gmp-manager.updateEnabled': false,
@@ -23,8 +21,14 @@ const PREFERENCES = {
   'app.update.enabled': false,
 };
 
-export const launchFirefox = () => puppeteer.launch({
-  browser: 'firefox', executablePath: FIREFOX, headless: true, acceptInsecureCerts: true, extraPrefsFirefox: PREFERENCES,
+/** @param {Record<string, unknown>} [more] preferences */
+export const launchFirefox = (more = {}) => puppeteer.launch({
+  browser: 'firefox',
+  executablePath: FIREFOX,
+  headless: true,
+  acceptInsecureCerts: true,
+  defaultViewport: { width: 1280, height: 800 },
+  extraPrefsFirefox: { ...PREFERENCES, ...more },
 });
 
 /** What a role is in our page. */
@@ -91,12 +95,10 @@ class Control {
 export async function openFirefoxPage(browser, url, faults, before) {
   const page = await (await browser.createBrowserContext()).newPage();
   page.getByRole = (role, { name }) => new Control(page, role, name);
-  page.setViewportSize = (size) => page.setViewport(size);
   page.on('pageerror', (error) => faults.push(`${error.name}: ${error.message}`));
   page.on('console', (message) => {
     if (message.type() === 'error') faults.push(message.text());
   });
-  await page.setViewportSize({ width: 1280, height: 800 });
   await page.evaluateOnNewDocument(before);
   await page.goto(url);
   return page;

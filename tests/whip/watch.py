@@ -3,10 +3,13 @@
 
 usage: watch.py URL CA [FRAMES]      e.g. https://127.0.0.1:8172/whep/studio DATA/ca.crt 60
 
-Exit 0 once so many frames of the picture and some sound have been decoded, and DELETE has ended it.
+Exit 0 once so many frames of the picture and of sound have been decoded, and DELETE has ended it; with 0
+frames, at SIGTERM. Prints a line `frame HEIGHT` for each frame of the picture.
 """
 
 import asyncio
+import itertools
+import signal
 import ssl
 import sys
 import urllib.parse
@@ -27,9 +30,11 @@ def request(tls, method, url, body=None):
 
 async def decode(track, wanted):
     size = None
-    for _ in range(wanted):
+    for _ in range(wanted) if wanted else itertools.count():
         frame = await track.recv()
-        size = getattr(frame, "width", None) and (frame.width, frame.height)
+        if track.kind == "video":
+            size = (frame.width, frame.height)
+            print(f"frame {frame.height}", flush=True)
     return track.kind, size
 
 
@@ -44,8 +49,13 @@ async def main():
     session = urllib.parse.urljoin(url, headers["Location"])
     await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
     tracks = [receiver.track for receiver in receivers]
+    decoding = asyncio.gather(*(decode(track, wanted) for track in tracks))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, decoding.cancel)
+    decoded = []
     try:
-        decoded = await asyncio.wait_for(asyncio.gather(*(decode(track, wanted) for track in tracks)), WITHIN)
+        decoded = await asyncio.wait_for(decoding, WITHIN if wanted else None)
+    except asyncio.CancelledError:
+        pass
     finally:
         ended, *_ = request(tls, "DELETE", session)
         await peer.close()

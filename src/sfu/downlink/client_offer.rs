@@ -217,8 +217,14 @@ fn rank(description: &MediaDescription, format: &str, codec: Codec) -> Option<u8
         return codec.is_usual(parameter).then_some(0);
     }
     // Mode 0 has no fragmentation units; we forward what was made for mode 1 (RFC 6184 6.2).
-    if parameter("packetization-mode") != Some("1") {
-        return None;
+    //
+    // # Departure from RFC 6184 8.1
+    // There no mode is mode 0. GStreamer's players say none, and take fragmentation units: refused,
+    // they would see nothing. Who does mean mode 0 says so, as browsers do.
+    match parameter("packetization-mode") {
+        Some("1") => {}
+        None => return Some(0),
+        Some(_) => return None,
     }
     // RFC 6184 8.1; without it, it is baseline. We forward constrained baseline, which decoders of
     // the main and high profiles can show as well; constraint_set1 says "constrained".

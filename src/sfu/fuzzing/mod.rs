@@ -18,7 +18,8 @@ pub use transport::{demux, ice, payload, rtp};
 
 pub use super::{
     downlink::fuzzing::{rtcp_down, sdp_answer, sdp_whep},
-    uplink::fuzzing::{rtcp_up, sdp_publish, uplink},
+    dtls::fuzzing::dtls,
+    uplink::fuzzing::{dtls_handshake, rtcp_up, sdp_publish, uplink},
 };
 
 pub(crate) use super::uplink::fuzzing::Teller;

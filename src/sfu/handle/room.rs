@@ -15,7 +15,7 @@ use crate::{
     ids::MemberId,
     sfu::{
         Desired, News, Observed, Path,
-        placement::Placement,
+        placement::{self, Placement},
         worker::{Opened, Outcome, RoomId, pipe::Pipe},
     },
 };
@@ -43,6 +43,7 @@ impl SfuRoom {
         let parts = Parts {
             id,
             home,
+            max_speakers,
             placement: Placement::new(home, workers.max_viewers),
             annexes: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -87,7 +88,7 @@ impl SfuRoom {
         for ((part, member), observed) in changed.members {
             parts.merge(part, member, observed);
         }
-        changed.gone.into_iter().for_each(|part| parts.lose(part));
+        changed.gone.into_iter().for_each(|part| parts.lose(part, &self.outcome));
         News { members: parts.take_news(), speaking: changed.speaking }
     }
 }
@@ -104,6 +105,25 @@ struct Member {
     /// Generation of its `down`, and the worker that has it.
     place: Option<(u32, usize)>,
     seen: Observed,
+    /// Generations of `up` and `down` that a worker has lost: they are not made again, the client
+    /// begins the next. What nobody had seen yet may be made still.
+    lost: (Option<u32>, Option<u32>),
+}
+
+impl Member {
+    fn lose(&mut self, up: bool, down: bool) {
+        if up && let Some(up) = &mut self.seen.up {
+            up.path = Path::Closed;
+            self.lost.0 = Some(up.generation);
+        }
+        if down {
+            self.place = None;
+        }
+        if down && let Some(down) = &mut self.seen.down {
+            down.path = Path::Closed;
+            self.lost.1 = Some(down.generation);
+        }
+    }
 }
 
 /// The room's workers, and who is on which.
@@ -111,6 +131,7 @@ struct Parts {
     /// The home's part.
     id: RoomId,
     home: usize,
+    max_speakers: usize,
     placement: Placement,
     annexes: BTreeMap<usize, Annex>,
     members: BTreeMap<MemberId, Member>,
@@ -121,8 +142,11 @@ struct Parts {
 }
 
 impl Parts {
-    fn desire(&mut self, id: MemberId, want: Desired, outcome: &Arc<Outcome>) {
-        let former = self.members.entry(id).or_default().place;
+    fn desire(&mut self, id: MemberId, mut want: Desired, outcome: &Arc<Outcome>) {
+        let Member { place: former, lost, .. } = self.members.entry(id).or_default();
+        want.up = want.up.filter(|up| lost.0 != Some(up.generation));
+        want.down = want.down.filter(|down| lost.1 != Some(down.generation));
+        let former = *former;
         let generation = want.down.as_ref().map(|down| down.generation);
         let place = match (generation, former) {
             (None, _) => None,
@@ -159,7 +183,7 @@ impl Parts {
             return None;
         }
         let (home, mailbox) = (self.workers.mailbox(self.home), self.workers.mailbox(worker));
-        let pipe = Arc::new(Pipe::new(home.waker(), mailbox.waker()));
+        let pipe = Arc::new(Pipe::new(Arc::clone(home.bell()), Arc::clone(mailbox.bell())));
         let id = self.workers.next_room();
         mailbox.open(id, outcome, Opened::Annex(Arc::clone(&pipe)));
         home.link(self.id, Arc::clone(&pipe));
@@ -217,25 +241,53 @@ impl Parts {
         }
     }
 
-    /// A worker's thread has ended: what it had is closed, and its members have to begin anew.
-    fn lose(&mut self, part: RoomId) {
+    /// A worker has lost this part: what it had is closed, and its members have to begin anew. Where it
+    /// was the home, that is everybody.
+    fn lose(&mut self, part: RoomId, outcome: &Arc<Outcome>) {
+        let is_home = part == self.id;
         let annex = self.annexes.iter().find(|(_, annex)| annex.id == part);
-        let annex = annex.map(|(worker, _)| *worker);
-        let Some(worker) = annex.or_else(|| (part == self.id).then_some(self.home)) else { return };
+        let Some(worker) = annex.map(|(worker, _)| *worker).or(is_home.then_some(self.home)) else {
+            return;
+        };
         if let Some(annex) = self.annexes.remove(&worker) {
             annex.pipe.close();
+            self.workers.mailbox(worker).close(annex.id);
             self.placement.forget(worker);
         }
         for (id, member) in &mut self.members {
-            let Observed { up, down } = &mut member.seen;
-            let has_down = member.place.is_some_and(|(_, place)| place == worker);
-            let up = up.as_mut().filter(|_| worker == self.home).map(|up| &mut up.path);
-            let down = down.as_mut().filter(|_| has_down).map(|down| &mut down.path);
-            for path in up.into_iter().chain(down) {
-                *path = Path::Closed;
+            let has_down = member.place.is_some_and(|(_, place)| is_home || place == worker);
+            if is_home || has_down {
+                member.lose(is_home, has_down);
                 self.news.insert(*id);
             }
         }
+        if is_home {
+            self.open_again(outcome);
+        }
+    }
+
+    /// The home is gone: the room begins anew where there is least to do.
+    fn open_again(&mut self, outcome: &Arc<Outcome>) {
+        self.close();
+        let loads = self.workers.loads();
+        // Without any thread there is nobody to open it.
+        let home = placement::least_loaded(&loads, |worker| !loads[worker].is_gone);
+        self.home = home.unwrap_or(self.home);
+        self.id = self.workers.next_room();
+        self.placement = Placement::new(self.home, self.workers.max_viewers);
+        if home.is_some() {
+            let opened = Opened::Home(self.max_speakers);
+            self.workers.mailbox(self.home).open(self.id, outcome, opened);
+            tracing::info!(room = self.id, worker = self.home, "a room begins anew");
+        }
+    }
+
+    fn close(&mut self) {
+        for (worker, annex) in std::mem::take(&mut self.annexes) {
+            annex.pipe.close();
+            self.workers.mailbox(worker).close(annex.id);
+        }
+        self.workers.mailbox(self.home).close(self.id);
     }
 
     fn take_news(&mut self) -> Vec<(MemberId, Observed)> {
@@ -246,10 +298,6 @@ impl Parts {
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        for (worker, annex) in std::mem::take(&mut self.annexes) {
-            annex.pipe.close();
-            self.workers.mailbox(worker).close(annex.id);
-        }
-        self.workers.mailbox(self.home).close(self.id);
+        self.close();
     }
 }

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use super::*;
-use crate::sfu::worker::outbox::{Outbox, ViewerKey};
+use crate::sfu::worker::{
+    bell::Bell,
+    outbox::{Outbox, ViewerKey},
+};
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 struct Pair {
     peer: std::net::UdpSocket,
@@ -14,10 +19,10 @@ struct Pair {
 
 fn pair(peer: &str) -> Pair {
     let peer = std::net::UdpSocket::bind(peer).expect("a free port");
-    peer.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    peer.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let socket = bind(0).expect("a free port");
     let port = socket.local_addr().expect("bound").port();
-    let socket = Arc::new(UdpSocket::from_std(socket).expect("in a runtime"));
+    let socket = Arc::new(socket);
     let sender = Sender::new(Arc::clone(&socket)).expect("a sender");
     let receiver = Receiver::new(socket).expect("a receiver");
     Pair { peer, sender, receiver, port }
@@ -53,8 +58,8 @@ fn check(pair: &mut Pair, source: Option<IpAddr>, sizes: &[usize]) {
     }
 }
 
-#[tokio::test]
-async fn messages_are_cut_into_the_packets_they_were_made_of() {
+#[test]
+fn messages_are_cut_into_the_packets_they_were_made_of() {
     let mut pair = pair("127.0.0.1:0");
     check(&mut pair, None, &[1200, 1200, 1200, 700]);
     check(&mut pair, None, &[100, 1200, 1200, 50, 50]);
@@ -63,8 +68,8 @@ async fn messages_are_cut_into_the_packets_they_were_made_of() {
     check(&mut pair, Some(source), &[1200, 1200, 9]);
 }
 
-#[tokio::test]
-async fn the_other_family_works_where_there_is_one() {
+#[test]
+fn the_other_family_works_where_there_is_one() {
     if std::net::UdpSocket::bind("[::1]:0").is_err() {
         eprintln!("skipped: the_other_family_works_where_there_is_one, there is no IPv6 here");
         return;
@@ -74,8 +79,8 @@ async fn the_other_family_works_where_there_is_one() {
     check(&mut pair, Some(source), &[1200, 1200, 9]);
 }
 
-#[tokio::test]
-async fn what_a_path_cannot_take_is_dropped_and_the_rest_goes_on() {
+#[test]
+fn what_a_path_cannot_take_is_dropped_and_the_rest_goes_on() {
     let mut pair = pair("127.0.0.1:0");
     let good = pair.peer.local_addr().expect("bound");
     let bad = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -96,16 +101,17 @@ async fn what_a_path_cannot_take_is_dropped_and_the_rest_goes_on() {
     }
 }
 
-#[tokio::test]
-async fn batches_come_in_datagram_by_datagram_with_both_addresses() {
+#[test]
+fn batches_come_in_datagram_by_datagram_with_both_addresses() {
     let mut pair = pair("127.0.0.1:0");
     let from = pair.peer.local_addr().expect("bound");
     for size in [100, 100, 100, 7, 0, 1400] {
         pair.peer.send_to(&vec![1; size], ("127.0.0.1", pair.port)).expect("loopback sends");
     }
+    let bell = Bell::new().expect("a bell");
     let mut sizes = Vec::new();
     while sizes.len() < 5 {
-        pair.receiver.socket.readable().await.expect("a socket");
+        assert!(bell.wait(&pair.receiver.socket, Some(PATIENCE)).expect("it waits"));
         let more = pair.receiver.receive(|source, local, datagram| {
             assert_eq!(source, from);
             assert_eq!(local, Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));

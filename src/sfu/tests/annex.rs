@@ -17,6 +17,7 @@ use crate::{
         downlink::DownShared,
         uplink::UpShared,
         worker::{
+            bell::Bell,
             core::WorkerCore,
             pipe::{MAX_WAITING, Pipe},
         },
@@ -78,7 +79,8 @@ impl World {
         let up = UpShared::new().expect("a certificate");
         let down = DownShared::new().expect("a certificate");
         let mut core = WorkerCore::new(up, down, candidates.into(), local, [8; 32]);
-        let pipe = Arc::new(Pipe::new(Arc::default(), Arc::default()));
+        let bell = || Arc::new(Bell::new().expect("a bell"));
+        let pipe = Arc::new(Pipe::new(bell(), bell()));
         core.open_annex(world.now, PART, Arc::clone(&pipe));
         world.core.link(ROOM, Arc::clone(&pipe));
         world.annex = Some(Annex { core, pipe, first: 150, is_late: false });

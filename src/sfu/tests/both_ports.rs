@@ -1,5 +1,5 @@
-//! One room on two workers, over real sockets: its viewers are on both ports, and one thread's end is
-//! not the room's.
+//! Rooms and the threads they are on, over real sockets: a room on two workers has viewers on both
+//! ports, and a thread that panics begins anew with all its rooms.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -26,18 +26,25 @@ struct Camera {
 }
 
 impl Camera {
-    async fn new(shared: &Arc<ClientShared>, room: &SfuRoom) -> Self {
+    async fn new(shared: &Arc<ClientShared>, room: &SfuRoom, generation: u32) -> Self {
         let mut peer = Peer::new(shared, "up").await;
-        let track = PublishTrack { mid: "0".parse().expect("a mid"), source: TrackSource::Camera };
-        let offer = peer.client.offer(&[("0", "VP8", 1)]).into();
-        let want = UpWant { generation: 1, revision: 1, offer, tracks: Arc::new([track]) };
+        let want = Self::want(&peer, generation);
         room.desire(PUBLISHER, Desired { up: Some(want), down: None });
-        let seen = news(room, PUBLISHER, |seen| seen.up.is_some()).await;
+        let seen = news(room, PUBLISHER, |seen| {
+            seen.up.as_ref().is_some_and(|up| up.generation == generation)
+        })
+        .await;
         peer.client.take_answer(&seen.up.expect("an up").answer.expect("an answer"));
         while !peer.client.connected() {
             peer.turn().await;
         }
         Self { peer, sequence: 0 }
+    }
+
+    fn want(peer: &Peer, generation: u32) -> UpWant {
+        let track = PublishTrack { mid: "0".parse().expect("a mid"), source: TrackSource::Camera };
+        let offer = peer.client.offer(&[("0", "VP8", 1)]).into();
+        UpWant { generation, revision: 1, offer, tracks: Arc::new([track]) }
     }
 
     async fn turn(&mut self) {
@@ -92,13 +99,17 @@ impl Viewer {
     }
 }
 
-async fn two_workers() {
+fn start(workers: usize) -> SfuHandle {
     let (_addresses, addresses) = watch::channel(Arc::new(Addresses::loopback()));
-    let settings = MediaSettings { ports: 0..=0, workers: 2, viewers_per_worker: 1 };
-    let handle = SfuHandle::start(&settings, addresses).expect("free ports");
+    let settings = MediaSettings { ports: 0..=0, workers, viewers_per_worker: 1 };
+    SfuHandle::start(&settings, addresses).expect("free ports")
+}
+
+async fn two_workers() {
+    let handle = start(2);
     let room = handle.open_room(8);
     let shared = ClientShared::new();
-    let mut camera = Camera::new(&shared, &room).await;
+    let mut camera = Camera::new(&shared, &room, 1).await;
     let home = camera.peer.client.server.expect("a candidate").port();
 
     let mut first = Viewer::new(&shared, &room, &mut camera, (2, 1)).await;
@@ -112,7 +123,7 @@ async fn two_workers() {
     let mut again = Viewer::new(&shared, &room, &mut camera, (4, 1)).await;
     assert_ne!(again.port(), home);
 
-    // Its thread ends: only its viewer is told, and begins anew where there is somebody.
+    // Its thread panics: only its viewer is told, and begins anew.
     handle.fail(again.port());
     let closed = news(&room, again.member, |seen| {
         seen.down.as_ref().is_some_and(|down| down.path == Path::Closed)
@@ -123,14 +134,49 @@ async fn two_workers() {
         camera.turn().await;
     }
     again = Viewer::new(&shared, &room, &mut camera, (4, 2)).await;
-    assert_eq!(again.port(), home, "the only one that is left");
+    assert_ne!(again.port(), home, "that thread has begun anew");
     let other = handle.open_room(8);
-    Camera::new(&shared, &other).await;
+    Camera::new(&shared, &other, 1).await;
     handle.stop().await;
 }
 
 #[tokio::test]
 async fn viewers_of_one_room_are_on_both_ports_and_one_threads_end_is_not_the_rooms() {
     let whole = tokio::time::timeout(Duration::from_secs(30), two_workers());
+    whole.await.expect("it does not hang");
+}
+
+/// The only thread panics: all are told, and come back to the same room on the same port.
+async fn one_worker() {
+    let handle = start(1);
+    let room = handle.open_room(8);
+    let shared = ClientShared::new();
+    let mut camera = Camera::new(&shared, &room, 1).await;
+    let viewer = Viewer::new(&shared, &room, &mut camera, (2, 1)).await;
+    handle.fail(viewer.port());
+    let mut told = BTreeSet::new();
+    while told.len() < 2 {
+        for (member, seen) in room.changed().await.members {
+            let up = seen.up.is_some_and(|up| up.path == Path::Closed);
+            let down = seen.down.is_some_and(|down| down.path == Path::Closed);
+            told.extend((up || down).then_some(member));
+        }
+    }
+    assert_eq!(told, BTreeSet::from([PUBLISHER, viewer.member]));
+
+    // A wish of before, which comes late, does not bring back what was lost.
+    let stale = Camera::want(&camera.peer, 1);
+    room.desire(PUBLISHER, Desired { up: Some(stale), down: None });
+    let mut camera = Camera::new(&shared, &room, 2).await;
+    let again = Viewer::new(&shared, &room, &mut camera, (2, 2)).await;
+    assert_eq!(again.port(), viewer.port());
+    let other = handle.open_room(8);
+    Camera::new(&shared, &other, 1).await;
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_thread_that_panics_begins_anew_and_its_rooms_go_on() {
+    let whole = tokio::time::timeout(Duration::from_secs(30), one_worker());
     whole.await.expect("it does not hang");
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Keyed, Phase, UpEvent, UpShared, Uplink, arrivals::Arrivals, media::MAX_EVENTS, nack::Missing,
-    offer::Offer, rtcp,
+    CLOSED_AFTER, Keyed, Phase, UpEvent, UpShared, Uplink, arrivals::Arrivals, media::MAX_EVENTS,
+    nack::Missing, offer::Offer, rtcp, shared,
 };
 use crate::sfu::{
     Path,
@@ -19,6 +19,10 @@ use crate::sfu::{
     red,
     srtp::{Inbound, MAX_OVERHEAD, MAX_SOURCES, Profile, Srtp},
 };
+
+mod handshake;
+
+pub use handshake::dtls_handshake;
 
 static SHARED: LazyLock<Arc<UpShared>> =
     LazyLock::new(|| UpShared::new().expect("a certificate can be made"));

@@ -38,6 +38,9 @@ use crate::{
 
 /// A small share of the bandwidth, and often enough for lip sync (RFC 3550 6.2).
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// A packet that comes so shortly before reports are due takes them along: a wake-up for them alone is
+/// dear, and feedback may come every 50 to 250 ms.
+const EARLY: Duration = Duration::from_millis(40);
 /// Events that wait for the worker, which takes them after every datagram.
 pub(super) const MAX_EVENTS: usize = 4096;
 
@@ -153,10 +156,22 @@ impl Media {
 
     /// Writes what is due; [`Self::poll_write`] has it.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
-        if is_due(self.nack_due) {
+        if self.nack_due.is_some_and(|due| due <= now) {
             self.ask(now);
         }
+        self.write_due(now, now);
+    }
+
+    /// Writes the reports that are due soon, as a packet has just come.
+    #[inline]
+    pub(super) fn report_early(&mut self, now: Instant) {
+        self.write_due(now, now + EARLY);
+    }
+
+    /// Writes the reports that are due by then.
+    #[inline]
+    fn write_due(&mut self, now: Instant, until: Instant) {
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= until);
         if is_due(self.report_due) {
             self.report(now);
         }

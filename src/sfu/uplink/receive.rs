@@ -109,6 +109,7 @@ impl Uplink {
         match keyed.inbound.open(header.ssrc, header.sequence, header.length, data) {
             Ok(opened) => {
                 self.media.take_rtp(now, &header, opened.index, opened.payload);
+                self.media.report_early(now);
                 true
             }
             Err(refusal) => {

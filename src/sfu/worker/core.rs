@@ -47,6 +47,7 @@ pub(crate) struct WorkerCore {
     n_datagrams: u64,
     n_bad: u64,
     n_dropped: u64,
+    n_sent: u64,
 }
 
 impl WorkerCore {
@@ -70,6 +71,7 @@ impl WorkerCore {
             n_datagrams: 0,
             n_bad: 0,
             n_dropped: 0,
+            n_sent: 0,
         }
     }
 
@@ -175,6 +177,11 @@ impl WorkerCore {
         std::mem::take(&mut self.n_dropped)
     }
 
+    /// Packets of tracks that were sent since the last call.
+    pub(crate) fn take_sent(&mut self) -> u64 {
+        std::mem::take(&mut self.n_sent)
+    }
+
     /// A datagram came to our address `local`, where that is known.
     pub(crate) fn handle_datagram(
         &mut self,
@@ -199,11 +206,7 @@ impl WorkerCore {
     /// Does all that is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         while let Some((due, key)) = self.timers.pop(now) {
-            let (TimerKey::Up(room, _)
-            | TimerKey::Down(room, _)
-            | TimerKey::Track(room, _)
-            | TimerKey::Room(room)) = key;
-            let Some((room, mut context)) = self.room(room as usize) else { continue };
+            let Some((room, mut context)) = self.room(key.room() as usize) else { continue };
             match key {
                 TimerKey::Up(_, index) => room.publisher_timeout(now, due, index, &mut context),
                 TimerKey::Down(_, index) => room.viewer_timeout(now, due, index, &mut context),
@@ -214,8 +217,9 @@ impl WorkerCore {
     }
 
     /// When [`WorkerCore::handle_timeout`] is to be called, at the latest.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+    pub(crate) fn poll_timeout(&mut self) -> Option<Instant> {
+        let Self { timers, rooms, .. } = self;
+        timers.next(|due, key| rooms.get_mut(key.room() as usize)?.deadline(due, key))
     }
 
     /// Sends everything that this wake-up has called forth.
@@ -238,6 +242,7 @@ impl WorkerCore {
     fn count(&mut self) {
         let sent = self.outbox.take_sent();
         self.n_dropped += sent.packets_dropped;
+        self.n_sent += sent.packets;
         metrics().datagrams_in.inc_by(std::mem::take(&mut self.n_datagrams));
         metrics().datagrams_bad.inc_by(std::mem::take(&mut self.n_bad));
         metrics().datagrams_out.inc_by(sent.datagrams);

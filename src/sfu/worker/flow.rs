@@ -6,7 +6,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
@@ -19,20 +19,15 @@ use crate::{
     ids::Mid,
     protocol::MediaKind,
     sfu::{
-        Path, bandwidth::MAX_LAYERS, demux::Class, downlink::DownEvent, packet::Packet,
-        track::SourceTrack, uplink::UpEvent,
+        Path, demux::Class, downlink::DownEvent, packet::Packet, track::SourceTrack,
+        uplink::UpEvent,
     },
     telemetry::metrics::metrics,
 };
 
-/// How often paths are looked at: `lost` is to be seen within 5 s, [`crate::sfu::QUIET_AFTER`] is 4.
-pub(crate) const TICK: Duration = Duration::from_millis(250);
-/// A viewer gets its sender reports every so many ticks.
-const REPORT_TICKS: usize = 4;
-
 /// A fault in one connection (the library behind it is young, and peers send what they like) must
 /// not end the others. False if it panicked.
-fn guarded(what: &'static str, act: impl FnOnce()) -> bool {
+pub(super) fn guarded(what: &'static str, act: impl FnOnce()) -> bool {
     let survived = catch_unwind(AssertUnwindSafe(act)).is_ok();
     if !survived {
         tracing::error!(what, "a media connection panicked and is closed; please report this");
@@ -86,62 +81,15 @@ impl Room {
     }
 
     /// A connection whose code failed is not asked again.
-    fn fail_publisher(&mut self, index: usize) {
+    pub(super) fn fail_publisher(&mut self, index: usize) {
         self.publishers[index].uplink = None;
         self.publishers[index].set_path(Path::Closed);
         self.note_publisher(index);
     }
 
-    fn fail_viewer(&mut self, index: usize) {
+    pub(super) fn fail_viewer(&mut self, index: usize) {
         self.viewers[index].set_path(Path::Closed);
         self.changed.insert(self.viewers[index].member);
-    }
-
-    /// An `up` connection's deadline.
-    pub(crate) fn publisher_timeout(
-        &mut self,
-        now: Instant,
-        due: Instant,
-        index: usize,
-        context: &mut Context<'_>,
-    ) {
-        let Some(publisher) = self.publishers.get_mut(index) else { return };
-        if publisher.scheduled != Some(due) {
-            return;
-        }
-        publisher.scheduled = None;
-        let Some(uplink) = &mut publisher.uplink else { return };
-        if uplink.poll_timeout().is_some_and(|due| due <= now)
-            && !guarded("up", || uplink.handle_timeout(now, context.outbox))
-        {
-            return self.fail_publisher(index);
-        }
-        self.pump_publisher(now, index, context);
-    }
-
-    /// A `down` connection's deadline.
-    pub(crate) fn viewer_timeout(
-        &mut self,
-        now: Instant,
-        due: Instant,
-        index: usize,
-        context: &mut Context<'_>,
-    ) {
-        let Some(viewer) = self.viewers.get_mut(index) else { return };
-        if viewer.scheduled != Some(due) {
-            return;
-        }
-        viewer.scheduled = None;
-        if viewer.path != Path::Closed
-            && viewer.downlink.poll_timeout().is_some_and(|due| due <= now)
-        {
-            viewer.set_context(context.outbox);
-            let downlink = &mut viewer.downlink;
-            if !guarded("down", || downlink.handle_timeout(now, context.outbox)) {
-                return self.fail_viewer(index);
-            }
-        }
-        self.pump_viewer(now, index, context);
     }
 
     /// Takes everything out of an `up` connection that it has to say.
@@ -241,73 +189,7 @@ impl Room {
         }
     }
 
-    /// Looks at paths, and makes sender reports and repeated wishes due.
-    pub(crate) fn tick(&mut self, now: Instant, due: Instant, context: &mut Context<'_>) {
-        if self.scheduled != Some(due) {
-            return;
-        }
-        self.scheduled = None;
-        self.n_ticks += 1;
-        let key = TimerKey::Room(self.index);
-        context.timers.schedule(key, Some(now + TICK), &mut self.scheduled);
-        let mut changed = Vec::new();
-        for (index, publisher) in &mut self.publishers {
-            let Some(uplink) = &publisher.uplink else { continue };
-            if publisher.set_path(uplink.path(now)) {
-                changed.push(index);
-            }
-        }
-        changed.into_iter().for_each(|index| self.note_publisher(index));
-        self.tracks.iter_mut().for_each(|(_, published)| published.tick(now));
-        self.demand_stale = true;
-        self.note_annexes();
-        self.report_to_annexes();
-        self.speaking_stale |= self.speakers.look(now);
-        for (index, viewer) in &mut self.viewers {
-            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
-            if viewer.path != Path::Closed && viewer.set_path(viewer.downlink.path(now)) {
-                self.changed.insert(viewer.member);
-            }
-            if (self.n_ticks + index).is_multiple_of(REPORT_TICKS) {
-                viewer.report();
-                self.busy = true;
-            }
-            viewer.retry(now, &self.tracks, &mut self.wanted);
-        }
-    }
-
-    /// A track's keyframe request is due.
-    pub(crate) fn track_timeout(
-        &mut self,
-        now: Instant,
-        due: Instant,
-        number: usize,
-        context: &mut Context<'_>,
-    ) {
-        let Some(published) = self.tracks.get_mut(number) else { return };
-        if published.scheduled != Some(due) {
-            return;
-        }
-        published.scheduled = None;
-        let mut due_layers = published.layer_numbers().filter(|layer| {
-            published.layer_mut(*layer).is_some_and(|track| track.keyframe_due(now))
-        });
-        let due_layers: [Option<u8>; MAX_LAYERS] = std::array::from_fn(|_| due_layers.next());
-        for layer in due_layers.into_iter().flatten() {
-            self.request_keyframe(now, number, layer, context);
-        }
-        self.schedule_track(now, number, context);
-    }
-
-    fn schedule_track(&mut self, now: Instant, number: usize, context: &mut Context<'_>) {
-        let published = &mut self.tracks[number];
-        let key = TimerKey::Track(self.index, number);
-        let tracks = published.layer_numbers().filter_map(|layer| published.layer(layer));
-        let due = tracks.filter_map(|track| track.poll_timeout()).min();
-        context.timers.schedule_again(now, key, due, &mut published.scheduled);
-    }
-
-    fn request_keyframe(
+    pub(super) fn request_keyframe(
         &mut self,
         now: Instant,
         number: usize,

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    io,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
@@ -13,7 +14,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{RoomId, lock, pipe::Pipe};
+use super::{RoomId, bell::Bell, lock, pipe::Pipe};
 use crate::{
     ids::MemberId,
     sfu::{Desired, Observed, Speaking, placement::Load},
@@ -32,7 +33,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Changed {
     pub(crate) members: BTreeMap<(RoomId, MemberId), Observed>,
     pub(crate) speaking: Option<Speaking>,
-    /// Parts whose worker's thread has ended though nobody told it to.
+    /// Parts that their worker has lost: its thread panicked, or has ended though nobody told it to.
     pub(crate) gone: BTreeSet<RoomId>,
 }
 
@@ -93,16 +94,15 @@ pub(crate) struct Inbox {
     pub(crate) wants: HashMap<RoomId, BTreeMap<MemberId, Option<Desired>>>,
     pub(crate) closed: Vec<RoomId>,
     pub(crate) stop: bool,
-    /// The thread is to end by a panic.
+    /// The thread is to panic.
     #[cfg(test)]
     pub(crate) fail: bool,
 }
 
 /// What a worker's thread shares with handles.
-#[derive(Default)]
 pub(crate) struct Mailbox {
     inbox: Mutex<Inbox>,
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
     n_rooms: AtomicUsize,
     n_connections: AtomicUsize,
     /// Per mille of the last second.
@@ -111,10 +111,21 @@ pub(crate) struct Mailbox {
 }
 
 impl Mailbox {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            inbox: Mutex::default(),
+            bell: Arc::new(Bell::new()?),
+            n_rooms: AtomicUsize::new(0),
+            n_connections: AtomicUsize::new(0),
+            busy: AtomicU16::new(0),
+            is_gone: AtomicBool::new(false),
+        })
+    }
+
     fn change(&self, change: impl FnOnce(&mut Inbox)) {
         change(&mut lock(&self.inbox));
         // overflow: nudge; the inbox holds the newest of everything.
-        self.wake.notify_one();
+        self.bell.ring();
     }
 
     /// What rooms and their viewers are dealt out by.
@@ -128,8 +139,8 @@ impl Mailbox {
     }
 
     /// Wakes the worker.
-    pub(crate) fn waker(&self) -> Arc<Notify> {
-        Arc::clone(&self.wake)
+    pub(crate) fn bell(&self) -> &Arc<Bell> {
+        &self.bell
     }
 
     pub(crate) fn open(&self, room: RoomId, outcome: &Arc<Outcome>, opened: Opened) {
@@ -165,15 +176,10 @@ impl Mailbox {
         self.change(|inbox| inbox.stop = true);
     }
 
-    /// The thread ends by a panic, as it would by a fault of ours.
+    /// The thread panics, as it would by a fault of ours.
     #[cfg(test)]
     pub(crate) fn fail(&self) {
         self.change(|inbox| inbox.fail = true);
-    }
-
-    /// Waits for wishes, or for what another worker has left.
-    pub(crate) async fn wished(&self) {
-        self.wake.notified().await;
     }
 
     pub(crate) fn take(&self) -> Inbox {
@@ -190,7 +196,8 @@ impl Mailbox {
 }
 
 /// The rooms of a worker, as their tasks hear of them. If it goes while the thread was not told to
-/// stop, they are told that.
+/// stop, they are told that. By a panic the thread does not end: it begins anew, with the wishes that
+/// have come meanwhile.
 pub(crate) struct Outcomes {
     mailbox: Arc<Mailbox>,
     map: HashMap<RoomId, Arc<Outcome>>,
@@ -218,11 +225,15 @@ impl Outcomes {
 
 impl Drop for Outcomes {
     fn drop(&mut self) {
-        self.mailbox.is_gone.store(true, Ordering::SeqCst);
+        self.mailbox.set_connections(0);
+        let mut unseen = Vec::new();
+        if !std::thread::panicking() {
+            self.mailbox.is_gone.store(true, Ordering::SeqCst);
+            unseen = self.mailbox.take().opened;
+        }
         if self.is_stopped {
             return;
         }
-        let unseen = self.mailbox.take().opened;
         let unseen = unseen.into_iter().map(|(room, outcome, _)| (room, outcome));
         for (room, outcome) in self.map.drain().chain(unseen) {
             outcome.put_gone(room);

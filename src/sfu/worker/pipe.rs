@@ -18,9 +18,7 @@ use std::{
     },
 };
 
-use tokio::sync::Notify;
-
-use super::lock;
+use super::{bell::Bell, lock};
 use crate::{
     ids::TrackId,
     protocol::{MediaKind, TrackSource},
@@ -93,21 +91,25 @@ pub(crate) struct Asked {
 }
 
 /// A box that one side fills and the other empties.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Side<T> {
     inside: Mutex<T>,
     /// Something is in it; looked at before the lock is.
     is_filled: AtomicBool,
     /// Wakes whoever empties it.
-    wake: Arc<Notify>,
+    wake: Arc<Bell>,
 }
 
-impl<T> Side<T> {
+impl<T: Default> Side<T> {
+    fn new(wake: Arc<Bell>) -> Self {
+        Self { inside: Mutex::default(), is_filled: AtomicBool::new(false), wake }
+    }
+
     fn fill(&self, fill: impl FnOnce(&mut T)) {
         fill(&mut lock(&self.inside));
         self.is_filled.store(true, Ordering::Release);
         // overflow: nudge; the box holds what there is.
-        self.wake.notify_one();
+        self.wake.ring();
     }
 
     /// Swaps the content for `empty`. False if there is none.
@@ -130,12 +132,8 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     /// `home` and `annex` wake the two workers.
-    pub(crate) fn new(home: Arc<Notify>, annex: Arc<Notify>) -> Self {
-        Self {
-            batch: Side { wake: annex, ..Side::default() },
-            asked: Side { wake: home, ..Side::default() },
-            is_closed: AtomicBool::new(false),
-        }
+    pub(crate) fn new(home: Arc<Bell>, annex: Arc<Bell>) -> Self {
+        Self { batch: Side::new(annex), asked: Side::new(home), is_closed: AtomicBool::new(false) }
     }
 
     /// Hands over what one wake-up has brought; `items` is empty then. How many packets were dropped

@@ -109,3 +109,10 @@ impl Publisher {
         }
     }
 }
+
+/// Where the thread panics, nobody closes it.
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.set_path(Path::Closed);
+    }
+}

@@ -12,7 +12,7 @@ use std::{
 use slab::Slab;
 
 use super::{
-    Context, RoomId, flow::TICK, links::Relay, published::Published, publisher::Publisher,
+    Context, RoomId, due::TICK, links::Relay, published::Published, publisher::Publisher,
     signaling::down_seen, timers::TimerKey, viewer::Viewer,
 };
 use crate::{

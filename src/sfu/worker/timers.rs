@@ -1,12 +1,11 @@
 //! When the worker has to wake: one heap for all its connections, tracks and rooms.
 //!
-//! Owns no deadline: each thing knows its own and remembers its earliest entry here. An entry that
-//! comes up too early is put back, so a deadline that moves on (as most do, packet by packet) costs
-//! nothing.
+//! Owns no deadline: each thing knows its own and remembers its earliest entry here. An entry whose
+//! thing's deadline has moved on (as most do, packet by packet) is put back when it comes up.
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, binary_heap::PeekMut},
     time::{Duration, Instant},
 };
 
@@ -24,6 +23,15 @@ pub(crate) enum TimerKey {
     Track(u32, usize),
     /// Paths, sender reports.
     Room(u32),
+}
+
+impl TimerKey {
+    /// The number of its room.
+    pub(crate) fn room(self) -> u32 {
+        let (Self::Up(room, _) | Self::Down(room, _) | Self::Track(room, _) | Self::Room(room)) =
+            self;
+        room
+    }
 }
 
 /// The heap.
@@ -70,9 +78,24 @@ impl Timers {
         Some((due, key))
     }
 
-    /// When the next entry comes up.
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((due, _))| *due)
+    /// When the next thing is due. `deadline` tells what one has to say to its earliest entry: its
+    /// deadline now, or `None` if it remembers another entry or has none. The worker does not wake
+    /// for what has moved on.
+    pub(crate) fn next(
+        &mut self,
+        mut deadline: impl FnMut(Instant, TimerKey) -> Option<Instant>,
+    ) -> Option<Instant> {
+        while let Some(mut entry) = self.heap.peek_mut() {
+            let Reverse((due, key)) = *entry;
+            match deadline(due, key) {
+                Some(later) if later > due => entry.0.0 = later,
+                Some(_) => return Some(due),
+                None => {
+                    PeekMut::pop(entry);
+                }
+            }
+        }
+        None
     }
 }
 
@@ -88,9 +111,10 @@ mod tests {
         let key = TimerKey::Up(0, 1);
         timers.schedule(key, Some(at(50)), &mut scheduled);
         timers.schedule(key, Some(at(90)), &mut scheduled);
-        assert_eq!((timers.next(), scheduled), (Some(at(50)), Some(at(50))));
+        let next = |timers: &mut Timers| timers.next(|due, _| Some(due));
+        assert_eq!((next(&mut timers), scheduled), (Some(at(50)), Some(at(50))));
         timers.schedule(key, Some(at(20)), &mut scheduled);
-        assert_eq!((timers.next(), scheduled), (Some(at(20)), Some(at(20))));
+        assert_eq!((next(&mut timers), scheduled), (Some(at(20)), Some(at(20))));
         timers.schedule(key, None, &mut scheduled);
         assert_eq!(timers.pop(at(19)), None);
         assert_eq!(timers.pop(at(60)), Some((at(20), key)));
@@ -99,5 +123,24 @@ mod tests {
         assert_eq!(scheduled, Some(at(61)));
         assert_eq!(timers.pop(at(60)), Some((at(50), key)), "stale: the thing remembers 61");
         assert_eq!(timers.pop(at(60)), None);
+    }
+
+    #[test]
+    fn nobody_wakes_for_what_has_moved_on_or_is_gone() {
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let mut timers = Timers::default();
+        for (index, due) in [(0, 10), (1, 20), (2, 30)] {
+            timers.schedule(TimerKey::Up(0, index), Some(at(due)), &mut None);
+        }
+        let next = timers.next(|due, key| match key {
+            TimerKey::Up(_, 0) => None,
+            TimerKey::Up(_, 1) => Some(at(40)),
+            _ => Some(due),
+        });
+        assert_eq!(next, Some(at(30)));
+        assert_eq!(timers.pop(at(100)), Some((at(30), TimerKey::Up(0, 2))));
+        assert_eq!(timers.pop(at(100)), Some((at(40), TimerKey::Up(0, 1))));
+        assert_eq!(timers.pop(at(100)), None, "the first is gone");
     }
 }

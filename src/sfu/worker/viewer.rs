@@ -96,6 +96,13 @@ pub(crate) struct Viewer {
     turn: Slot,
 }
 
+/// Where the thread panics, nobody closes it.
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.set_path(Path::Closed);
+    }
+}
+
 impl Viewer {
     pub(crate) fn new(
         now: Instant,

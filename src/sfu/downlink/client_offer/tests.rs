@@ -10,6 +10,10 @@ use crate::sfu::downlink::{
 const AIORTC: &str = include_str!("../../../../tests/sdp/whep-aiortc.sdp");
 /// A publisher's, of which the sections send: turned round it is a viewer's.
 const CHROMIUM: &str = include_str!("../../../../tests/sdp/chromium.sdp");
+/// GStreamer's webrtcbin with the codecs of whepsrc, which have no parameters: as it is by default, and
+/// with `do-nack`, `fec-type` and the transport-wide numbers.
+const WEBRTCBIN: &str = include_str!("../../../../tests/sdp/whep-webrtcbin.sdp");
+const WEBRTCBIN_FEC: &str = include_str!("../../../../tests/sdp/whep-webrtcbin-fec.sdp");
 
 fn viewer(sdp: &str) -> String {
     sdp.replace("a=sendonly", "a=recvonly")
@@ -120,6 +124,43 @@ fn an_offer_of_which_nothing_can_come_is_told_why() {
         // Cut anywhere, it is refused or understood, and never a panic.
         let _ = read(&AIORTC[..at]);
     }
+}
+
+/// H.264 was refused here: without `packetization-mode` RFC 6184 means single NAL units.
+#[test]
+fn webrtcbin_gets_every_codec_and_neither_red_nor_fec() {
+    let answered = |sdp: &str, rtx: [Option<u8>; 2]| {
+        let offer = read(sdp).expect("webrtcbin's offer");
+        assert_eq!(codecs(&offer.sections[0]), [(Codec::Opus, 96, rtx[0])]);
+        let video = [
+            (Codec::Vp8, 101, rtx[1]),
+            (Codec::H264, 102, None),
+            (Codec::Vp9, 103, None),
+            (Codec::H265, 104, None),
+            (Codec::Av1, 105, None),
+        ];
+        assert_eq!(codecs(&offer.sections[1]), video);
+        let mut bench = Bench::new();
+        bench.down.handle_offer(bench.now, sdp, &[Codec::H264]).expect("an answer")
+    };
+    let has = |answer: &str, parts: &[&str]| {
+        parts.iter().for_each(|part| assert!(answer.contains(part), "{part:?} in {answer}"));
+    };
+    let has_none = |answer: &str, parts: &[&str]| {
+        parts.iter().for_each(|part| assert!(!answer.contains(part), "{part:?} in {answer}"));
+    };
+    let answer = answered(WEBRTCBIN, [None, None]);
+    has(&answer, &["a=group:BUNDLE audio0 video1\r\n", "m=audio 9 UDP/TLS/RTP/SAVPF 96\r\n"]);
+    has(&answer, &["m=video 9 UDP/TLS/RTP/SAVPF 102 101 103 104 105\r\n"]);
+    has_none(
+        &answer,
+        &["rtx", "red/", "ulpfec", "a=fmtp", "transport-cc", "a=extmap", " nack\r\n"],
+    );
+    let answer = answered(WEBRTCBIN_FEC, [Some(99), Some(108)]);
+    has(&answer, &["m=audio 9 UDP/TLS/RTP/SAVPF 96 99\r\n", "a=fmtp:99 apt=96\r\n"]);
+    has(&answer, &["m=video 9 UDP/TLS/RTP/SAVPF 102 101 108 103 104 105\r\n"]);
+    has(&answer, &["a=fmtp:108 apt=101\r\n", "a=extmap:3 ", "a=rtcp-fb:102 transport-cc\r\n"]);
+    has_none(&answer, &["red/", "ulpfec", "a=rtpmap:109", "a=rtpmap:100"]);
 }
 
 struct Bench {

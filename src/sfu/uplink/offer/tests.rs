@@ -173,3 +173,17 @@ fn control_characters_do_not_come_back_in_the_answer() {
         assert!(matches!(refusal, SfuError::SdpInvalid(_)), "{refusal}");
     }
 }
+
+/// What each costs is looked for in all lines: an offer of thousands would cost their product.
+#[test]
+fn of_endless_payload_types_those_are_read_that_can_exist() {
+    let taken = |n_before: usize| {
+        let many = "0 ".repeat(n_before);
+        let offer = CHROMIUM.replace("SAVPF 111", &format!("SAVPF {many}111"));
+        let offer = Offer::parse(&offer).expect("an offer");
+        let audio = offer.sections.into_iter().find(|section| section.media == "audio");
+        audio.and_then(|audio| audio.accepted).is_some_and(|accepted| !accepted.codecs.is_empty())
+    };
+    assert!(taken(0) && taken(127), "static and dynamic types are 128 together");
+    assert!(!taken(128) && !taken(20_000));
+}

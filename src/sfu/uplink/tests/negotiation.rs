@@ -113,7 +113,7 @@ fn layers_go_on_when_a_section_with_the_same_codecs_is_added() {
 
     let now = start_of_time();
     let mut media = Media::new("parlor", now);
-    let mut take = |media: &mut Media, data: Vec<u8>| {
+    let take = |media: &mut Media, data: Vec<u8>| {
         let header = Header::parse(&data).expect("a header");
         let body = Bytes::copy_from_slice(&data[header.length..]);
         media.take_rtp(now, &header, u64::from(header.sequence), body);

@@ -1,0 +1,92 @@
+// A stay in a room, over a browser that is made of what it asks for: the socket, the beacon, storage.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+/** @type {FakeSocket[]} */
+const sockets = [];
+/** @type {{ path: string, body: string }[]} */
+const beacons = [];
+
+class FakeSocket {
+  static OPEN = 1;
+  readyState = 1;
+  /** @type {{ id: number, type: string }[]} */
+  sent = [];
+
+  constructor() {
+    sockets.push(this);
+  }
+
+  /** @param {string} text */
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close() {
+    this.readyState = 3;
+  }
+
+  /** The box answers the newest request. @param {object} message */
+  async answer(message) {
+    this.onmessage({ data: JSON.stringify({ ...message, re: this.sent.at(-1).id }) });
+    await new Promise(setImmediate);
+  }
+}
+
+Object.assign(globalThis, {
+  WebSocket: FakeSocket,
+  addEventListener: () => {},
+  document: { addEventListener: () => {}, hidden: false },
+  location: { protocol: 'https:', host: 'box' },
+});
+Object.defineProperty(globalThis, 'navigator', {
+  value: { sendBeacon: (path, body) => beacons.push({ path, body }) > 0 },
+});
+
+const { Session } = await import('../session.js');
+
+const golden = (name) => JSON.parse(readFileSync(new URL(`../../tests/protocol/${name}.json`, import.meta.url), 'utf8')).message;
+const [WELCOME, JOINED] = [golden('server-welcome'), golden('server-joined')];
+
+/** Somebody who has joined, and the socket that did it. */
+async function stay() {
+  sockets.length = 0;
+  beacons.length = 0;
+  const session = new Session({
+    state: () => ({ mic: false, cam: false, link: 'live' }),
+    dispatch: () => {},
+    joined: () => {},
+    tracks: () => {},
+    ended: () => {},
+  });
+  // What is below: a browser's connections.
+  for (const path of [session.up, session.down]) Object.assign(path, { restart: () => {}, close: () => {} });
+  const entered = session.join('hall', 'Ana');
+  const [socket] = sockets;
+  socket.onopen();
+  await socket.answer(WELCOME);
+  await socket.answer(JOINED);
+  await entered;
+  return { session, socket };
+}
+
+const leaves = [{ path: '/api/v1/leave', body: JSON.stringify({ token: JOINED.token }) }];
+
+test('who leaves is heard by the socket and by the beacon, once', async () => {
+  const { session, socket } = await stay();
+  session.leave();
+  assert.equal(socket.sent.at(-1).type, 'leave');
+  assert.deepEqual(beacons, leaves);
+  session.beacon();
+  assert.equal(beacons.length, 1, 'the place was given back already');
+});
+
+test('who leaves while the socket is lost gives the place back all the same', async () => {
+  const { session, socket } = await stay();
+  socket.onclose();
+  assert.equal(session.signal.ready, false);
+  session.leave();
+  assert.deepEqual(beacons, leaves);
+});
