@@ -20,8 +20,8 @@ use crate::{
     config::{RoomSettings, Settings, Sources, data_folder::DataFolderError},
     http::{self, HttpServer, Readiness},
     net,
-    ports::Addresses,
     rooms::RoomsHandle,
+    seams::Addresses,
     sfu::{self, SfuHandle},
     telemetry::{
         port_holder,

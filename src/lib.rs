@@ -25,11 +25,11 @@
 //!    http  rooms  sfu  camera  net  trust  telemetry                      shells
 //!    room  sfu::{demux,candidates,forward,payload,placement,red,speakers}  net::{parse,policy}  pure
 //!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  pure
-//!    protocol  ids  config  ports                                         vocabulary
+//!    protocol  ids  config  seams                                         vocabulary
 //! ```
 //!
 //! Between shells only these edges exist: `http -> rooms, trust`; `rooms -> room, sfu`;
-//! `camera -> rooms`; every shell `-> telemetry`. All else goes through [`ports`] or is wired by
+//! `camera -> rooms`; every shell `-> telemetry`. All else goes through [`seams`] or is wired by
 //! [`app`].
 //!
 //! # Invariants
@@ -55,7 +55,7 @@
 //!   fuzzing/             what each fuzz target calls, and the test over the kept inputs; not in the binary
 //!   ids.rs               names of things: parsed once, then carried as types
 //!   protocol/            signaling messages both ways
-//!   ports/               plain values and traits by which parts meet without knowing each other
+//!   seams/               plain values and traits by which parts meet without knowing each other
 //!   camera/              the box's own cameras; the only place that names `gstreamer`
 //!   config/              what was written -> what it means
 //!   http/                the front door: the only place that names hyper and WebSocket
@@ -126,10 +126,10 @@ pub mod fuzzing;
 pub mod http;
 pub mod ids;
 pub mod net;
-pub mod ports;
 pub mod protocol;
 pub mod room;
 pub mod rooms;
+pub mod seams;
 pub mod sfu;
 pub mod telemetry;
 pub mod trust;

@@ -8,7 +8,7 @@ use nix::sched::{CloneFlags, unshare};
 use parlor::{
     config::{Announce, NetworkSettings},
     net,
-    ports::Addresses,
+    seams::Addresses,
 };
 use tokio::sync::watch::Receiver;
 

@@ -13,8 +13,8 @@ use std::{
 use parlor::{
     config::MediaSettings,
     ids::MemberId,
-    ports::Addresses,
     protocol::{PublishTrack, TrackSource},
+    seams::Addresses,
     sfu::{Desired, DownWant, Observed, SfuHandle, SfuRoom, UpWant},
 };
 use tokio::sync::{mpsc, watch};

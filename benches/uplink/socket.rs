@@ -15,8 +15,8 @@ use std::{
 use parlor::{
     config::MediaSettings,
     ids::MemberId,
-    ports::Addresses,
     protocol::{PublishTrack, TrackSource},
+    seams::Addresses,
     sfu::{Desired, SfuHandle, UpWant},
     telemetry::metrics::metrics,
 };

@@ -8,7 +8,7 @@ use std::{fmt, net::IpAddr};
 use super::host::Authority;
 use crate::{
     config::{AccessSettings, Guests},
-    ports::{AddressOrigin, Addresses},
+    seams::{AddressOrigin, Addresses},
     trust::in_range,
 };
 
@@ -131,7 +131,7 @@ fn is_on_link(addresses: &Addresses, peer: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::LocalAddress;
+    use crate::seams::LocalAddress;
 
     fn addresses() -> Addresses {
         let local = |ip: &str, prefix_len, origin| LocalAddress {

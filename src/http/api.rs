@@ -13,9 +13,9 @@ use super::{
 use crate::{
     config::Settings,
     ids::RoomName,
-    ports::AddressOrigin,
     protocol::{ErrorCode, IceServer, Member},
     rooms::RoomView,
+    seams::AddressOrigin,
 };
 
 /// A room as the API shows it.

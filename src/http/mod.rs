@@ -52,7 +52,7 @@ use tracing::{info, warn};
 pub use listener::BindError;
 
 use crate::{
-    config::Settings, ports::Addresses, rooms::RoomsHandle, telemetry::metrics::metrics,
+    config::Settings, rooms::RoomsHandle, seams::Addresses, telemetry::metrics::metrics,
     trust::TrustHandle,
 };
 

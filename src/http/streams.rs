@@ -24,9 +24,9 @@ use tracing::info;
 
 use super::sdp_fragment::{self, Credentials};
 use crate::{
-    ports::media::SfuError,
     protocol::{ClientMessage, ErrorCode, Outgoing, PublishTrack, Request, ServerMessage},
     rooms::{Seat, ViewerNews, ViewerSeat},
+    seams::media::SfuError,
 };
 
 /// Requests that wait for one session; more than one client would make is held up.

@@ -18,7 +18,7 @@ use std::{io, sync::Arc};
 
 use tokio::sync::watch::Receiver;
 
-use crate::{config::NetworkSettings, ports::Addresses};
+use crate::{config::NetworkSettings, seams::Addresses};
 
 /// Why addresses cannot be discovered.
 #[derive(Debug, thiserror::Error)]

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     config::{Announce, NetworkSettings},
-    ports::{AddressOrigin, Addresses, LocalAddress},
+    seams::{AddressOrigin, Addresses, LocalAddress},
 };
 
 /// Names that container engines and virtual machines give to their bridges and ports.

@@ -33,7 +33,7 @@ use super::{
     NetError, policy,
     table::{Conversation, Step},
 };
-use crate::{config::NetworkSettings, ports::Addresses};
+use crate::{config::NetworkSettings, seams::Addresses};
 
 /// Changes within this time are published as one: an interface that comes up brings several.
 const DEBOUNCE: Duration = Duration::from_millis(100);

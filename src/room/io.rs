@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Instant};
 use super::ViewerNews;
 use crate::{
     ids::{Label, MemberId, Nickname},
-    ports::media::{Desired, Observed, Speaking},
     protocol::{ClientMessage, MemberKind, Outgoing},
+    seams::media::{Desired, Observed, Speaking},
 };
 
 /// A moment, by both clocks that a room needs.

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     ids::MemberId,
-    ports::media::{DownSeen, Observed, Path, SfuError, UpSeen},
     protocol::{Direction, LeaveReason, Outgoing, ServerMessage},
+    seams::media::{DownSeen, Observed, Path, SfuError, UpSeen},
 };
 
 impl Room {

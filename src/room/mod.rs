@@ -18,10 +18,10 @@ use std::{
 
 use crate::{
     ids::{MemberId, Nickname, RoomName},
-    ports::media::Speaking,
     protocol::{
         ByeReason, ChatLine, ErrorCode, LeaveReason, Member, MemberKind, Outgoing, ServerMessage,
     },
+    seams::media::Speaking,
 };
 
 mod io;

@@ -9,8 +9,8 @@ use std::{
 use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
     ids::{Label, MemberId, Mid},
-    ports::media::{Desired, DownWant, Layers, Observed, Path, UpWant},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Shown, TileSize},
+    seams::media::{Desired, DownWant, Layers, Observed, Path, UpWant},
 };
 
 /// Between two restarts of one connection that the room starts by itself.

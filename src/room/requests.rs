@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{
     ids::{MemberId, Nickname},
-    ports::media::UpWant,
     protocol::{
         ChatLine, ClientMessage, Direction, ErrorCode, LeaveReason, MAX_CHAT_CHARS, MAX_TILES,
         Outgoing, PublishTrack, ServerMessage, TileSize,
     },
+    seams::media::UpWant,
 };
 
 /// Tracks of one member. A camera, a microphone, a screen and its sound are four.

@@ -3,8 +3,8 @@
 use super::{Action, Room, SeatId};
 use crate::{
     ids::MemberId,
-    ports::media::Speaking,
     protocol::{Outgoing, ServerMessage},
+    seams::media::Speaking,
 };
 
 impl Room {

@@ -12,10 +12,10 @@ use std::{
 
 use super::*;
 use crate::{
-    ports::media::{DownSeen, Observed, Path, SfuError, UpSeen},
     protocol::{
         ClientMessage, Direction, MediaKind, MemberState, PublishTrack, Shown, Track, TrackSource,
     },
+    seams::media::{DownSeen, Observed, Path, SfuError, UpSeen},
 };
 
 struct Bench {

@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{Action, Room, place::Place};
 use crate::{
     ids::{Label, MemberId},
-    ports::media::{Desired, DownSeen, DownWant, Observed, Path, SfuError},
+    seams::media::{Desired, DownSeen, DownWant, Observed, Path, SfuError},
 };
 
 /// Whom a viewer wants to see.

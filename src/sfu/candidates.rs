@@ -9,7 +9,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::ports::{AddressOrigin, Addresses};
+use crate::seams::{AddressOrigin, Addresses};
 
 /// The recommended type preference of host candidates (RFC 8445 5.1.2.2).
 const HOST_PREFERENCE: u32 = 126;
@@ -61,7 +61,7 @@ fn reachable(ip: IpAddr, ipv6: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::LocalAddress;
+    use crate::seams::LocalAddress;
 
     fn addresses(list: &[(&str, AddressOrigin)]) -> Addresses {
         let announced = list

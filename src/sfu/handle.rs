@@ -23,7 +23,7 @@ use super::{
     uplink::UpShared,
     worker::{Mailbox, RoomId, Worker},
 };
-use crate::{config::MediaSettings, ports::Addresses};
+use crate::{config::MediaSettings, seams::Addresses};
 
 mod room;
 

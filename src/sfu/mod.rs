@@ -43,7 +43,7 @@ mod tests;
 
 pub use handle::{SfuHandle, SfuRoom, StartError};
 
-pub use crate::ports::media::{
+pub use crate::seams::media::{
     Desired, DownSeen, DownWant, News, Observed, Path, QUIET_AFTER, SfuError, Speaking, UpSeen,
     UpWant,
 };

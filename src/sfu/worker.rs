@@ -54,7 +54,7 @@ use super::{
     socket::{Receiver, Sender},
     uplink::UpShared,
 };
-use crate::ports::Addresses;
+use crate::seams::Addresses;
 
 /// Batches taken from the socket before timers and wishes have their turn: up to 16 messages each.
 const MAX_BATCHES: usize = 8;

@@ -25,7 +25,7 @@ use super::{
     files::{self, SECRET},
     names::{LeafNames, leaf_names},
 };
-use crate::{config::Settings, ports::Addresses};
+use crate::{config::Settings, seams::Addresses};
 
 /// A leaf is renewed this long before its end.
 const RENEW_BEFORE: time::Duration = time::Duration::days(30);

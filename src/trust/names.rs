@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::ports::Addresses;
+use crate::seams::Addresses;
 
 /// Address ranges of the constraints: private (RFC 1918), loopback, link-local, carrier-grade NAT
 /// (RFC 6598, where some VPNs live), ULA (RFC 4193). With bits of the prefix.
@@ -101,7 +101,7 @@ pub(super) fn leaf_names(addresses: &Addresses, domains: &[String]) -> LeafNames
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::{AddressOrigin, LocalAddress};
+    use crate::seams::{AddressOrigin, LocalAddress};
 
     fn addresses(hostname: &str, ips: &[&str]) -> Addresses {
         let announced = ips.iter().map(|ip| LocalAddress {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::{Identity, Keeper, TrustError};
 use crate::{
     config::{Settings, Sources},
-    ports::{AddressOrigin, Addresses, LocalAddress},
+    seams::{AddressOrigin, Addresses, LocalAddress},
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

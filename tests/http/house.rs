@@ -10,8 +10,8 @@ use std::{
 use parlor::{
     config::{Settings, Sources},
     http::{Doors, HttpServer, Readiness},
-    ports::Addresses,
     rooms::RoomsHandle,
+    seams::Addresses,
     sfu::SfuHandle,
     trust::{Keeper, TrustHandle},
 };

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parlor::{
     http::Readiness,
-    ports::{AddressOrigin, Addresses, LocalAddress},
+    seams::{AddressOrigin, Addresses, LocalAddress},
 };
 
 use crate::house::{House, exchange, folder, read_all};

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::{Fault, source::Source};
 
 /// Vocabulary: everybody may name it, and it names nothing but itself.
-const VOCABULARY: [&str; 4] = ["ids", "protocol", "config", "ports"];
+const VOCABULARY: [&str; 4] = ["ids", "protocol", "config", "seams"];
 
 /// Known by nobody but each other; they know everybody.
 const TOP: [&str; 4] = ["", "app", "cli", "fuzzing"];

@@ -1,7 +1,7 @@
 //! Who speaks: told to everybody, and who watches the room sees it.
 
 use super::*;
-use crate::ports::media::{DownWant, Speaking};
+use crate::seams::media::{DownWant, Speaking};
 
 fn speaking(active: Option<u64>, members: &[u64]) -> Input {
     let members = members.iter().copied().map(MemberId).collect();

@@ -1,7 +1,7 @@
 //! Who watches without being a member.
 
 use super::*;
-use crate::ports::media::{Desired, DownWant, UpWant};
+use crate::seams::media::{Desired, DownWant, UpWant};
 
 const LIMIT: usize = 2;
 

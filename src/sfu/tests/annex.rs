@@ -74,7 +74,7 @@ impl World {
     /// A world whose members from 150 on receive by a second worker.
     pub(super) fn split() -> Self {
         let mut world = Self::new();
-        let candidates = host_candidates(&crate::ports::Addresses::loopback(), PORT, false, true);
+        let candidates = host_candidates(&crate::seams::Addresses::loopback(), PORT, false, true);
         let local = std::net::SocketAddr::from(([127, 0, 0, 1], PORT));
         let up = UpShared::new().expect("a certificate");
         let down = DownShared::new().expect("a certificate");

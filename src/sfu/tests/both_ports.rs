@@ -12,8 +12,8 @@ use super::{
 use crate::{
     config::MediaSettings,
     ids::MemberId,
-    ports::Addresses,
     protocol::{PublishTrack, TrackSource},
+    seams::Addresses,
     sfu::{Desired, DownWant, Path, SfuHandle, SfuRoom, UpWant},
 };
 

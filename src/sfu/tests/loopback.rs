@@ -12,8 +12,8 @@ use super::client::{Client, ClientShared, Incoming};
 use crate::{
     config::MediaSettings,
     ids::MemberId,
-    ports::Addresses,
     protocol::{PublishTrack, TrackSource},
+    seams::Addresses,
     sfu::{Desired, DownWant, Observed, Path, SfuHandle, SfuRoom, StartError, UpWant},
 };
 

@@ -96,7 +96,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let candidates = host_candidates(&crate::ports::Addresses::loopback(), PORT, true, true);
+        let candidates = host_candidates(&crate::seams::Addresses::loopback(), PORT, true, true);
         let local = SocketAddr::from(([127, 0, 0, 1], PORT));
         let up = UpShared::new().expect("a certificate");
         let down = DownShared::new().expect("a certificate");
