@@ -22,7 +22,7 @@ use super::{
     ingest::{self, Ask},
     reply::{self, Reply},
     routes::{NoRoute, Route, resolve},
-    session::Session,
+    session::{Session, claims_of_seat},
     socket::{PACE, Socket},
     whep, whip,
 };
@@ -240,7 +240,7 @@ async fn leave(
     };
     match visit.house.trust.tokens().verify(&token, SystemTime::now()) {
         Ok(claims) => {
-            visit.house.rooms.leave(claims.room, claims.member).await;
+            visit.house.rooms.leave(claims_of_seat(claims)).await;
             reply::empty(StatusCode::NO_CONTENT)
         }
         Err(error) => forbidden(ErrorCode::ResumeInvalid, &error.to_string()),

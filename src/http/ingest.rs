@@ -22,6 +22,7 @@ use super::{
     Visit,
     handler::{foreign, not_found, read_body},
     host::Authority,
+    limits::Weight,
     reply::{self, Reply},
     sdp_fragment,
     streams::{IfMatch, Patched, Place, Refusal},
@@ -121,7 +122,7 @@ impl Ask<'_> {
             return Err((ErrorCode::Stopping, "the box is stopping".into()));
         }
         let limit = self.settings.http.joins_per_minute;
-        if !house.joins.allow(self.visit.peer, limit, std::time::Instant::now()) {
+        if !house.rates.allow_join(self.visit.peer.into(), limit) {
             metrics().http_refused.inc();
             let detail = format!("{limit} joins a minute from one address are allowed; wait");
             return Err((ErrorCode::RateLimited, detail));
@@ -212,6 +213,9 @@ pub(super) async fn session(ask: Ask<'_>, id: &str) -> Reply {
     }
     if !streams.has(id) {
         return not_found();
+    }
+    if let Err(detail) = ask.visit.house.rates.allow(ask.visit.peer.into(), Weight::Light) {
+        return refused((ErrorCode::RateLimited, detail.into()));
     }
     match patch(ask, id).await {
         Ok(Some(Patched::Trickled)) => reply::empty(StatusCode::NO_CONTENT),
