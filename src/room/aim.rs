@@ -50,5 +50,5 @@ fn shows_a_picture(place: &Place) -> bool {
     let is_off = place.kind == MemberKind::Person && !place.cam;
     let tracks = place.observed.up.iter().flat_map(|up| &up.tracks);
     let mut pictures = tracks.filter(|track| track.kind == MediaKind::Video);
-    pictures.any(|track| track.source != TrackSource::Camera || !is_off)
+    pictures.any(|track| track.source == TrackSource::Screen || !is_off)
 }
