@@ -7,13 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-pub use crate::{
-    http::fuzzing::sdp_fragment,
-    sfu::fuzzing::{
-        demux, dtls, dtls_handshake, ice, payload, rewrite, rtcp_down, rtcp_up, rtp, sdp_answer,
-        sdp_publish, sdp_whep, srtp, uplink,
-    },
-};
+pub use crate::{http::fuzzing::sdp_fragment, sfu::testing::fuzzing::{demux, dtls, dtls_handshake, ice, payload, rewrite, rtcp_down, rtcp_up, rtp, sdp_answer, sdp_publish, sdp_whep, srtp, uplink}};
 
 use crate::{net::parse, protocol::Request};
 

@@ -11,18 +11,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
-use super::{
-    JoinError, JoinRequest, Liveness, RoomView, Seat,
-    registry::{self, JoinReply},
-    viewers::{Owners, WatchReply},
-};
-use crate::{
-    ids::{MemberId, RoomName},
-    protocol::{ErrorCode, Outgoing},
-    room::{Action, Arrival, Input, Now, Room, SeatId, Target},
-    sfu::{News, SfuRoom},
-    telemetry::metrics::metrics,
-};
+use crate::{rooms::{JoinError, JoinRequest, Liveness, RoomView, Seat, registry::{self, JoinReply}, viewers::{Owners, WatchReply}}, ids::{MemberId, RoomName}, protocol::{ErrorCode, Outgoing}, room::{Action, Arrival, Input, Now, Room, SeatId, Target}, seams::media::News, sfu::SfuRoom, telemetry::metrics::metrics};
 
 /// An empty room keeps its chat for that long.
 const EMPTY_ROOM_KEPT: Duration = Duration::from_secs(30 * 60);
