@@ -24,13 +24,13 @@
 //!  main -> app            knows everyone, known by nobody
 //!    http  rooms  sfu  camera  net  trust  telemetry                      shells
 //!    room  sfu::{media,path,wire::{candidates,demux,rtp}}  net::{parse,policy}  pure
-//!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  pure
+//!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  stun  pure
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
 //!
 //! Between shells only these edges exist: `http -> rooms, trust`; `rooms -> room, sfu`;
-//! `camera -> rooms`; every shell `-> telemetry`. All else goes through [`seams`] or is wired by
-//! [`app`].
+//! `sfu -> stun`; `camera -> rooms`; every shell `-> telemetry`. All else goes through [`seams`] or
+//! is wired by [`app`].
 //!
 //! # Invariants
 //!
@@ -86,18 +86,8 @@
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room
-//!   sfu/                 the media plane; the only place that names `rtc`; imports run downward
-//!     door/              open, publish, watch, close; a room on several workers is one; placement
-//!     worker/            one thread, one UDP port, its rooms: the loop, mailbox, moderation
-//!     router/            one room's media: wishes made real, packets in and out, timers, demand
-//!     relay/             tracks handed from worker to worker
-//!     up/                a publisher's connection, ours: answers any offer, opens, asks again
-//!     down/              a viewer's connection, ours: offers or answers, seals, RTCP
-//!     media/             PURE. packets, keyframes, caches, forwarding, redundant sound, voices
-//!     path/              PURE. arrivals -> estimate of a viewer's path -> layers of its tiles
-//!     link/              ICE-lite, DTLS for its keys, SRTP, credentials
-//!     wire/              sockets, the arena, demux, RTP headers, candidates
-//!     testing/           ends in memory, doors for fuzzing, the library as reference; not in the binary
+//!    room  sfu::{media,path,wire::{candidates,demux,rtp}}  net::{parse,policy}  pure
+//!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  stun  pure
 //!   telemetry/           logging, metrics, systemd
 //!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
 //! ```
@@ -119,5 +109,6 @@ pub mod room;
 pub mod rooms;
 pub mod seams;
 pub mod sfu;
+pub mod stun;
 pub mod telemetry;
 pub mod trust;

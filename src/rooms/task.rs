@@ -11,7 +11,19 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
-use crate::{rooms::{JoinError, JoinRequest, Liveness, RoomView, Seat, registry::{self, JoinReply}, viewers::{Owners, WatchReply}}, ids::{MemberId, RoomName}, protocol::{ErrorCode, Outgoing}, room::{Action, Arrival, Input, Now, Room, SeatId, Target}, seams::media::News, sfu::SfuRoom, telemetry::metrics::metrics};
+use crate::{
+    ids::{MemberId, RoomName},
+    protocol::{ErrorCode, Outgoing},
+    room::{Action, Arrival, Input, Now, Room, SeatId, Target},
+    rooms::{
+        JoinError, JoinRequest, Liveness, RoomView, Seat,
+        registry::{self, JoinReply},
+        viewers::{Owners, WatchReply},
+    },
+    seams::media::News,
+    sfu::SfuRoom,
+    telemetry::metrics::metrics,
+};
 
 /// An empty room keeps its chat for that long.
 const EMPTY_ROOM_KEPT: Duration = Duration::from_secs(30 * 60);
