@@ -86,8 +86,19 @@
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room
-//!    room  sfu::{media,path,wire::{candidates,demux,rtp}}  net::{parse,policy}  pure
-//!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  stun  pure
+//!   stun/                PURE. STUN messages, read in place and written: integrity, fingerprint
+//!   sfu/                 the media plane; the only place that names `rtc`; imports run downward
+//!     door/              open, publish, watch, close; a room on several workers is one; placement
+//!     worker/            one thread, one UDP port, its rooms: the loop, mailbox, moderation
+//!     router/            one room's media: wishes made real, packets in and out, timers, demand
+//!     relay/             tracks handed from worker to worker
+//!     up/                a publisher's connection, ours: answers any offer, opens, asks again
+//!     down/              a viewer's connection, ours: offers or answers, seals, RTCP
+//!     media/             PURE. packets, keyframes, caches, forwarding, redundant sound, voices
+//!     path/              PURE. arrivals -> estimate of a viewer's path -> layers of its tiles
+//!     link/              ICE-lite, DTLS for its keys, SRTP, credentials
+//!     wire/              sockets, the arena, demux, RTP headers, candidates
+//!     testing/           ends in memory, doors for fuzzing, the library as reference; not in the binary
 //!   telemetry/           logging, metrics, systemd
 //!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
 //! ```
