@@ -21,7 +21,8 @@ use crate::{
     ids::{MemberId, RoomName},
     protocol::Outgoing,
     room::{Action, Arrival, Input, Now, Return, Room, SeatId, Target},
-    sfu::{News, SfuRoom},
+    seams::media::News,
+    sfu::SfuRoom,
     telemetry::metrics::metrics,
 };
 
