@@ -77,7 +77,8 @@
 //!     ingest.rs          what WHIP and WHEP have in common: forms of requests, sessions, CORS
 //!     whip.rs            publishing by an HTTP client's offer (RFC 9725)
 //!     whep.rs            watching by an HTTP client's offer
-//!     streams.rs         sessions of WHIP and WHEP, a task each
+//!     streams.rs         sessions of WHIP and WHEP: the table
+//!     streams/           what one is in its room, and its task
 //!     sdp_fragment.rs    PURE. trickled candidates and ICE restarts, as SDP fragments
 //!     fuzzing.rs         its doors for fuzzing
 //!   net/                 LAN addresses

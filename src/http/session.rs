@@ -26,7 +26,8 @@ use crate::{
     config::Role,
     ids::{Device, Nickname, RoomName},
     protocol::{
-        ByeReason, ClientMessage, ErrorCode, MemberKind, Outgoing, Request, ServerMessage, VERSION,
+        ByeReason, ClientMessage, ErrorCode, MemberKind, Outgoing, Rank, Request, ServerMessage,
+        VERSION,
     },
     rooms::{JoinRequest, Liveness, OUTBOX_LEN, ResumeClaims, Seat},
     telemetry::metrics::metrics,
@@ -208,7 +209,7 @@ impl<T: Transport> Session<T> {
                 let message = ServerMessage::Pong;
                 return self.transport.deliver(&Outgoing { re: Some(id), message }).await;
             }
-            ClientMessage::Join { room, name, mic, cam, resume, device } => {
+            ClientMessage::Join { room, name, mic, cam, resume, password: _, device } => {
                 match self.join(id, Wanted { room, name, mic, cam, resume, device }).await {
                     Ok(()) => return Ok(()),
                     Err(refusal) => refusal,
@@ -270,11 +271,13 @@ impl<T: Transport> Session<T> {
             return Err(resume_invalid(&fault));
         }
         let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
+        let role = resume.as_ref().map_or(Role::Guest, |claims| claims.role);
         let request = JoinRequest {
             room,
             name: name.clone(),
             kind: MemberKind::Person,
-            role: resume.as_ref().map_or(Role::Guest, |claims| claims.role),
+            role,
+            rank: if role == Role::Owner { Rank::Owner } else { Rank::Participant },
             mic: wanted.mic,
             cam: wanted.cam,
             receives: true,
@@ -357,6 +360,8 @@ fn close_reason(reason: ByeReason) -> CloseReason {
     match reason {
         ByeReason::ServerStopping => CloseReason::Stopping,
         ByeReason::Slow => CloseReason::TryAgain,
-        ByeReason::Replaced | ByeReason::Left => CloseReason::Done,
+        ByeReason::Replaced | ByeReason::Left | ByeReason::Removed | ByeReason::Refused => {
+            CloseReason::Done
+        }
     }
 }

@@ -26,6 +26,18 @@ pub enum ErrorCode {
     NameInvalid,
     /// `rooms.max_participants` are there.
     RoomFull,
+    /// Nobody new is let in.
+    RoomLocked,
+    /// The room has a password, and none came.
+    PasswordRequired,
+    /// The room has another password.
+    PasswordWrong,
+    /// A moderator removed this client from the room.
+    Removed,
+    /// A moderator has to let this client in before it may ask for that.
+    NotAdmitted,
+    /// No line of this number is kept.
+    LineUnknown,
     /// The room is not there and this client may not make it.
     RoomCreateRefused,
     /// The resume token is forged, expired or for another room.

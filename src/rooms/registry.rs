@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::RoomSettings,
     ids::RoomName,
-    protocol::ErrorCode,
+    protocol::{ErrorCode, RoomRules},
     room::{Input, NoSeat, SeatId, Target},
     seams::Source,
     sfu::SfuHandle,
@@ -195,8 +195,8 @@ impl Registry {
         let room = RoomTask::new(Birth {
             name: name.clone(),
             number,
+            rules: rules_of(&settings),
             sfu: self.sfu.open_room(settings.max_speakers),
-            settings,
             own: commands.downgrade(),
             registry: self.own.clone(),
             view: view_sender,
@@ -270,10 +270,10 @@ impl Registry {
 
     /// Rooms that live get their new limits at once.
     async fn tell_settings(&self) {
-        let settings = self.settings.borrow().clone();
+        let rules = rules_of(&self.settings.borrow().clone());
         for entry in self.rooms.values() {
             // overflow: awaited; a room's task never waits for anybody.
-            let _ = entry.commands.send(task::Command::Settings(settings.clone())).await;
+            let _ = entry.commands.send(task::Command::Rules(rules.clone())).await;
         }
     }
 
@@ -299,4 +299,9 @@ impl Registry {
         while self.tasks.join_next().await.is_some() {}
         let _ = done.send(());
     }
+}
+
+/// How a room is kept as long as no moderator changes that.
+fn rules_of(settings: &RoomSettings) -> RoomRules {
+    RoomRules { max_participants: settings.max_participants, ..RoomRules::default() }
 }

@@ -38,6 +38,7 @@ impl Rooms {
             name: Nickname::parse("Ana").expect("a name"),
             kind: MemberKind::Person,
             role: Role::Guest,
+            rank: Rank::Participant,
             mic: true,
             cam: true,
             receives: false,

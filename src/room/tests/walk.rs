@@ -23,6 +23,7 @@ fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>) {
     let (Some(seat), false) = (seat, dice.roll(6) == 0) else {
         let mut arrival = Bench::arrival(member.0, "Guest");
         arrival.resume = seat.map(of_this_run);
+        arrival.rank = [Rank::Participant, Rank::Moderator, Rank::Owner][dice.roll(3) as usize];
         arrival.device = (dice.roll(2) == 0).then(|| device(member.0 % 3));
         if let Ok(seat) = bench.room.join(arrival) {
             seats.push(seat);
@@ -34,7 +35,7 @@ fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>) {
     let revision = 1 + dice.roll(4) as u32;
     let mut observed = down_seen(generation, revision, 1 + dice.roll(5), path);
     observed.up = up_seen(generation, revision, path).up;
-    let input = match dice.roll(9) {
+    let input = match dice.roll(12) {
         0 => Input::SocketLost { seat, slow: dice.roll(2) == 0 },
         1 => Input::Leave { seat },
         2 => Input::Tick,
@@ -44,7 +45,8 @@ fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>) {
             let members = (dice.roll(2) == 0).then(|| vec![MemberId(1 + dice.roll(5))]);
             Input::Request { seat, id: 3, message: ClientMessage::Watch { members } }
         }
-        7 => {
+        7 | 8 => Input::Request { seat, id: 6, message: moderation(dice) },
+        9 => {
             let message = ClientMessage::Rename { name: "Guest".into() };
             Input::Request { seat, id: 4, message }
         }
@@ -55,6 +57,23 @@ fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>) {
         }
     };
     bench.room.handle(bench.now, input);
+}
+
+/// Something that only moderators may ask.
+fn moderation(dice: &mut Dice) -> ClientMessage {
+    let member = MemberId(1 + dice.roll(5));
+    let on = dice.roll(2) == 0;
+    match dice.roll(12) {
+        0 | 1 => ClientMessage::Lobby { on },
+        2 => ClientMessage::Lock { on },
+        3 => ClientMessage::Moderator { member, on },
+        4 => ClientMessage::Mute { member },
+        5 => ClientMessage::Refuse { member },
+        6 if on => ClientMessage::Remove { member },
+        7 | 8 => ClientMessage::Chat { text: "hello".into() },
+        9 => ClientMessage::ChatDelete { seq: dice.roll(20) },
+        _ => ClientMessage::Admit { member },
+    }
 }
 
 /// Whatever happens: everybody in the room hears the same list of members as the room has, nobody
