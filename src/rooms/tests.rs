@@ -54,10 +54,10 @@ impl Rooms {
         Ok(Guest { seat, outbox })
     }
 
-    /// A lot said in a room, and nobody there any more.
-    async fn fill(&self, room: &str, host: u8) {
+    /// Lines of 16 kB said in a room, and nobody there any more.
+    async fn fill(&self, room: &str, host: u8, n_lines: u32) {
         let mut guest = self.join(room, host).await.expect("a place");
-        for id in 0..20 {
+        for id in 0..n_lines {
             let message = ClientMessage::Chat { text: "\u{1f3e0}".repeat(4_000) };
             guest.seat.request(Request { id, message }).await.expect("the room is there");
             while !matches!(guest.hear().await, ServerMessage::Chat { .. }) {}
@@ -104,7 +104,7 @@ async fn a_script_that_walks_through_names_takes_nothing_from_others() {
 async fn an_empty_room_with_history_makes_way_the_longest_empty_first() {
     let rooms = Rooms::open();
     for n in 0..50 {
-        rooms.fill(&format!("full {n}"), 1).await;
+        rooms.fill(&format!("full {n}"), 1, 2).await;
     }
     let mut more = rooms.join("one more", 1).await.expect("an empty one makes way");
     assert_eq!(more.history().await, 0);
@@ -120,7 +120,7 @@ async fn chat_is_bounded_in_all_rooms_together() {
     let most = history::HISTORY_BYTES / CHAT_HISTORY_BYTES;
     let mut kept = 0;
     for n in 0..most + 20 {
-        rooms.fill(&format!("full {n}"), (n / 40) as u8).await;
+        rooms.fill(&format!("full {n}"), (n / 40) as u8, 20).await;
     }
     for n in 0..most + 20 {
         let mut guest =
