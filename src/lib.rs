@@ -54,6 +54,7 @@
 //!   cli.rs               the command line: arguments in, what is to be done out; exit codes
 //!   fuzzing/             what each fuzz target calls, and the test over the kept inputs; not in the binary
 //!   ids.rs               names of things: parsed once, then carried as types
+//!   ids/
 //!     text.rs            PURE. what text people may show each other
 //!   protocol/            signaling messages both ways
 //!   seams/               plain values and traits by which parts meet without knowing each other
