@@ -1,12 +1,12 @@
-//! How much one address may have and do: open connections, joins in a minute.
+//! How much one address may do: joins in a minute.
 //!
-//! Both are counted under a lock that is held for a look-up and never across an await. An address
-//! that has nothing open and did nothing for a minute is forgotten.
+//! They are counted under a lock that is held for a look-up and never across an await. An address that
+//! did nothing for a minute is forgotten.
 
 use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,47 +14,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Addresses remembered before idle ones are swept out.
 const SWEEP_ABOVE: usize = 256;
-
-/// Open connections by address.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Connections {
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
-}
-
-/// One open connection; dropping it counts it out.
-#[derive(Debug)]
-pub(super) struct Slot {
-    connections: Connections,
-    ip: IpAddr,
-}
-
-impl Connections {
-    /// A place for one more connection of `ip`, if it has fewer than `limit`.
-    pub(super) fn enter(&self, ip: IpAddr, limit: usize) -> Option<Slot> {
-        let mut open = locked(&self.open);
-        let count = open.entry(ip).or_default();
-        if *count >= limit {
-            if *count == 0 {
-                open.remove(&ip);
-            }
-            return None;
-        }
-        *count += 1;
-        Some(Slot { connections: self.clone(), ip })
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut open = locked(&self.connections.open);
-        if let Some(count) = open.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.ip);
-            }
-        }
-    }
-}
 
 /// Joins of the last minute by address.
 #[derive(Debug, Default)]
@@ -90,20 +49,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_has_so_many_connections_and_no_more() {
-        let connections = Connections::default();
-        let [a, b] = [IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2])];
-        let first = connections.enter(a, 2).expect("the first");
-        let _second = connections.enter(a, 2).expect("the second");
-        assert!(connections.enter(a, 2).is_none());
-        assert!(connections.enter(b, 2).is_some());
-        drop(first);
-        assert!(connections.enter(a, 2).is_some());
-        assert!(connections.enter(b, 0).is_none());
-        assert_eq!(locked(&connections.open).len(), 1);
-    }
 
     #[test]
     fn joins_are_counted_over_the_minute_that_slides() {

@@ -176,6 +176,11 @@ impl RoomsHandle {
         let _ = self.commands.send(registry::Command::Leave(room, member)).await;
     }
 
+    /// Returns when the registry has ended: stopped, or by a fault of ours.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
     /// Says `bye` to everybody and ends all rooms. Returns when every outbox has its last message.
     pub async fn stop(&self) {
         let (reply, done) = oneshot::channel();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use parlor::{
-    config::{Settings, Sources},
+    config::{NoFiles, Settings, Sources},
     http::{Doors, HttpServer, Readiness},
     rooms::RoomsHandle,
     seams::Addresses,
@@ -98,7 +98,7 @@ impl House {
     pub(crate) async fn open(change: impl FnOnce(&mut Settings)) -> Self {
         let data = folder();
         let sources = Sources { data: Some(data.path().to_owned()), ..Sources::default() };
-        let mut settings = sources.load().expect("defaults are right").settings;
+        let mut settings = sources.understand([], &NoFiles).expect("defaults are right").settings;
         settings.http.listen = vec!["127.0.0.1:0".parse().expect("an address")];
         settings.media.ports = 0..=0;
         change(&mut settings);
@@ -118,6 +118,7 @@ impl House {
             trust: trust.clone(),
             addresses: addresses_seen,
             readiness: readiness_seen,
+            max_connections: usize::MAX,
         };
         let server = HttpServer::bind(doors).expect("port 0 is free");
         let address = server.local_addrs()[0];

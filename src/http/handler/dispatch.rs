@@ -34,6 +34,7 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
         Ok(route) if !route.allows(ask.method().as_str()) => {
             reply::method_not_allowed(route.allow())
         }
+        Ok(Route::Metrics) if !ask.settings.metrics.enabled => not_found(),
         Ok(Route::Metrics) if !local => {
             forbidden(ErrorCode::Forbidden, "metrics are for the box itself")
         }
