@@ -70,6 +70,10 @@ pub enum ErrorCode {
     Forbidden,
     /// The page comes from elsewhere (Origin).
     OriginForbidden,
+    /// The request names no host, several, or one that is none.
+    HostInvalid,
+    /// The host that the request names is not this box.
+    HostUnknown,
     /// No such resource.
     NotFound,
     /// The resource is there, the method is not.

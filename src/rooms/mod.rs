@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    config::{Role, RoomSettings},
+    config::{Role, Settings},
     ids::{Device, Label, MemberId, Nickname, RoomName},
     protocol::{ErrorCode, Member, MemberKind, Outgoing, Rank, Request},
     room::{Input, NoSeat, SeatId},
@@ -172,7 +172,7 @@ pub struct RoomView {
 
 impl RoomsHandle {
     /// Starts the registry. `settings` may change while it runs.
-    pub fn start(settings: watch::Receiver<Arc<RoomSettings>>, sfu: SfuHandle) -> Self {
+    pub fn start(settings: watch::Receiver<Arc<Settings>>, sfu: SfuHandle) -> Self {
         let (commands, receiver) = mpsc::channel(QUEUE_LEN);
         let registry = registry::Registry::new(settings, sfu, commands.downgrade());
         tokio::spawn(registry.run(receiver));
@@ -219,6 +219,11 @@ impl RoomsHandle {
             // overflow: awaited. A registry that has ended needs no farewell.
             let _ = self.commands.send(registry::Command::Leave(claims)).await;
         }
+    }
+
+    /// Returns when the registry has ended: stopped, or by a fault of ours.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
     }
 
     /// Says `bye` to everybody and ends all rooms. Returns when every outbox has its last message.

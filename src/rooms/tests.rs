@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::{
-    config::Sources,
+    config::{Direct, RoomAhead, Sources},
     protocol::{ClientMessage, ServerMessage},
     room::CHAT_HISTORY_BYTES,
     seams::Addresses,
@@ -12,7 +12,7 @@ use crate::{
 
 struct Rooms {
     handle: RoomsHandle,
-    settings: watch::Sender<Arc<RoomSettings>>,
+    settings: watch::Sender<Arc<Settings>>,
     _addresses: watch::Sender<Arc<Addresses>>,
 }
 
@@ -27,7 +27,7 @@ impl Rooms {
         settings.media.ports = 0..=0;
         let (addresses, seen) = watch::channel(Arc::new(Addresses::loopback()));
         let sfu = SfuHandle::start(&settings.media, seen).expect("a free port");
-        let (settings, receiver) = watch::channel(Arc::new(settings.rooms));
+        let (settings, receiver) = watch::channel(Arc::new(settings));
         Self { handle: RoomsHandle::start(receiver, sfu), settings, _addresses: addresses }
     }
 
@@ -135,8 +135,8 @@ async fn chat_is_bounded_in_all_rooms_together() {
 async fn a_room_that_lives_has_its_new_limit_at_once() {
     let rooms = Rooms::open();
     let _first = rooms.join("r", 1).await.expect("no limit");
-    let limited =
-        RoomSettings { max_participants: 1, ..RoomSettings::clone(&rooms.settings.borrow()) };
+    let mut limited = Settings::clone(&rooms.settings.borrow());
+    limited.rooms.max_participants = 1;
     rooms.settings.send_replace(Arc::new(limited));
     // The registry hears of it before or after this: whoever comes in between leaves again.
     let refused = loop {
@@ -146,4 +146,28 @@ async fn a_room_that_lives_has_its_new_limit_at_once() {
         }
     };
     assert_eq!(refused.code, ErrorCode::RoomFull);
+}
+
+#[tokio::test]
+async fn a_room_that_is_set_up_ahead_has_its_own_rules_and_is_there_for_all() {
+    let rooms = Rooms::open();
+    let mut settings = Settings::clone(&rooms.settings.borrow());
+    settings.rooms.create = Role::Owner;
+    settings.rooms_ahead = vec![RoomAhead {
+        name: RoomName::parse("Parlor").expect("a room name"),
+        max_participants: 1,
+        password: None,
+        direct: Direct::Auto,
+        locked: false,
+        lobby: false,
+        welcome: "Shoes off".into(),
+    }];
+    rooms.settings.send_replace(Arc::new(settings));
+    let mut guest = rooms.join("parlor", 1).await.expect("it is set up");
+    let ServerMessage::Joined { rules, .. } = guest.hear().await else { panic!("no joined") };
+    assert_eq!((rules.max_participants, rules.welcome.as_str()), (1, "Shoes off"));
+    let refused = rooms.join("parlor", 1).await.map(|_| ()).expect_err("it is full");
+    assert_eq!(refused.code, ErrorCode::RoomFull);
+    let refused = rooms.join("other", 1).await.map(|_| ()).expect_err("the owner makes rooms");
+    assert_eq!(refused.code, ErrorCode::RoomCreateRefused);
 }
