@@ -170,10 +170,14 @@ export class Session {
   /** @param {Outgoing} message */
   #hear(message) {
     if (message.type === 'error') return console.warn('parlor:', message.code, message.message);
-    if (message.type === 'bye' && message.reason === 'replaced') {
-      return this.#end(new RequestError('replaced', ''));
+    if (message.type === 'bye' && ['replaced', 'removed', 'refused'].includes(message.reason)) {
+      return this.#end(new RequestError(message.reason, ''));
     }
     if (!this.#wanted) return;
+    if (message.type === 'joined') { // whoever waited has been let in
+      const { mic, cam } = this.wires.state();
+      return this.#entered(message, mic, cam);
+    }
     this.wires.dispatch({ type: 'server', message, now: Date.now() });
     if (message.type === 'offer') this.down.handleOffer(message);
     if (message.type === 'mids') this.wires.tracks();
