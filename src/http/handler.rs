@@ -87,7 +87,7 @@ async fn respond(visit: &Arc<Visit>, settings: &Settings, request: Request<Incom
         }
     };
     let file = match &route {
-        Route::Page => Some("index.html"),
+        Route::Page => Some("room/index.html"),
         Route::Asset(path) => Some(path.as_str()),
         _ => None,
     };

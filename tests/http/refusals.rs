@@ -46,7 +46,7 @@ async fn whoever_is_not_from_the_lan_is_told_why() {
 async fn a_wrong_method_is_told_the_right_one() {
     let house = House::open(|_| {}).await;
     for (method, path, allow) in [
-        ("POST", "/protocol.js", "GET, HEAD"),
+        ("POST", "/room/protocol.js", "GET, HEAD"),
         ("DELETE", "/api/v1/rooms", "GET, HEAD"),
         ("PUT", "/healthz", "GET, HEAD"),
         ("GET", "/api/v1/leave", "POST"),

@@ -45,7 +45,7 @@ Object.defineProperty(globalThis, 'navigator', {
   value: { sendBeacon: (path, body) => beacons.push({ path, body }) > 0 },
 });
 
-const { Session } = await import('../session.js');
+const { Session } = await import('../room/session.js');
 
 const golden = (name) => JSON.parse(readFileSync(new URL(`../../tests/protocol/${name}.json`, import.meta.url), 'utf8')).message;
 const [WELCOME, JOINED] = [golden('server-welcome'), golden('server-joined')];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { hue, initialState, initials, reduce, tiles } from '../state.js';
+import { hue, initialState, initials, reduce, tiles } from '../room/state.js';
 
 const YOU = '00000000000000aa';
 const ANA = '00000000000000bb';

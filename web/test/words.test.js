@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import en from '../i18n/en.js';
-import zh from '../i18n/zh.js';
-import { mediaNotice, refusalNotice } from '../notice.js';
+import en from '../shared/i18n/en.js';
+import zh from '../shared/i18n/zh.js';
+import { mediaNotice, refusalNotice } from '../room/notice.js';
 
 const holes = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 

@@ -16,7 +16,7 @@ export function canShow(codec) {
 
 /**
  * The codec of a member's picture that cannot be shown here, or null.
- * @param {import('./protocol.js').Member} member
+ * @param {import('../protocol.js').Member} member
  * @param {'camera' | 'screen'} source
  */
 export function unshowable(member, source) {

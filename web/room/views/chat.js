@@ -1,7 +1,7 @@
 // The chat drawer: the log, the line to write in. What is typed stays until the box has taken it.
 
-import { byId, make, setText, show } from '../dom.js';
-import { day, t, timeOfDay } from '../i18n/index.js';
+import { byId, make, setText, show } from '../../shared/dom.js';
+import { day, t, timeOfDay } from '../../shared/i18n/index.js';
 import { MAX_CHAT_CHARS } from '../protocol.js';
 
 /** @typedef {import('../state.js').PageState} PageState */

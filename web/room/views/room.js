@@ -1,11 +1,11 @@
 // The room: tiles on a stage, the bar below, the line above. Draws the state; tells `app.js` what
 // was pressed.
 
-import { byId, setAttribute, setText, show } from '../dom.js';
-import { t } from '../i18n/index.js';
-import { arrange } from '../layout.js';
+import { byId, setAttribute, setText, show } from '../../shared/dom.js';
+import { t } from '../../shared/i18n/index.js';
+import { arrange } from './layout.js';
 import { tiles } from '../state.js';
-import { ParlorTile } from '../tile.js';
+import { ParlorTile } from './tile.js';
 
 /** @typedef {import('../state.js').PageState} PageState */
 /** @typedef {import('../state.js').TileModel} TileModel */
@@ -35,7 +35,7 @@ export class RoomView {
   /**
    * @param {object} wires
    * @param {(model: TileModel) => { video: MediaStreamTrack | null, audio: MediaStreamTrack | null }} wires.tracks
-   * @param {(placed: [TileModel, import('../layout.js').Rect | null][]) => void} wires.placed
+   * @param {(placed: [TileModel, import('./layout.js').Rect | null][]) => void} wires.placed
    * @param {(action: RoomAction) => void} wires.act
    * @param {(key: string | null) => void} wires.pin
    * @param {() => void} wires.blocked

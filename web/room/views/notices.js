@@ -1,10 +1,10 @@
 // What the user is to know: one card a sentence, with its ways on.
 
-import { byId, icon, make } from '../dom.js';
-import { isKey, t } from '../i18n/index.js';
+import { byId, icon, make } from '../../shared/dom.js';
+import { isKey, t } from '../../shared/i18n/index.js';
 
 /** @typedef {import('../state.js').Notice} Notice */
-/** @typedef {import('../i18n/index.js').Key} Key */
+/** @typedef {import('../../shared/i18n/index.js').Key} Key */
 
 const ICONS = { info: 'info', warn: 'triangle-alert', danger: 'triangle-alert' };
 

@@ -41,7 +41,7 @@ export function icon(name, kind = '') {
   svg.setAttribute('class', `icon ${kind}`.trim());
   svg.setAttribute('aria-hidden', 'true');
   const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
-  use.setAttribute('href', `/icons.svg#${name}`);
+  use.setAttribute('href', `/shared/icons.svg#${name}`);
   svg.append(use);
   return svg;
 }

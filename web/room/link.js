@@ -1,7 +1,7 @@
 // The room's address, to hand on.
 
-import { byId, setText } from './dom.js';
-import { t } from './i18n/index.js';
+import { byId, setText } from '../shared/dom.js';
+import { t } from '../shared/i18n/index.js';
 
 const SAID_MS = 2000;
 

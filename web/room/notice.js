@@ -1,7 +1,7 @@
 // Which sentence and which ways on belong to a failure. Pure.
 
 /** @typedef {import('./state.js').Notice} Notice */
-/** @typedef {import('./devices.js').MediaFault} MediaFault */
+/** @typedef {import('./media/devices.js').MediaFault} MediaFault */
 /** @typedef {import('./protocol.js').RequestError} RequestError */
 
 /**

@@ -6,7 +6,7 @@
 import { Down } from './down.js';
 import { RequestError } from './protocol.js';
 import { SignalSocket } from './socket.js';
-import { recallSession, remember } from './storage.js';
+import { recallSession, remember } from '../shared/storage.js';
 import { TileReport } from './tiles.js';
 import { Up } from './up.js';
 

@@ -5,12 +5,12 @@
 //   data-state  connecting -> live (a frame was seen) ; muted (off by choice) ; lost
 //   data-mic    on | off
 
-import { unshowable } from './codecs.js';
-import { icon, make, setAttribute, setText, show } from './dom.js';
-import { t, timeOfDay } from './i18n/index.js';
-import { hue, initials } from './state.js';
+import { unshowable } from '../media/codecs.js';
+import { icon, make, setAttribute, setText, show } from '../../shared/dom.js';
+import { t, timeOfDay } from '../../shared/i18n/index.js';
+import { hue, initials } from '../state.js';
 
-/** @typedef {import('./state.js').TileModel} TileModel */
+/** @typedef {import('../state.js').TileModel} TileModel */
 /** @typedef {import('./layout.js').Rect} Rect */
 
 const GLIDE_MS = 160;
@@ -162,7 +162,7 @@ export class ParlorTile extends HTMLElement {
 /**
  * What a tile without a picture says.
  * @param {TileModel} model
- * @param {import('./state.js').PictureState} state
+ * @param {import('../state.js').PictureState} state
  */
 function words({ member, own, screen, since, expected }, state) {
   if (state === 'muted') return t('cameraOff');

@@ -1,7 +1,7 @@
 // The people drawer: who is here, with microphone and camera, and the way to see one large.
 
-import { byId, icon, make, show } from '../dom.js';
-import { t } from '../i18n/index.js';
+import { byId, icon, make, show } from '../../shared/dom.js';
+import { t } from '../../shared/i18n/index.js';
 import { hue, initials, members } from '../state.js';
 
 /** @typedef {import('../state.js').PageState} PageState */

@@ -1,19 +1,19 @@
 // The composition root: knows everybody, wires them, holds the state. Decisions are in `state.js`,
 // the stay in a room in `session.js`, our own devices in `media.js`.
 
-import { LevelMeter, QUALITIES, permission, playTestSound, screenAllowed } from './devices.js';
-import { byId, show } from './dom.js';
+import { LevelMeter, QUALITIES, permission, playTestSound, screenAllowed } from './media/devices.js';
+import { byId, show } from '../shared/dom.js';
 import { copyRoomLink } from './link.js';
-import { appearanceSwitches } from './appearance.js';
-import { localize } from './i18n/index.js';
+import { appearanceSwitches } from '../shared/appearance.js';
+import { localize } from '../shared/i18n/index.js';
 import { listenKeys } from './keys.js';
-import { OwnVoice } from './levels.js';
-import { OwnMedia } from './media.js';
+import { OwnVoice } from './media/levels.js';
+import { OwnMedia } from './media/own.js';
 import { notice, mediaNotice, refusalNotice } from './notice.js';
 import { RequestError } from './protocol.js';
 import { Session } from './session.js';
 import { initialState, reduce } from './state.js';
-import { recall, remember } from './storage.js';
+import { recall, remember } from '../shared/storage.js';
 import { ChatView } from './views/chat.js';
 import { JoinView } from './views/join.js';
 import { NoticesView } from './views/notices.js';
@@ -24,7 +24,7 @@ import { watchPresence } from './presence.js';
 
 /** @typedef {import('./state.js').PageEvent} PageEvent */
 /** @typedef {import('./state.js').TileModel} TileModel */
-/** @typedef {import('./i18n/index.js').Key} Key */
+/** @typedef {import('../shared/i18n/index.js').Key} Key */
 
 let state = initialState();
 /** What joining waits for. @type {Key | null} */

@@ -1,14 +1,14 @@
 // The join page: who is there, how one looks and sounds, which room, which name, Join.
 
-import { byId, setAttribute, setText, show } from '../dom.js';
-import { joinNames, t } from '../i18n/index.js';
+import { byId, setAttribute, setText, show } from '../../shared/dom.js';
+import { joinNames, t } from '../../shared/i18n/index.js';
 import { checkNickname, checkRoomName } from '../protocol.js';
 import { DeviceBoxes } from './device-boxes.js';
 
 /** @typedef {import('../state.js').PageState} PageState */
-/** @typedef {import('../i18n/index.js').Key} Key */
+/** @typedef {import('../../shared/i18n/index.js').Key} Key */
 /** @typedef {import('./device-boxes.js').Devices} Devices */
-/** @typedef {import('../devices.js').Choice} Choice */
+/** @typedef {import('../media/devices.js').Choice} Choice */
 /** @typedef {{ name: string, kind: string }} Present */
 
 /** @type {Record<'empty' | 'long' | 'forbidden', [Key, Key]>} */

@@ -1,12 +1,12 @@
 // The boxes Camera, Microphone, Speaker: on the join page and in the settings dialog.
 
-import { speakerAllowed } from '../devices.js';
-import { byId, setOptions } from '../dom.js';
-import { t } from '../i18n/index.js';
+import { speakerAllowed } from '../media/devices.js';
+import { byId, setOptions } from '../../shared/dom.js';
+import { t } from '../../shared/i18n/index.js';
 
 /** @typedef {'camera' | 'microphone' | 'speaker'} DeviceKind */
 /** @typedef {Record<DeviceKind, MediaDeviceInfo[]>} Devices */
-/** @typedef {import('../devices.js').Choice} Choice */
+/** @typedef {import('../media/devices.js').Choice} Choice */
 
 /** @type {DeviceKind[]} */
 const KINDS = ['camera', 'microphone', 'speaker'];

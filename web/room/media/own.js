@@ -2,12 +2,12 @@
 // sends nothing (that is `up.js`) and draws nothing.
 
 import { QUALITIES, faultOf, listDevices, openBoth, openCamera, openMicrophone, openScreen } from './devices.js';
-import { recall, remember } from './storage.js';
+import { recall, remember } from '../../shared/storage.js';
 
 /** @typedef {import('./devices.js').Choice} Choice */
 /** @typedef {import('./devices.js').MediaFault} MediaFault */
 /** @typedef {import('./devices.js').Quality} Quality */
-/** @typedef {import('./views/device-boxes.js').Devices} Devices */
+/** @typedef {import('../views/device-boxes.js').Devices} Devices */
 /** @typedef {'camera' | 'microphone'} Source */
 
 /** @returns {Choice} */

@@ -1,16 +1,16 @@
 // The settings dialog: nickname, devices, quality, language and look, keys.
 
-import { QUALITIES } from '../devices.js';
-import { byId, make, setOptions, setText, show } from '../dom.js';
-import { t } from '../i18n/index.js';
+import { QUALITIES } from '../media/devices.js';
+import { byId, make, setOptions, setText, show } from '../../shared/dom.js';
+import { t } from '../../shared/i18n/index.js';
 import { checkNickname } from '../protocol.js';
 import { DeviceBoxes } from './device-boxes.js';
 
 /** @typedef {import('../state.js').PageState} PageState */
-/** @typedef {import('../devices.js').Choice} Choice */
-/** @typedef {import('../devices.js').Quality} Quality */
+/** @typedef {import('../media/devices.js').Choice} Choice */
+/** @typedef {import('../media/devices.js').Quality} Quality */
 /** @typedef {import('./device-boxes.js').Devices} Devices */
-/** @typedef {import('../i18n/index.js').Key} Key */
+/** @typedef {import('../../shared/i18n/index.js').Key} Key */
 
 /** @type {Record<Quality, Key>} */
 const QUALITY_NAMES = { auto: 'qualityAuto', high: 'qualityHigh', standard: 'qualityStandard', low: 'qualityLow' };
