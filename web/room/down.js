@@ -12,7 +12,11 @@ export class Down {
   pc = null;
   #generation = 0;
   #revision = 0;
-  /** @type {Promise<void>} offers are answered one after the other */
+  /**
+   * Offers of one connection are answered one after the other. The next connection begins a chain of
+   * its own: a promise of one that was closed may never settle.
+   * @type {Promise<void>}
+   */
   #chain = Promise.resolve();
   /** @type {RTCIceServer[]} */
   iceServers = [];
@@ -47,12 +51,17 @@ export class Down {
 
   /** @param {Offer} offer */
   handleOffer(offer) {
-    this.#chain = this.#chain.then(() => this.#answer(offer)).catch((error) => {
+    if (offer.generation < this.#generation) return;
+    if (offer.generation > this.#generation || !this.pc) this.#open(offer.generation);
+    const pc = this.pc;
+    if (!pc) return;
+    this.#chain = this.#chain.then(() => this.#answer(pc, offer)).catch((error) => {
       if (error instanceof RequestError && error.code === 'socket-lost') return; // joined again, then anew
       // The box offers something newer already, and that comes by itself.
       if (error instanceof RequestError && error.code === 'offer-unknown') return;
+      if (pc !== this.pc) return;
       console.warn('parlor: the offer could not be answered', error);
-      this.recovery.failed(this.pc, error instanceof RequestError ? error : undefined);
+      this.recovery.failed(pc, error instanceof RequestError ? error : undefined);
     });
   }
 
@@ -77,15 +86,12 @@ export class Down {
     });
   }
 
-  /** @param {Offer} offer */
-  async #answer(offer) {
-    if (offer.generation < this.#generation) return;
-    if (offer.generation > this.#generation || !this.pc) this.#open(offer.generation);
-    else if (offer.revision <= this.#revision) return;
-    const pc = this.pc;
-    if (!pc) return;
+  /** @param {RTCPeerConnection} pc @param {Offer} offer */
+  async #answer(pc, offer) {
+    if (pc !== this.pc || offer.revision <= this.#revision) return;
     this.#revision = offer.revision;
     await pc.setRemoteDescription({ type: 'offer', sdp: offer.sdp });
+    if (pc !== this.pc) return;
     await pc.setLocalDescription();
     if (pc !== this.pc) return;
     const sdp = pc.localDescription?.sdp ?? '';
@@ -97,7 +103,7 @@ export class Down {
   #open(generation) {
     this.#drop();
     this.#generation = generation;
-    this.#revision = 0;
+    this.#revision = -1;
     const pc = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: 'max-bundle' });
     this.pc = pc;
     this.recovery.follow(pc);
@@ -108,6 +114,7 @@ export class Down {
     this.recovery.stop();
     const pc = this.pc;
     this.pc = null;
+    this.#chain = Promise.resolve();
     if (!pc) return;
     pc.onconnectionstatechange = null;
     pc.close();

@@ -29,7 +29,11 @@ export class Up {
   #transceivers = new Map();
   /** Seconds since 2023, so that a page that returns to its place by token goes on above its past self. */
   #generation = Math.floor(Date.now() / 1000) - 1_700_000_000;
-  /** @type {Promise<void>} offers go one after the other */
+  /**
+   * Offers of one connection go one after the other. The next connection begins a chain of its own: a
+   * promise of one that was closed may never settle.
+   * @type {Promise<void>}
+   */
   #chain = Promise.resolve();
   /** Something is to be offered; offers that were asked for meanwhile are one. */
   #dirty = false;
@@ -94,7 +98,7 @@ export class Up {
     this.#drop();
     this.#encodings.want({}); // a new connection begins with all layers
     if (![...this.#tracks.values()].some((track) => track !== null)) return this.onStatus('idle');
-    if (!this.socket.ready) return; // `app.js` calls again after the next `joined`
+    if (!this.socket.ready) return; // `session.js` calls again after the next `joined`
     this.#generation += 1;
     const pc = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: 'max-bundle' });
     this.pc = pc;
@@ -113,6 +117,8 @@ export class Up {
     this.recovery.stop();
     const pc = this.pc;
     this.pc = null;
+    this.#chain = Promise.resolve();
+    this.#dirty = false;
     this.#transceivers.clear();
     if (!pc) return;
     pc.onconnectionstatechange = null;
@@ -137,6 +143,7 @@ export class Up {
       if (track && !this.#transceivers.has(source)) this.#transceivers.set(source, this.#section(pc, source, track));
     }
     await pc.setLocalDescription();
+    if (pc !== this.pc) return;
     const tracks = [...this.#transceivers].flatMap(([source, { mid }]) => (
       mid === null || (isScreen(source) && !this.#tracks.get(source)) ? [] : [{ mid, source }]));
     const sdp = pc.localDescription?.sdp ?? '';
@@ -146,6 +153,7 @@ export class Up {
     // A device may have been changed while the offer was under way.
     for (const [source, { sender }] of this.#transceivers) {
       const track = this.#tracks.get(source) ?? null;
+      if (pc !== this.pc) return;
       if (sender.track !== track) await sender.replaceTrack(track);
     }
   }
