@@ -164,6 +164,45 @@ export async function soundGrows(page) {
   return Object.fromEntries(speaking.map((name) => [name, heard[name].energy]));
 }
 
+/** Somebody writes, and the other reads it. */
+export async function chatArrives(from, to, text) {
+  const chat = from.getByRole('button', { name: 'Chat' });
+  if ((await chat.getAttribute('aria-pressed')) === 'false') await chat.click();
+  await from.getByRole('textbox', { name: 'Message' }).fill(text);
+  await from.getByRole('button', { name: 'Send' }).click();
+  const opener = to.getByRole('button', { name: 'Chat' });
+  if ((await opener.getAttribute('aria-pressed')) === 'false') await opener.click();
+  await until('the message', () => to.getByRole('log', { name: 'Messages' }).textContent(), (words) => words.includes(text), 5000);
+}
+
+/** One press of a toggle is seen by the other page. */
+export async function toggleIsSeen(page, name, button, other, field, off, on) {
+  for (const wanted of [off, on]) {
+    await page.getByRole('button', { name: button, exact: true }).click();
+    const tile = other.getByRole('group', { name, exact: true });
+    await until(`${field}=${wanted}`, () => tile.getAttribute(field), (value) => value === wanted, 10_000);
+  }
+}
+
+/** Somebody's screen is shown to another page and taken away; the camera's picture goes on beside it. */
+export async function screenIsSeen(from, name, to) {
+  const share = from.getByRole('button', { name: 'Share screen' });
+  const frames = () => to.evaluate(async () => {
+    const { state, down } = window.parlor;
+    const screen = [...(await down.getStats()).values()].find(({ type, mid }) => type === 'inbound-rtp' && state.mids[mid]?.source === 'screen');
+    return screen?.framesDecoded ?? 0;
+  });
+  const tile = (tiles) => tiles.some((other) => other.name === `${name}: screen` && other.state === 'live');
+  await share.click();
+  await until('a tile of the screen', () => tilesOf(to), tile);
+  // A screen that stands still is few frames.
+  await until('its picture', frames, (decoded) => decoded > 0);
+  await pictureGrows(to, [name]);
+  await share.click();
+  await until('the screen is gone', () => tilesOf(to), (tiles) => !tile(tiles));
+  await pictureGrows(to, [name]);
+}
+
 /** The middle one. @param {number[]} values */
 export function median(values) {
   return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)];
