@@ -1,7 +1,7 @@
 // Runs the browser scenes one after the other, each with a parlor of its own.
 //
 // usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]
-//   --scene   only this one: room, layers, codecs, workers, firefox, lost, lan; or firefox-lan or weak, which are not run otherwise
+//   --scene   only this one: room, layers, codecs, workers, firefox, hands, trouble, lost, lan; or firefox-lan or weak, which are not run otherwise
 // Exit 0 if every check passed and each parlor ended on SIGTERM with exit code 0.
 
 import { spawn } from 'node:child_process';
@@ -50,6 +50,8 @@ const scenes = {
   codecs: () => onLoopback('codecs.mjs', [null]),
   workers: () => onLoopback('workers.mjs', [LIGHT_CAMERA, 'workers = 2\nviewers_per_worker = 1\n', 2]),
   firefox: () => onLoopback('firefox.mjs', [LIGHT_CAMERA]),
+  hands: () => onLoopback('hands.mjs', [LIGHT_CAMERA]),
+  trouble: () => script('trouble.mjs', binary),
   lost: () => script('lost.mjs', binary),
   lan: () => script('lan.mjs', binary),
   'firefox-lan': () => script('firefox-lan.mjs', binary),

@@ -4,30 +4,35 @@
 
 import { appearanceSwitches } from '../shared/appearance.js';
 import { byId, show } from '../shared/dom.js';
-import { localize } from '../shared/i18n/index.js';
+import { localize, t } from '../shared/i18n/index.js';
 import { recall, remember } from '../shared/storage.js';
 import { ScreenAwake } from './awake.js';
-import { Controls } from './controls.js';
+import { Controls, switchedOn } from './controls.js';
 import { Entrance, joinsAlone } from './entrance.js';
 import { listenKeys } from './keys.js';
 import { copyRoomLink } from './link.js';
-import { LevelMeter, QUALITIES, playTestSound, screenAllowed } from './media/devices.js';
-import { OwnVoice } from './media/levels.js';
+import { QUALITIES, screenAllowed } from './media/devices.js';
+import { LevelMeter, OwnVoice } from './media/levels.js';
 import { OwnMedia } from './media/own.js';
+import { playTestSound } from './media/test-sound.js';
 import { notice, refusalNotice } from './notice.js';
 import { watchPresence } from './presence.js';
 import { Session } from './session.js';
 import { initialState, reduce } from './state.js';
+import { AloneView } from './views/alone.js';
+import { Announcer } from './views/announcer.js';
 import { ChatView } from './views/chat.js';
+import { Drawers } from './views/drawers.js';
 import { JoinView } from './views/join.js';
 import { NoticesView } from './views/notices.js';
 import { PeopleView } from './views/people.js';
 import { RoomView } from './views/room.js';
 import { SettingsView } from './views/settings.js';
+import { SharingView } from './views/sharing.js';
 
 /** @typedef {import('./state.js').PageEvent} PageEvent */
 
-let current = initialState();
+let current = { ...initialState(), mic: switchedOn('microphone'), cam: switchedOn('camera') };
 let drawing = false;
 const state = () => current;
 
@@ -41,17 +46,19 @@ function dispatch(event) {
 
 function draw() {
   drawing = false;
-  joinView.render(current, { camera: media.tracks.camera, ...entrance.preview }, entrance.step);
+  joinView.render(current, { camera: media.tracks.camera, present: media.present, ...entrance.preview }, entrance);
   roomView.render(current);
+  aloneView.render(current);
+  announcer.render(current);
   chatView.render(current);
   peopleView.render(current);
+  drawers.render(current);
   noticesView.render(current.notices);
 }
 
 function renderDevices() {
-  const inUse = { camera: media.tracks.camera?.label ?? '', microphone: media.tracks.microphone?.label ?? '' };
-  joinView.renderDevices(media.devices, media.choice, inUse);
-  settingsView.render(media.devices, media.choice, inUse);
+  joinView.renderDevices(media);
+  settingsView.render(media);
 }
 
 const meter = new LevelMeter();
@@ -59,6 +66,8 @@ const meter = new LevelMeter();
 const media = new OwnMedia({
   changed: () => {
     renderDevices();
+    controls.look();
+    sharingView.render(media.screen?.video ?? null);
     meter.watch(media.tracks.microphone);
     void controls.send();
     roomView.setSpeaker(media.choice.speaker);
@@ -85,6 +94,7 @@ const entrance = new Entrance({
   media,
   session,
   entered: () => {
+    roomView.focus();
     ownVoice.start();
     void awake.keep();
   },
@@ -95,12 +105,22 @@ const entrance = new Entrance({
     joinView.fill(current.room, '');
     presence.ask();
   },
+  outside: () => joinView.focus(),
 });
-const controls = new Controls({ state, dispatch, media, session, asked: () => entrance.preview.asked });
+const controls = new Controls({
+  state,
+  dispatch,
+  media,
+  session,
+  asked: () => entrance.preview.asked,
+  plugged: () => void entrance.startPreview(),
+});
 const awake = new ScreenAwake(() => current.phase === 'room');
 
 const joinView = new JoinView({
   join: (room, name) => void entrance.join(room, name),
+  without: () => entrance.without(),
+  cancel: () => entrance.cancel(),
   showPicture: () => void entrance.showPicture(),
   toggle: (what) => void controls.toggle(what === 'mic' ? 'microphone' : 'camera'),
   choose: (kind, id) => void controls.choose(kind, id),
@@ -127,7 +147,10 @@ const roomView = new RoomView({
   },
 });
 
+const aloneView = new AloneView({ copy: () => act('copy-link') });
+const announcer = new Announcer();
 const chatView = new ChatView({ say: (text) => session.say(text) });
+const sharingView = new SharingView({ stop: () => controls.stopSharing() });
 const peopleView = new PeopleView({ pin: (key) => dispatch({ type: 'pin', key }) });
 const settingsView = new SettingsView({
   rename: async (name) => {
@@ -140,6 +163,10 @@ const settingsView = new SettingsView({
     void media.chooseQuality(quality);
     void session.up.setMaxBitrate(QUALITIES[quality].maxBitrate);
   },
+});
+const drawers = new Drawers({
+  close: () => dispatch({ type: 'panel', panel: 'none' }),
+  blocked: () => settingsView.isOpen,
 });
 const noticesView = new NoticesView((about, action) => void noticeAction(about.key, action));
 const presence = watchPresence({
@@ -163,7 +190,7 @@ function act(action) {
     case 'people': return dispatch({ type: 'panel', panel: current.panel === action ? 'none' : action });
     case 'settings': return openSettings(false);
     case 'leave': return entrance.leave();
-    case 'copy-link': return void copyRoomLink(current.room);
+    case 'copy-link': return void copyRoomLink(current.room).then((done) => { if (done) announcer.say(t('copied')); });
   }
 }
 
@@ -179,7 +206,8 @@ async function noticeAction(key, action) {
   if (action === 'tapHear') {
     dispatch({ type: 'sound-blocked', blocked: false });
     roomView.playSound();
-  } else if (action === 'stopSharing') controls.stopSharing();
+  } else if (action === 'tryNow') session.tryNow();
+  else if (action === 'leave') entrance.leave();
   else if (action === 'reload') location.reload();
   else if (action === 'useHere') joinView.submit();
   else if (action === 'tryAgain' && current.phase === 'join') joinView.submit();
@@ -221,7 +249,9 @@ async function start() {
 }
 
 setInterval(() => {
-  if (current.phase !== 'room') joinView.setLevel(current.mic ? meter.level() : 0);
+  const level = current.mic ? meter.level() : 0;
+  if (current.phase === 'room') settingsView.setLevel(level);
+  else joinView.setLevel(level);
 }, 100);
 listenKeys({
   inRoom: () => current.phase === 'room' && !settingsView.isOpen,

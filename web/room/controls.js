@@ -2,6 +2,7 @@
 // the screen. Brings together the devices (`media/own.js`), the box (`session.js`) and the state; asks
 // nobody and draws nothing.
 
+import { recallSession, remember } from '../shared/storage.js';
 import { notice, mediaNotice } from './notice.js';
 
 /** @typedef {import('./state.js').PageState} PageState */
@@ -13,6 +14,8 @@ import { notice, mediaNotice } from './notice.js';
 
 export class Controls {
   #talking = false;
+  /** @type {Record<Source, boolean>} */
+  #present = { camera: true, microphone: true };
 
   /**
    * @param {object} wires
@@ -21,6 +24,7 @@ export class Controls {
    * @param {OwnMedia} wires.media
    * @param {Session} wires.session
    * @param {() => boolean} wires.asked permission was given or refused, or needs no question
+   * @param {() => void} wires.plugged a device came where none was, before joining
    */
   constructor(wires) {
     this.wires = wires;
@@ -49,7 +53,24 @@ export class Controls {
   /** The switch of a source is pressed. @param {Source} source */
   toggle(source) {
     const { mic, cam } = this.wires.state();
-    return this.turn(source, source === 'camera' ? !cam : !mic);
+    const on = source === 'camera' ? !cam : !mic;
+    // A reload must not unmute.
+    remember(OFF[source], on ? '' : 'off', 'session');
+    return this.turn(source, on);
+  }
+
+  /** Devices have come or gone: a switch is on only where there is what it switches. */
+  look() {
+    const { state, dispatch, media, plugged } = this.wires;
+    for (const source of SOURCES) {
+      const there = media.present[source];
+      if (there === this.#present[source]) continue;
+      this.#present[source] = there;
+      if (there) dispatch({ type: 'device-well', source });
+      if (state().phase !== 'join') continue;
+      dispatch({ type: 'media', [field(source)]: there && switchedOn(source) });
+      if (there) plugged();
+    }
   }
 
   /** @param {Source} source @param {boolean} on */
@@ -60,9 +81,7 @@ export class Controls {
     if (state().phase === 'join' && !asked() && on) return;
     const fault = await media.turn(source, on);
     if (fault !== null) this.#failed(source, fault);
-    else if (on) {
-      for (const { key } of state().notices) if (key.startsWith(`${source}_`) || key.startsWith('both_')) dispatch({ type: 'notice-over', key });
-    }
+    else if (on) dispatch({ type: 'device-well', source });
     session.tellState(state().mic, state().cam);
   }
 
@@ -90,7 +109,6 @@ export class Controls {
 
   stopSharing() {
     this.wires.media.stopSharing();
-    this.wires.dispatch({ type: 'notice-over', key: 'sharing' });
   }
 
   /** Push to talk. @param {boolean} down */
@@ -108,9 +126,7 @@ export class Controls {
       // NotAllowedError is the user's own "cancel", unless the system said it.
       const system = error instanceof Error && (error.name !== 'NotAllowedError' || /system/i.test(error.message));
       if (system) dispatch({ type: 'notice', notice: notice('shareFailed', 'warn', ['dismiss']) });
-      return;
     }
-    dispatch({ type: 'notice', notice: notice('sharing', 'info', ['stopSharing']) });
   }
 
   /** @param {Source} source @param {import('./media/devices.js').MediaFault} fault */
@@ -121,6 +137,14 @@ export class Controls {
     if (trouble) dispatch({ type: 'notice', notice: trouble });
   }
 }
+
+/** @type {Source[]} */
+const SOURCES = ['camera', 'microphone'];
+/** Where this tab remembers that somebody has switched it off. @type {Record<Source, string>} */
+const OFF = { camera: 'camera-off', microphone: 'microphone-off' };
+
+/** As this tab's user has left the switch. @param {Source} source */
+export const switchedOn = (source) => recallSession(OFF[source]) === '';
 
 /** @param {Source} source */
 const field = (source) => (source === 'camera' ? 'cam' : 'mic');

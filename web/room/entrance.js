@@ -6,6 +6,9 @@ import { mediaNotice, refusalNotice } from './notice.js';
 import { RequestError } from './protocol.js';
 import { remember } from '../shared/storage.js';
 
+/** Whoever has waited this long is offered other ways on. */
+const SLOW_MS = 1500;
+
 /** @typedef {import('./state.js').PageState} PageState */
 /** @typedef {import('./state.js').PageEvent} PageEvent */
 /** @typedef {import('../shared/i18n/index.js').Key} Key */
@@ -15,6 +18,10 @@ export class Entrance {
   step = null;
   /** @type {{ asked: boolean, starting: boolean, fault: Key | null }} */
   preview = { asked: false, starting: false, fault: null };
+  /** The browser's question, or the box's answer, takes long: there are other ways on. */
+  slow = false;
+  /** @type {(way: 'without' | 'cancel') => void} */
+  #choose = () => {};
 
   /**
    * @param {object} wires
@@ -23,7 +30,8 @@ export class Entrance {
    * @param {import('./media/own.js').OwnMedia} wires.media
    * @param {import('./session.js').Session} wires.session
    * @param {() => void} wires.entered
-   * @param {() => void} wires.left
+   * @param {() => void} wires.left before the room's view goes
+   * @param {() => void} wires.outside the join page is drawn
    */
   constructor(wires) {
     this.wires = wires;
@@ -31,31 +39,49 @@ export class Entrance {
 
   /** @param {string} room @param {string} name */
   async join(room, name) {
-    const { state, dispatch, media, session, entered } = this.wires;
+    const { state, dispatch, session, entered } = this.wires;
     if (state().phase !== 'join') return;
     remember('name', name);
     remember('room', room);
     for (const { key } of state().notices) dispatch({ type: 'notice-over', key });
-    dispatch({ type: 'joining', room });
     this.step = 'asking';
-    const faults = await media.prepare({ camera: state().cam, microphone: state().mic });
-    this.preview = { asked: true, starting: false, fault: null };
-    dispatch({ type: 'media', mic: state().mic && faults.microphone === null, cam: state().cam && faults.camera === null });
-    this.step = 'connecting';
+    dispatch({ type: 'joining', room });
+    const late = setTimeout(() => {
+      this.slow = true;
+      dispatch({ type: 'media' });
+    }, SLOW_MS);
     try {
+      const faults = await this.#ask({ camera: state().cam, microphone: state().mic });
+      this.step = 'connecting';
+      dispatch({ type: 'media', mic: state().mic && faults.microphone === null, cam: state().cam && faults.camera === null });
       await session.join(room, name);
+      const trouble = mediaNotice(faults.camera, faults.microphone);
+      if (trouble) dispatch({ type: 'notice', notice: trouble });
     } catch (error) {
-      this.step = null;
+      if (!(error instanceof RequestError)) throw error;
       dispatch({ type: 'left' });
-      if (error instanceof RequestError) dispatch({ type: 'notice', notice: refusalNotice(error) });
+      if (error.code !== 'cancelled') dispatch({ type: 'notice', notice: refusalNotice(error) });
       return;
+    } finally {
+      clearTimeout(late);
+      this.step = null;
+      this.slow = false;
+      dispatch({ type: 'media' });
     }
-    this.step = null;
-    const trouble = mediaNotice(faults.camera, faults.microphone);
-    if (trouble) dispatch({ type: 'notice', notice: trouble });
     const path = `/r/${encodeURIComponent(state().room)}`;
     if (location.pathname !== path) history.pushState(null, '', path);
     entered();
+  }
+
+  /** Joins although the browser's question is open: the others neither see nor hear us. */
+  without() {
+    this.#choose('without');
+  }
+
+  /** Does not join after all. */
+  cancel() {
+    this.#choose('cancel');
+    if (this.step === 'connecting') this.wires.session.leave();
   }
 
   leave() {
@@ -63,13 +89,31 @@ export class Entrance {
     this.back();
   }
 
+  /**
+   * Opens devices, with the browser's question; the user may go on without an answer.
+   * @param {{ camera: boolean, microphone: boolean }} want
+   */
+  async #ask(want) {
+    const { dispatch, media } = this.wires;
+    /** @type {Promise<'without' | 'cancel'>} */
+    const otherwise = new Promise((resolve) => { this.#choose = resolve; });
+    const answer = await Promise.race([media.prepare(want), otherwise]);
+    this.preview = { asked: answer !== 'cancel', starting: false, fault: null };
+    if (answer !== 'without' && answer !== 'cancel') return answer;
+    media.abandon();
+    if (answer === 'cancel') throw new RequestError('cancelled', '');
+    dispatch({ type: 'media', mic: false, cam: false });
+    return { camera: null, microphone: null };
+  }
+
   /** The stay is over. */
   back() {
-    const { dispatch, media, left } = this.wires;
+    const { dispatch, media, left, outside } = this.wires;
     media.stopAll();
     this.preview = { asked: false, starting: false, fault: null };
     left();
     dispatch({ type: 'left' });
+    queueMicrotask(outside); // after the view has changed
     void this.startPreview();
   }
 

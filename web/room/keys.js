@@ -1,4 +1,5 @@
-// Keys of the room: M V D C S, Space to talk, ? for help. Silent while somebody types.
+// Keys of the room: M V D C S, Space to talk, ? for help. Silent while somebody types, and inside a
+// drawer or a dialog, where a letter is taken for one of a text.
 
 /** @typedef {import('./views/room.js').RoomAction} RoomAction */
 
@@ -17,7 +18,7 @@ export function listenKeys(wires) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !wires.inRoom() || typing(event.target)) return;
     const action = ACTIONS[event.key.toLowerCase()];
     if (event.key === ' ') {
-      if (event.target instanceof HTMLButtonElement) return; // Space presses the button
+      if (event.target instanceof Element && event.target.closest('button, a, [role="button"]')) return; // Space presses it
       wires.talk(true);
     } else if (event.repeat) return;
     else if (action) wires.act(action);
@@ -35,10 +36,12 @@ export function listenKeys(wires) {
 
 /** @param {EventTarget | null} target */
 function typing(target) {
-  return target instanceof HTMLElement && (target.isContentEditable || target.matches('input, textarea, select'));
+  return target instanceof HTMLElement
+    && (target.isContentEditable || target.closest('input, textarea, select, dialog, .drawer') !== null);
 }
 
-function fullScreen() {
-  const change = document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen();
+/** Of the whole page, or of one element; once more ends it. @param {Element} [element] */
+export function fullScreen(element = document.documentElement) {
+  const change = document.fullscreenElement ? document.exitFullscreen() : element.requestFullscreen();
   change.catch(() => {}); // phones of Apple have none
 }

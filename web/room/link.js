@@ -4,15 +4,21 @@ import { byId, setText } from '../shared/dom.js';
 import { t } from '../shared/i18n/index.js';
 
 const SAID_MS = 2000;
+/** Buttons that copy, by where they say that they have. */
+const WORDS = ['copy-word', 'alone-copy'];
 
 /** @param {string} room */
+export const roomLink = (room) => `${location.origin}/r/${encodeURIComponent(room)}`;
+
+/** @param {string} room @returns {Promise<boolean>} */
 export async function copyRoomLink(room) {
-  const word = byId('copy-word', HTMLElement);
   try {
-    await navigator.clipboard.writeText(`${location.origin}/r/${encodeURIComponent(room)}`);
+    await navigator.clipboard.writeText(roomLink(room));
   } catch {
-    return; // the address bar shows the same
+    return false; // the address bar shows the same
   }
-  setText(word, t('copied'));
-  setTimeout(() => setText(word, t('copyLink')), SAID_MS);
+  const say = (/** @type {'copied' | 'copyLink'} */ key) => WORDS.forEach((id) => setText(byId(id, HTMLElement), t(key)));
+  say('copied');
+  setTimeout(() => say('copyLink'), SAID_MS);
+  return true;
 }

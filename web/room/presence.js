@@ -34,12 +34,17 @@ export function watchPresence(wires) {
 /** @param {string} room */
 async function whoIsIn(room) {
   try {
-    const answer = await fetch(`/api/v1/rooms/${encodeURIComponent(room)}`, { headers: { accept: 'application/json' } });
-    if (answer.status === 404) return [];
+    // The list of rooms, and not one by its name: that a room is not there is no error.
+    const answer = await fetch('/api/v1/rooms', { headers: { accept: 'application/json' } });
     if (!answer.ok) return null;
-    const { members } = await answer.json();
+    const rooms = await answer.json();
+    const wanted = folded(room);
+    const members = rooms.find((/** @type {{ name: string }} */ { name }) => folded(name) === wanted)?.members ?? [];
     return Array.isArray(members) ? members.filter((member) => typeof member?.name === 'string') : null;
   } catch {
     return null;
   }
 }
+
+/** Names of rooms are compared so. @param {string} name */
+const folded = (name) => name.normalize('NFC').toLowerCase();

@@ -3,7 +3,9 @@
 //
 //   join() -> open -> hello -> join{resume?} -> joined -> (offer, chat, ...) -> lost -> open -> ...
 
+import { Away } from './away.js';
 import { Down } from './down.js';
+import { noPathNotice } from './notice.js';
 import { RequestError } from './protocol.js';
 import { SignalSocket } from './socket.js';
 import { recallSession, remember } from '../shared/storage.js';
@@ -49,6 +51,11 @@ export class Session {
       lost: () => this.#lost(),
       refused: (error) => this.#end(error),
     });
+    this.away = new Away({
+      down: () => this.down.pc,
+      still: (still) => wires.dispatch({ type: 'away', away: still }),
+      long: () => wires.dispatch({ type: 'notice', notice: { key: 'boxAway', tone: 'danger', actions: ['tryNow', 'leave'] } }),
+    });
     const session = this;
     const signal = {
       get ready() { return session.#joined && session.socket.ready; },
@@ -80,7 +87,14 @@ export class Session {
   /** Says goodbye and forgets the place. */
   leave() {
     this.beacon(); // also where the socket is lost at this moment: the others would see us for 30 s more
+    const first = this.#first;
     this.#close();
+    first?.reject(new RequestError('cancelled', ''));
+  }
+
+  /** The user does not want to wait for the next try. */
+  tryNow() {
+    this.socket.retryNow();
   }
 
   /**
@@ -146,6 +160,7 @@ export class Session {
   /** @param {Joined} message @param {boolean} mic @param {boolean} cam */
   #entered(message, mic, cam) {
     this.#joined = true;
+    this.away.end();
     this.#token = message.token;
     if (this.#wanted) remember('place', `${this.#wanted.room}\n${message.token}`, 'session');
     this.up.iceServers = message.ice_servers;
@@ -189,6 +204,7 @@ export class Session {
       if (this.#tries >= FIRST_TRIES) this.#end(new RequestError('server-gone', ''));
       return;
     }
+    this.away.begin();
     if (this.wires.state().link !== 'stopping') this.wires.dispatch({ type: 'link', link: 'reconnecting' });
   }
 
@@ -202,6 +218,7 @@ export class Session {
 
   #close() {
     clearTimeout(this.#retryTimer);
+    this.away.end();
     this.#wanted = null;
     this.#joined = false;
     this.#first = null;
@@ -227,13 +244,13 @@ export class Session {
     if (direction === 'down' && status === 'connecting') this.wires.tracks();
     if (status === 'connected') {
       this.#failures[direction] = 0;
-      if (this.#failures.up === 0 && this.#failures.down === 0) dispatch({ type: 'notice-over', key: 'noPath' });
+      if (this.#failures.up === 0 && this.#failures.down === 0) for (const key of ['noPath', 'noPathPlain']) dispatch({ type: 'notice-over', key });
     } else if (status === 'failed' && this.signal.ready) {
       this.#failures[direction] += 1;
       if (error?.code.startsWith('sdp-')) {
-        dispatch({ type: 'notice', notice: { key: 'unacceptable', tone: 'warn', code: `${error.code}: ${error.message}`, actions: ['dismiss'] } });
+        dispatch({ type: 'notice', notice: { key: 'unacceptable', tone: 'warn', code: error.code, detail: error.message, actions: ['dismiss'] } });
       } else {
-        dispatch({ type: 'notice', notice: { key: 'noPath', tone: 'warn', actions: ['dismiss'] } });
+        dispatch({ type: 'notice', notice: noPathNotice(this[direction].pc?.remoteDescription?.sdp ?? '') });
       }
     }
   }

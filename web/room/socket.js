@@ -1,5 +1,5 @@
 // The signaling socket: opens, says hello, answers requests by id, pings, and comes back by itself.
-// It knows no room: `app.js` joins again when it hears `open`.
+// It knows no room: `session.js` joins again when it hears `open`.
 
 import { RequestError, VERSION, readServerMessage, writeRequest } from './protocol.js';
 
@@ -40,9 +40,9 @@ export class SignalSocket {
    */
   constructor(ears) {
     this.ears = ears;
-    addEventListener('online', () => this.#retryNow());
+    addEventListener('online', () => this.retryNow());
     document.addEventListener('visibilitychange', () => {
-      if (!document.hidden) this.#retryNow();
+      if (!document.hidden) this.retryNow();
     });
   }
 
@@ -179,7 +179,8 @@ export class SignalSocket {
     }
   }
 
-  #retryNow() {
+  /** The next try is now, where none is under way. */
+  retryNow() {
     if (!this.#wanted || this.#socket) return;
     this.#backoff = FIRST_BACKOFF_MS;
     this.#connect();

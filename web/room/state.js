@@ -4,10 +4,13 @@
 //   join --(joined)--> room --(left)--> join
 //                       | link: open <-> reconnecting | stopping (the box says that it restarts)
 
+import { withNotice, withoutDevice } from './notice.js';
+
 /** @typedef {import('./protocol.js').Member} Member */
 /** @typedef {import('./protocol.js').ChatLine} ChatLine */
 /** @typedef {import('./protocol.js').Shown} Shown */
 /** @typedef {import('./protocol.js').ServerMessage} ServerMessage */
+/** @typedef {import('./media/own.js').Source} Source */
 /** @typedef {'none' | 'chat' | 'people'} Panel */
 /** @typedef {'idle' | 'connecting' | 'open' | 'reconnecting' | 'stopping'} Link */
 
@@ -18,6 +21,7 @@
  * @property {'info' | 'warn' | 'danger'} tone
  * @property {Record<string, string>} [params]
  * @property {string} [code] shown small below
+ * @property {string} [detail] the box's own sentence, in English
  * @property {string[]} [actions] keys of buttons, in order
  */
 
@@ -25,12 +29,15 @@
  * @typedef {object} PageState
  * @property {'join' | 'joining' | 'room'} phase
  * @property {Link} link
+ * @property {boolean} away the box is silent: what is shown of the others stands still
  * @property {string} room as it is shown
  * @property {string | null} you own id while in a room
  * @property {Member[]} members in order of arrival, oneself included
  * @property {Record<string, number>} since when a member became what it is, ms since 1970
  * @property {ChatLine[]} chat oldest first
  * @property {number} unread lines that came while the chat was closed
+ * @property {number | null} firstUnread the first of them, by its number
+ * @property {number | null} marked where the reader goes on: the first that was unread when the chat was opened
  * @property {ChatLine | null} newest the line that peeks above the bar
  * @property {Panel} panel
  * @property {boolean} mic on
@@ -49,6 +56,7 @@
  * @typedef {{ type: 'server', message: ServerMessage, now: number }
  *   | { type: 'joining', room: string }
  *   | { type: 'link', link: Link }
+ *   | { type: 'away', away: boolean }
  *   | { type: 'panel', panel: Panel }
  *   | { type: 'media', mic?: boolean, cam?: boolean, sharing?: boolean }
  *   | { type: 'own-voice', speaking: boolean }
@@ -57,6 +65,7 @@
  *   | { type: 'peeked' }
  *   | { type: 'notice', notice: Notice }
  *   | { type: 'notice-over', key: string }
+ *   | { type: 'device-well', source: Source }
  *   | { type: 'left' }} PageEvent
  */
 
@@ -66,8 +75,8 @@ const MAX_LINES = 500;
 /** @returns {PageState} */
 export function initialState() {
   return {
-    phase: 'join', link: 'idle', room: '', you: null, members: [], since: {}, chat: [], unread: 0,
-    newest: null, panel: 'none', mic: true, cam: true, sharing: false, mids: {},
+    phase: 'join', link: 'idle', away: false, room: '', you: null, members: [], since: {}, chat: [], unread: 0, firstUnread: null,
+    marked: null, newest: null, panel: 'none', mic: true, cam: true, sharing: false, mids: {},
     speaking: [], speaker: null, ownVoice: false, pinned: null, soundBlocked: false, notices: [],
   };
 }
@@ -83,7 +92,8 @@ export function reduce(state, event) {
     case 'server': return heard(state, event.message, event.now);
     case 'joining': return { ...state, phase: 'joining', room: event.room };
     case 'link': return { ...state, link: event.link };
-    case 'panel': return { ...state, panel: event.panel, newest: null, unread: event.panel === 'chat' ? 0 : state.unread };
+    case 'away': return { ...state, away: event.away && state.link !== 'open' };
+    case 'panel': return withPanel(state, event.panel);
     case 'media': return {
       ...state, mic: event.mic ?? state.mic, cam: event.cam ?? state.cam, sharing: event.sharing ?? state.sharing,
     };
@@ -91,8 +101,9 @@ export function reduce(state, event) {
     case 'pin': return { ...state, pinned: event.key };
     case 'sound-blocked': return { ...state, soundBlocked: event.blocked };
     case 'peeked': return { ...state, newest: null };
-    case 'notice': return { ...state, notices: [...without(state.notices, event.notice.key), event.notice] };
+    case 'notice': return { ...state, notices: withNotice(state.notices, event.notice) };
     case 'notice-over': return { ...state, notices: without(state.notices, event.key) };
+    case 'device-well': return { ...state, notices: withoutDevice(state.notices, event.source) };
     case 'left': return {
       ...initialState(), room: state.room, mic: state.mic, cam: state.cam, notices: state.notices,
     };
@@ -137,7 +148,8 @@ function joined(state, message, now) {
   const same = message.resumed && state.you === message.you;
   const seen = same ? (state.chat.at(-1)?.seq ?? -1) : Infinity;
   const fresh = message.chat.filter((line) => line.seq > seen);
-  const foreign = fresh.filter((line) => line.from !== message.you).length;
+  const [missed, ...more] = fresh.filter((line) => line.from !== message.you);
+  const foreign = missed ? 1 + more.length : 0;
   /** @type {Record<string, number>} */
   const since = {};
   for (const member of message.members) {
@@ -145,10 +157,12 @@ function joined(state, message, now) {
     since[member.id] = before?.state === member.state ? (state.since[member.id] ?? now) : now;
   }
   return {
-    ...state, phase: 'room', link: 'open', room: message.room, you: message.you,
+    ...state, phase: 'room', link: 'open', away: false, notices: without(state.notices, 'boxAway'), room: message.room, you: message.you,
     members: message.members, since,
     chat: (same ? [...state.chat, ...fresh] : message.chat).slice(-MAX_LINES),
     unread: state.panel === 'chat' ? 0 : same ? state.unread + foreign : 0,
+    firstUnread: same && state.panel !== 'chat' ? (state.firstUnread ?? missed?.seq ?? null) : null,
+    marked: same ? state.marked : null,
     mids: same ? state.mids : {},
     speaking: [], speaker: null, // the box says it after this
   };
@@ -181,12 +195,20 @@ function withoutMember(state, id) {
   };
 }
 
+/** @param {PageState} state @param {Panel} panel @returns {PageState} */
+function withPanel(state, panel) {
+  if (panel !== 'chat') return { ...state, panel, newest: null, marked: null };
+  return { ...state, panel, newest: null, unread: 0, firstUnread: null, marked: state.firstUnread };
+}
+
 /** @param {PageState} state @param {ChatLine} line @returns {PageState} */
 function withLine(state, line) {
   if (state.chat.some((known) => known.seq === line.seq)) return state;
   const chat = [...state.chat, line].slice(-MAX_LINES);
   const quiet = state.panel === 'chat' || line.from === state.you;
-  return quiet ? { ...state, chat } : { ...state, chat, unread: state.unread + 1, newest: line };
+  return quiet ? { ...state, chat } : {
+    ...state, chat, unread: state.unread + 1, firstUnread: state.firstUnread ?? line.seq, newest: line,
+  };
 }
 
 /**
@@ -238,18 +260,18 @@ export function tiles(state) {
     const you = member.id === state.you;
     const base = {
       member, own: you, screen: false, since: state.since[member.id] ?? 0,
-      speaking: you ? state.ownVoice : state.speaking.includes(member.id),
+      speaking: you ? state.ownVoice : !state.away && member.state !== 'lost' && state.speaking.includes(member.id),
     };
     (you ? own : others).push({
       ...base, key: member.id,
-      expected: you ? ownPicture(state) : picture(member),
+      expected: you ? ownPicture(state) : picture(state, member),
       videoMid: midOf(state.mids, member.id, 'camera'), audioMid: midOf(state.mids, member.id, 'microphone'),
     });
     const screenMid = midOf(state.mids, member.id, 'screen');
     if (screenMid !== null && !you) {
       screens.push({
         ...base, key: `${member.id}:screen`, screen: true, speaking: false,
-        expected: member.state === 'lost' ? 'lost' : 'live',
+        expected: member.state === 'lost' || state.away ? 'lost' : 'live',
         videoMid: screenMid, audioMid: midOf(state.mids, member.id, 'screenaudio'),
       });
     }
@@ -257,9 +279,9 @@ export function tiles(state) {
   return [...screens, ...others, ...own];
 }
 
-/** @param {Member} member @returns {PictureState} */
-function picture(member) {
-  if (member.state === 'lost') return 'lost';
+/** @param {PageState} state @param {Member} member @returns {PictureState} */
+function picture(state, member) {
+  if (member.state === 'lost' || state.away) return 'lost';
   if (!member.cam) return 'muted';
   return member.state;
 }
@@ -286,11 +308,20 @@ function midOf(mids, member, source) {
  */
 export function initials(name) {
   const plain = name.replace(/ \(\d+\)$/, '').trim();
-  if (/^\p{Script=Han}/u.test(plain)) return [...plain].slice(0, 3).slice(-2).join('');
   const words = plain.split(/[\s_.-]+/).filter((part) => /^[\p{L}\p{N}]/u.test(part));
-  const letters = words.map((part) => [...part][0] ?? '');
-  const chosen = letters.length > 1 ? [letters[0], letters.at(-1)] : letters;
-  return chosen.join('').toLocaleUpperCase() || '?';
+  const [first = '', ...rest] = words;
+  // Scripts that are read by the character begin with two of them.
+  if (/^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u.test(first)) return [...first].slice(0, 2).join('');
+  const last = rest.at(-1) ?? '';
+  // Letters that join (Arabic and its kin) are not written side by side: the first alone stands well.
+  const letters = /^[\p{Script=Arabic}\p{Script=Syriac}]/u.test(first) ? [first] : [first, last];
+  return letters.map((word) => firstLetter(word)).join('').toLocaleUpperCase() || '?';
+}
+
+/** A letter with its accents. @param {string} word */
+function firstLetter(word) {
+  const [letter] = [...new Intl.Segmenter().segment(word)];
+  return letter?.segment ?? '';
 }
 
 /**

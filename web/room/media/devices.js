@@ -53,7 +53,7 @@ export async function permission(kind) {
  * @returns {Promise<Record<'camera' | 'microphone' | 'speaker', MediaDeviceInfo[]>>}
  */
 export async function listDevices() {
-  const all = devicesAllowed() ? await navigator.mediaDevices.enumerateDevices() : [];
+  const all = await everyDevice();
   const named = all.filter((device) => device.deviceId !== '' && device.label !== '');
   return {
     camera: named.filter((device) => device.kind === 'videoinput'),
@@ -62,12 +62,34 @@ export async function listDevices() {
   };
 }
 
+/**
+ * Whether this machine has any such device at all; told before permission, too.
+ * @returns {Promise<{ camera: boolean, microphone: boolean }>}
+ */
+export async function presentDevices() {
+  const all = await everyDevice().catch(() => null);
+  const has = (/** @type {MediaDeviceKind} */ kind) => all?.some((device) => device.kind === kind) ?? true;
+  // Without https nothing is listed; what is missing there is not the device.
+  return devicesAllowed() ? { camera: has('videoinput'), microphone: has('audioinput') } : { camera: true, microphone: true };
+}
+
+async function everyDevice() {
+  return devicesAllowed() ? navigator.mediaDevices.enumerateDevices() : [];
+}
+
+/**
+ * The device that was chosen, or any where it is no longer there. Not `ideal`: browsers weigh that
+ * against size and frame rate, and then open another one.
+ * @param {string} id
+ */
+const chosen = (id) => ({ deviceId: { exact: id } });
+
 /** @param {Choice} choice @returns {MediaTrackConstraints} */
 function cameraWish({ camera, quality }) {
   const { width, height, frameRate } = QUALITIES[quality];
   return {
     width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: frameRate },
-    ...(camera === '' ? { facingMode: 'user' } : { deviceId: { ideal: camera } }),
+    ...(camera === '' ? { facingMode: 'user' } : chosen(camera)),
   };
 }
 
@@ -75,21 +97,24 @@ function cameraWish({ camera, quality }) {
 function microphoneWish({ microphone }) {
   return {
     echoCancellation: true, noiseSuppression: true, autoGainControl: true,
-    ...(microphone === '' ? {} : { deviceId: { ideal: microphone } }),
+    ...(microphone === '' ? {} : chosen(microphone)),
   };
 }
 
 /** @param {Choice} choice @returns {Promise<MediaStreamTrack>} */
 export async function openCamera(choice) {
-  const stream = await getMedia({ video: cameraWish(choice) });
-  return first(stream.getVideoTracks());
+  const open = async (/** @type {Choice} */ wish) => first((await getMedia({ video: cameraWish(wish) })).getVideoTracks());
+  return open(choice).catch((error) => (choice.camera !== '' && isAway(error) ? open({ ...choice, camera: '' }) : Promise.reject(error)));
 }
 
 /** @param {Choice} choice @returns {Promise<MediaStreamTrack>} */
 export async function openMicrophone(choice) {
-  const stream = await getMedia({ audio: microphoneWish(choice) });
-  return first(stream.getAudioTracks());
+  const open = async (/** @type {Choice} */ wish) => first((await getMedia({ audio: microphoneWish(wish) })).getAudioTracks());
+  return open(choice).catch((error) => (choice.microphone !== '' && isAway(error) ? open({ ...choice, microphone: '' }) : Promise.reject(error)));
 }
+
+/** The device that was chosen is not there. @param {unknown} error */
+const isAway = (error) => error instanceof Error && (error.name === 'OverconstrainedError' || error.name === 'NotFoundError');
 
 /** @param {MediaStreamConstraints} wish */
 async function getMedia(wish) {
@@ -114,8 +139,8 @@ function first(tracks) {
  */
 
 /**
- * Opens what is wanted with one question to the user. If one of the two is missing or busy, the
- * other is opened alone.
+ * Opens what is wanted with one question to the user; nothing is asked for that is not there or that
+ * the user has blocked. If one of the two cannot be had, the other is opened alone.
  * @param {Choice} choice
  * @param {{ camera: boolean, microphone: boolean }} want
  * @returns {Promise<Opened>}
@@ -123,6 +148,10 @@ function first(tracks) {
 export async function openBoth(choice, want) {
   /** @type {Opened} */
   const opened = { camera: null, microphone: null, cameraFault: null, microphoneFault: null };
+  const [present, camera, microphone] = await Promise.all([presentDevices(), permission('camera'), permission('microphone')]);
+  opened.cameraFault = want.camera ? foreseen(present.camera, camera) : null;
+  opened.microphoneFault = want.microphone ? foreseen(present.microphone, microphone) : null;
+  want = { camera: want.camera && opened.cameraFault === null, microphone: want.microphone && opened.microphoneFault === null };
   if (want.camera && want.microphone) {
     try {
       const stream = await getMedia({ video: cameraWish(choice), audio: microphoneWish(choice) });
@@ -132,10 +161,10 @@ export async function openBoth(choice, want) {
     } catch (error) {
       const fault = faultOf(error);
       if (fault === 'refused' || fault === 'insecure') {
-        // Refused is one answer for both; what is granted already may still be opened alone.
-        const [camera, microphone] = await Promise.all([permission('camera'), permission('microphone')]);
-        const one = camera === 'granted' ? microphone !== 'granted' : microphone === 'granted';
-        want = { camera: one && camera === 'granted', microphone: one && microphone === 'granted' };
+        // Refused is one answer for both; what is granted may still be opened alone.
+        const [cameraNow, microphoneNow] = await Promise.all([permission('camera'), permission('microphone')]);
+        const one = cameraNow === 'granted' ? microphoneNow !== 'granted' : microphoneNow === 'granted';
+        want = { camera: one && cameraNow === 'granted', microphone: one && microphoneNow === 'granted' };
         opened.cameraFault = want.camera ? null : fault;
         opened.microphoneFault = want.microphone ? null : fault;
       }
@@ -151,6 +180,18 @@ export async function openBoth(choice, want) {
 }
 
 /**
+ * Why it need not even be asked for.
+ * @param {boolean} present
+ * @param {'granted' | 'prompt' | 'denied'} answer
+ * @returns {MediaFault | null}
+ */
+function foreseen(present, answer) {
+  if (!devicesAllowed()) return 'insecure';
+  if (!present) return 'none';
+  return answer === 'denied' ? 'refused' : null;
+}
+
+/**
  * A screen, window or tab, with its sound where the browser offers that.
  * @returns {Promise<{ video: MediaStreamTrack, audio: MediaStreamTrack | null }>}
  */
@@ -160,65 +201,4 @@ export async function openScreen() {
   if (!video) throw new DOMException('no track', 'NotFoundError');
   video.contentHint = 'detail';
   return { video, audio: stream.getAudioTracks()[0] ?? null };
-}
-
-/** Loudness of a track, 0 to 1, for the meter and for one's own outline. */
-export class LevelMeter {
-  /** @type {AudioContext | null} */
-  #context = null;
-  /** @type {MediaStreamAudioSourceNode | null} */
-  #source = null;
-  /** @type {AnalyserNode | null} */
-  #analyser = null;
-  #samples = new Float32Array(1024);
-
-  /** @param {MediaStreamTrack | null} track */
-  watch(track) {
-    this.#source?.disconnect();
-    this.#source = null;
-    if (!track) return;
-    this.#context ??= new AudioContext();
-    void this.#context.resume().catch(() => {});
-    this.#analyser ??= new AnalyserNode(this.#context, { fftSize: 1024 });
-    this.#source = new MediaStreamAudioSourceNode(this.#context, { mediaStream: new MediaStream([track]) });
-    this.#source.connect(this.#analyser);
-  }
-
-  /** @returns {number} root mean square of the last 20 ms, 0 to 1 */
-  level() {
-    if (!this.#source || !this.#analyser) return 0;
-    this.#analyser.getFloatTimeDomainData(this.#samples);
-    let sum = 0;
-    for (const sample of this.#samples) sum += sample * sample;
-    return Math.sqrt(sum / this.#samples.length);
-  }
-}
-
-/** Two soft notes, to hear whether the speaker is the right one. @param {string} speaker */
-export async function playTestSound(speaker) {
-  const sound = new Audio(URL.createObjectURL(testSound()));
-  sound.onended = () => URL.revokeObjectURL(sound.src);
-  if (speakerAllowed()) await sound.setSinkId(speaker).catch(() => {});
-  await sound.play().catch(() => {});
-}
-
-/** @returns {Blob} a WAV file */
-function testSound() {
-  const rate = 22050;
-  const length = Math.round(rate * 0.9);
-  const view = new DataView(new ArrayBuffer(44 + length * 2));
-  const word = (/** @type {number} */ at, /** @type {string} */ text) => {
-    [...text].forEach((char, index) => view.setUint8(at + index, char.charCodeAt(0)));
-  };
-  word(0, 'RIFF'); view.setUint32(4, 36 + length * 2, true); word(8, 'WAVEfmt ');
-  view.setUint32(16, 16, true); view.setUint16(20, 1, true); view.setUint16(22, 1, true);
-  view.setUint32(24, rate, true); view.setUint32(28, rate * 2, true);
-  view.setUint16(32, 2, true); view.setUint16(34, 16, true); word(36, 'data'); view.setUint32(40, length * 2, true);
-  for (let index = 0; index < length; index += 1) {
-    const time = index / rate;
-    const [pitch, start] = time < 0.35 ? [523.25, 0] : [659.25, 0.35];
-    const fade = Math.exp(-(time - start) * 6) * Math.min(1, (time - start) * 80);
-    view.setInt16(44 + index * 2, Math.sin(2 * Math.PI * pitch * time) * fade * 9000, true);
-  }
-  return new Blob([view], { type: 'audio/wav' });
 }

@@ -1,5 +1,5 @@
-// Whether we speak ourselves: the loudness of our own microphone, held for 300 ms. Who else speaks the
-// box tells (`speakers`), which sees the level of every packet.
+// How loud our own microphone is, and whether we speak: that loudness, held for 300 ms. Who else speaks
+// the box tells (`speakers`), which sees the level of every packet.
 
 /** Loudness from which somebody speaks, 0 to 1. */
 const SPEAKING = 0.02;
@@ -37,5 +37,37 @@ export class OwnVoice {
     if (speaking === this.#said) return;
     this.#said = speaking;
     this.wires.speaking(speaking);
+  }
+}
+
+/** Loudness of a track, 0 to 1, for the meter and for one's own outline. */
+export class LevelMeter {
+  /** @type {AudioContext | null} */
+  #context = null;
+  /** @type {MediaStreamAudioSourceNode | null} */
+  #source = null;
+  /** @type {AnalyserNode | null} */
+  #analyser = null;
+  #samples = new Float32Array(1024);
+
+  /** @param {MediaStreamTrack | null} track */
+  watch(track) {
+    this.#source?.disconnect();
+    this.#source = null;
+    if (!track) return;
+    this.#context ??= new AudioContext();
+    void this.#context.resume().catch(() => {});
+    this.#analyser ??= new AnalyserNode(this.#context, { fftSize: 1024 });
+    this.#source = new MediaStreamAudioSourceNode(this.#context, { mediaStream: new MediaStream([track]) });
+    this.#source.connect(this.#analyser);
+  }
+
+  /** @returns {number} root mean square of the last 20 ms, 0 to 1 */
+  level() {
+    if (!this.#source || !this.#analyser) return 0;
+    this.#analyser.getFloatTimeDomainData(this.#samples);
+    let sum = 0;
+    for (const sample of this.#samples) sum += sample * sample;
+    return Math.sqrt(sum / this.#samples.length);
   }
 }

@@ -1,7 +1,7 @@
 // Our own picture, sound and screen: which device, on or off, and what went wrong. Owns the tracks;
 // sends nothing (that is `up.js`) and draws nothing.
 
-import { QUALITIES, faultOf, listDevices, openBoth, openCamera, openMicrophone, openScreen } from './devices.js';
+import { QUALITIES, faultOf, listDevices, openBoth, openCamera, openMicrophone, openScreen, presentDevices } from './devices.js';
 import { recall, remember } from '../../shared/storage.js';
 
 /** @typedef {import('./devices.js').Choice} Choice */
@@ -27,6 +27,10 @@ export class OwnMedia {
   choice = recalledChoice();
   /** @type {Devices} */
   devices = { camera: [], microphone: [], speaker: [] };
+  /** Whether there is any such device. @type {Record<Source, boolean>} */
+  present = { camera: true, microphone: true };
+  /** Questions to the user that were given up are older than this. */
+  #asking = 0;
   /** Whether each is to be on. @type {Record<Source, boolean>} */
   #on = { camera: true, microphone: true };
   /** @type {Promise<unknown>} devices are opened one after the other */
@@ -44,7 +48,7 @@ export class OwnMedia {
   }
 
   async refreshDevices() {
-    this.devices = await listDevices().catch(() => this.devices);
+    [this.devices, this.present] = await Promise.all([listDevices().catch(() => this.devices), presentDevices()]);
     this.ears.changed();
   }
 
@@ -59,12 +63,25 @@ export class OwnMedia {
     return this.#next(async () => {
       const missing = { camera: want.camera && !this.tracks.camera, microphone: want.microphone && !this.tracks.microphone };
       if (!missing.camera && !missing.microphone) return { camera: null, microphone: null };
+      const asking = this.#asking;
       const opened = await openBoth(this.choice, missing);
+      if (asking !== this.#asking) {
+        opened.camera?.stop();
+        opened.microphone?.stop();
+        return { camera: null, microphone: null };
+      }
       if (opened.camera) this.#take('camera', opened.camera);
       if (opened.microphone) this.#take('microphone', opened.microphone);
       await this.refreshDevices();
       return { camera: opened.cameraFault, microphone: opened.microphoneFault };
     });
+  }
+
+  /** Whatever the user answers to a question that is open now comes too late. */
+  abandon() {
+    this.#asking += 1;
+    // What is asked for next does not wait for that answer.
+    this.#chain = Promise.resolve();
   }
 
   /**

@@ -7,6 +7,14 @@ import { t } from '../../shared/i18n/index.js';
 /** @typedef {'camera' | 'microphone' | 'speaker'} DeviceKind */
 /** @typedef {Record<DeviceKind, MediaDeviceInfo[]>} Devices */
 /** @typedef {import('../media/devices.js').Choice} Choice */
+/**
+ * What the boxes show.
+ * @typedef {object} DevicesModel
+ * @property {Devices} devices
+ * @property {Choice} choice
+ * @property {Record<'camera' | 'microphone', MediaStreamTrack | null>} tracks what is open
+ * @property {Record<'camera' | 'microphone', boolean>} present whether there is any
+ */
 
 /** @type {DeviceKind[]} */
 const KINDS = ['camera', 'microphone', 'speaker'];
@@ -24,23 +32,23 @@ export class DeviceBoxes {
     }
   }
 
-  /**
-   * @param {Devices} devices
-   * @param {Choice} choice
-   * @param {{ camera: string, microphone: string }} inUse names of the devices that are open, or empty
-   */
-  render(devices, choice, inUse) {
+  /** @param {DevicesModel} model */
+  render(model) {
+    const { devices, choice } = model;
     for (const kind of KINDS) {
-      const name = kind === 'speaker' || choice[kind] !== '' ? '' : inUse[kind];
-      const plain = kind === 'speaker' ? t('systemSpeaker') : t('defaultDevice');
-      const first = name === '' ? plain : t('defaultNamed', { name });
+      const track = kind === 'speaker' ? null : model.tracks[kind];
+      const missing = kind !== 'speaker' && !model.present[kind];
+      const name = choice[kind] === '' ? (track?.label ?? '') : '';
+      /** @type {import('../../shared/i18n/index.js').Key} */
+      const plain = missing ? (kind === 'camera' ? 'noCamera' : 'noMicrophone') : kind === 'speaker' ? 'systemSpeaker' : 'defaultDevice';
+      const first = name === '' ? t(plain) : t('defaultNamed', { name });
       // Chromium lists its own "default" beside the device that is it; ours stands for it.
       const named = devices[kind].filter((device) => device.deviceId !== 'default' && device.deviceId !== 'communications');
       const options = named.map((device, index) => ({
         value: device.deviceId, label: device.label || t('numberedDevice', { kind: t(kind), number: index + 1 }),
       }));
-      setOptions(this.#box(kind), [{ value: '', label: first }, ...options], choice[kind]);
-      this.#box(kind).disabled = kind === 'speaker' && !speakerAllowed();
+      setOptions(this.#box(kind), [{ value: '', label: first }, ...options], choice[kind] === '' ? '' : opened(track) ?? choice[kind]);
+      this.#box(kind).disabled = missing || (kind === 'speaker' && !speakerAllowed());
     }
   }
 
@@ -49,3 +57,6 @@ export class DeviceBoxes {
     return byId(`${this.prefix}-${kind}`, HTMLSelectElement);
   }
 }
+
+/** The device that is really open: the chosen one may be gone. @param {MediaStreamTrack | null} track */
+const opened = (track) => track?.getSettings().deviceId;

@@ -4,11 +4,10 @@ import { byId, setAttribute, setText, show } from '../../shared/dom.js';
 import { joinNames, t } from '../../shared/i18n/index.js';
 import { checkNickname, checkRoomName } from '../protocol.js';
 import { DeviceBoxes } from './device-boxes.js';
+import { drawLevel } from './level.js';
 
 /** @typedef {import('../state.js').PageState} PageState */
 /** @typedef {import('../../shared/i18n/index.js').Key} Key */
-/** @typedef {import('./device-boxes.js').Devices} Devices */
-/** @typedef {import('../media/devices.js').Choice} Choice */
 /** @typedef {{ name: string, kind: string }} Present */
 
 /** @type {Record<'empty' | 'long' | 'forbidden', [Key, Key]>} */
@@ -20,6 +19,7 @@ const NAMES_TOLD = 4;
  * What the page has of the user's picture and sound.
  * @typedef {object} PreviewModel
  * @property {MediaStreamTrack | null} camera
+ * @property {Record<'camera' | 'microphone', boolean>} present whether there is such a device
  * @property {boolean} asked permission was given or refused, or needs no question
  * @property {boolean} starting
  * @property {Key | null} fault
@@ -36,13 +36,19 @@ export class JoinView {
   #ask = byId('preview-ask', HTMLButtonElement);
   #presence = byId('presence', HTMLElement);
   #meter = byId('meter', HTMLElement);
+  #ways = byId('join-ways', HTMLElement);
+  #without = byId('join-without', HTMLButtonElement);
   #devicesButton = byId('devices-button', HTMLButtonElement);
   /** @type {MediaStreamTrack | null} */
   #track = null;
+  /** @type {Key | null} */
+  #step = null;
 
   /**
    * @param {object} wires
    * @param {(room: string, name: string) => void} wires.join
+   * @param {() => void} wires.without
+   * @param {() => void} wires.cancel
    * @param {() => void} wires.showPicture
    * @param {(what: 'mic' | 'cam') => void} wires.toggle
    * @param {(kind: import('./device-boxes.js').DeviceKind, id: string) => void} wires.choose
@@ -59,6 +65,8 @@ export class JoinView {
     byId('mic-switch', HTMLButtonElement).addEventListener('click', () => wires.toggle('mic'));
     byId('cam-switch', HTMLButtonElement).addEventListener('click', () => wires.toggle('cam'));
     byId('speaker-test', HTMLButtonElement).addEventListener('click', () => wires.testSound());
+    this.#without.addEventListener('click', () => wires.without());
+    byId('join-cancel', HTMLButtonElement).addEventListener('click', () => wires.cancel());
     this.#ask.addEventListener('click', () => wires.showPicture());
     this.#room.addEventListener('input', () => wires.roomTyped());
     this.#devicesButton.addEventListener('click', () => {
@@ -105,9 +113,9 @@ export class JoinView {
   /**
    * @param {PageState} state
    * @param {PreviewModel} preview
-   * @param {Key | null} step what joining waits for
+   * @param {{ step: Key | null, slow: boolean }} joining what joining waits for, and whether long already
    */
-  render(state, preview, step) {
+  render(state, preview, { step, slow }) {
     show(this.#view, state.phase !== 'room');
     if (state.phase === 'room') return this.#setTrack(null);
     const busy = state.phase === 'joining';
@@ -116,8 +124,15 @@ export class JoinView {
     this.#room.readOnly = busy;
     this.#name.readOnly = busy;
     if (step !== null) setText(this.#presence, t(step));
-    setAttribute(byId('mic-switch', HTMLButtonElement), 'aria-checked', String(state.mic));
-    setAttribute(byId('cam-switch', HTMLButtonElement), 'aria-checked', String(state.cam));
+    else if (this.#step !== null) setText(this.#presence, '');
+    this.#step = step;
+    show(this.#ways, busy && slow);
+    show(this.#without, step === 'asking');
+    for (const [id, on, there] of /** @type {const} */ ([['mic-switch', state.mic, preview.present.microphone], ['cam-switch', state.cam, preview.present.camera]])) {
+      const button = byId(id, HTMLButtonElement);
+      setAttribute(button, 'aria-checked', String(on));
+      button.disabled = !there;
+    }
     this.#renderPreview(state, preview);
     document.title = t('joinTitle');
   }
@@ -130,10 +145,11 @@ export class JoinView {
     let key = 'previewWhy';
     if (preview.fault) key = preview.fault;
     else if (preview.starting) key = 'previewStarting';
+    else if (!preview.present.camera) key = 'previewNone';
     else if (preview.asked && !state.cam) key = 'previewOff';
     setText(this.#words, t(key));
     const retry = preview.fault !== null;
-    show(this.#ask, retry || (!preview.starting && !preview.asked));
+    show(this.#ask, (retry || (!preview.starting && !preview.asked)) && preview.present.camera);
     setText(this.#ask, t(retry ? 'tryAgain' : 'showPicture'));
   }
 
@@ -144,16 +160,17 @@ export class JoinView {
     this.#video.srcObject = track ? new MediaStream([track]) : null;
   }
 
-  /** @param {Devices} devices @param {Choice} choice @param {{ camera: string, microphone: string }} inUse */
-  renderDevices(devices, choice, inUse) {
-    this.boxes.render(devices, choice, inUse);
+  /** @param {import('./device-boxes.js').DevicesModel} model */
+  renderDevices(model) {
+    this.boxes.render(model);
   }
 
   /** @param {Present[] | null} members null is not known */
   renderPresence(members) {
     if (members === null) return setText(this.#presence, '');
     if (members.length === 0) return setText(this.#presence, t('presenceNobody'));
-    const names = members.map((member) => member.name);
+    const names = members.map(({ name, kind }) => (
+      kind === 'camera' ? t('presenceCamera', { name }) : kind === 'stream' ? t('presenceStream', { name }) : name));
     const told = names.slice(0, names.length > NAMES_TOLD + 1 ? NAMES_TOLD : names.length);
     const rest = names.length - told.length;
     const text = rest > 0
@@ -164,10 +181,6 @@ export class JoinView {
 
   /** @param {number} level 0 to 1 */
   setLevel(level) {
-    const bars = this.#meter.children.length;
-    // Speech is at 0.01 to 0.2 of full scale; ears hear logarithms.
-    const lit = level < 0.004 ? 0 : Math.min(bars, Math.ceil(((Math.log10(level) + 2.4) / 1.8) * bars));
-    setAttribute(this.#meter, 'aria-valuenow', String(Math.round((lit / bars) * 100)));
-    setAttribute(this.#meter, 'data-lit', String(lit));
+    drawLevel(this.#meter, level);
   }
 }

@@ -1,7 +1,7 @@
 // Where tiles go: sizes in, rectangles out. Pure; in CSS pixels, relative to the stage.
 //
 // Grid: the column count that makes tiles largest, last row centred, at least 180 px wide, the rest
-// on further pages, each with oneself. One other (on an upright phone two): large, oneself in a
+// on further pages, each with oneself. Alone: oneself in a corner, the rest is the room's. One other (on an upright phone two): large, oneself in a
 // corner. A screen or a pinned tile: large, the others in a strip beside it, or in a grid below it
 // where the stage is tall. On an upright phone tiles may be taller than they are wide.
 
@@ -36,6 +36,7 @@ export function arrange({ width, height, count, large, page }) {
   if (large >= 0 && count > 1) return spotlight(width, height, count, large, gap);
   const upright = height > width;
   const phone = upright && width < 600;
+  if (count === 1) return { rects: [ownCorner(width, height, gap, { right: width, bottom: height })], pages: 1, page: 0, kind: 'corner' };
   if (count === 2 || (phone && count === 3)) return corner(width, height, count, page, gap);
   return grid(width, height, count, page, gap, phone ? UPRIGHT : WIDE);
 }
@@ -48,15 +49,26 @@ export function arrange({ width, height, count, large, page }) {
 function corner(width, height, count, page, gap) {
   const upright = height > width;
   const others = grid(width, height, count - 1, page, gap, upright ? UPRIGHT : WIDE);
-  const phone = width < 600 || height < 480;
-  const ownWidth = Math.round(upright ? Math.min(112, width * 0.3) : Math.min(phone ? 168 : 256, width * 0.22));
-  const ownHeight = Math.round(upright ? ownWidth * (4 / 3) : ownWidth / WIDE);
   // Inside the corner of the picture where there is one, else of the stage.
   const only = count === 2 ? others.rects[0] : null;
   const right = only ? only.x + only.width : width;
   const bottom = only ? only.y + only.height : height;
-  const own = { x: right - ownWidth - gap, y: bottom - ownHeight - gap, width: ownWidth, height: ownHeight };
+  const own = ownCorner(width, height, gap, { right, bottom });
   return { ...others, rects: [...others.rects, own], kind: 'corner' };
+}
+
+/**
+ * Oneself, small, in a corner that is there.
+ * @param {number} width @param {number} height of the stage @param {number} gap
+ * @param {{ right: number, bottom: number }} corner
+ * @returns {Rect}
+ */
+function ownCorner(width, height, gap, { right, bottom }) {
+  const upright = height > width;
+  const phone = width < 600 || height < 480;
+  const ownWidth = Math.round(upright ? Math.min(112, width * 0.3) : Math.min(phone ? 168 : 256, width * 0.22));
+  const ownHeight = Math.round(upright ? ownWidth * (4 / 3) : ownWidth / WIDE);
+  return { x: right - ownWidth - gap, y: bottom - ownHeight - gap, width: ownWidth, height: ownHeight };
 }
 
 /**

@@ -1,7 +1,7 @@
 // What the user is to know: one card a sentence, with its ways on.
 
 import { byId, icon, make } from '../../shared/dom.js';
-import { isKey, t } from '../../shared/i18n/index.js';
+import { isKey, language, t } from '../../shared/i18n/index.js';
 
 /** @typedef {import('../state.js').Notice} Notice */
 /** @typedef {import('../../shared/i18n/index.js').Key} Key */
@@ -28,7 +28,9 @@ export class NoticesView {
   /** @param {Notice} notice */
   #card(notice) {
     const words = make('div', { class: 'notice-words' }, make('p', { text: isKey(notice.key) ? t(notice.key, notice.params) : notice.key }));
-    if (notice.code) words.append(make('p', { class: 'code', text: notice.code }));
+    const { code, detail } = notice;
+    // The box speaks English; beside a sentence in another language that is no help.
+    if (code) words.append(make('p', { class: 'code', text: detail && language() === 'en' ? `${code}: ${detail}` : code }));
     const buttons = (notice.actions ?? []).filter(isKey).map((action, index) => {
       const button = make('button', { type: 'button', class: index === 0 ? 'button' : 'button quiet', text: t(action) });
       button.addEventListener('click', () => this.act(notice, action));

@@ -39,13 +39,14 @@ export class PeopleView {
     avatar.style.setProperty('--hue', String(hue(member.name)));
     if (member.kind === 'camera') avatar.replaceChildren(icon('cctv'));
     if (member.kind === 'stream') avatar.replaceChildren(icon('radio'));
-    const name = make('span', { class: 'person-name', id: `name-${member.id}`, text: own ? t('youAre', { name: member.name }) : member.name });
+    const name = make('span', { class: 'person-name', id: `name-${member.id}`, dir: 'auto', title: member.name, text: own ? t('youAre', { name: member.name }) : member.name });
     const note = own ? '' : noteOf(member);
     const words = make('span', { class: 'person-words' }, name, ...(note ? [make('span', { class: 'person-note', text: note })] : []));
+    const way = t(pinned ? 'showWithOthers' : 'showLarge');
     const pin = make('button', {
-      id: `pin-${member.id}`, class: 'text-button', type: 'button', 'aria-describedby': name.id,
-      text: t(pinned ? 'showWithOthers' : 'showLarge'),
-    });
+      id: `pin-${member.id}`, class: 'ghost icon-only', type: 'button', 'aria-describedby': name.id,
+      'aria-label': way, title: way, 'aria-pressed': String(pinned),
+    }, icon('pin'));
     pin.addEventListener('click', () => this.wires.pin(pinned ? null : member.id));
     const marks = member.kind === 'person' ? [mark(member.mic, 'mic'), mark(member.cam, 'video')] : [];
     return make('li', { class: 'person' }, avatar, words, ...marks, pin);

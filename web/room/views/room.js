@@ -92,6 +92,11 @@ export class RoomView {
     for (const tile of this.#tiles.values()) this.#useSpeaker(tile);
   }
 
+  /** The room has been entered: the next key is for it, and whoever hears the page hears its name. */
+  focus() {
+    byId('room-title', HTMLElement).focus({ preventScroll: true });
+  }
+
   /** After a tap the browser lets sound through. */
   playSound() {
     for (const tile of this.#tiles.values()) tile.playSound();
@@ -146,7 +151,7 @@ export class RoomView {
     for (const model of models) {
       const tile = this.#tiles.get(model.key) ?? this.#newTile(model.key);
       const { video, audio } = this.wires.tracks(model);
-      tile.show(model, video, audio);
+      tile.show(model, video, audio, state.pinned === model.key);
     }
     this.#arrange(true);
   }
@@ -157,7 +162,8 @@ export class RoomView {
     this.#tiles.set(key, tile);
     this.#stage.append(tile);
     tile.onBlocked = () => this.wires.blocked();
-    tile.addEventListener('dblclick', () => this.wires.pin(this.#state?.pinned === key ? null : key));
+    tile.onPin = () => this.wires.pin(this.#state?.pinned === key ? null : key);
+    tile.addEventListener('dblclick', () => tile.onPin());
     this.#useSpeaker(tile);
     return tile;
   }

@@ -5,18 +5,17 @@ import { byId, make, setOptions, setText, show } from '../../shared/dom.js';
 import { t } from '../../shared/i18n/index.js';
 import { checkNickname } from '../protocol.js';
 import { DeviceBoxes } from './device-boxes.js';
+import { drawLevel } from './level.js';
 
 /** @typedef {import('../state.js').PageState} PageState */
-/** @typedef {import('../media/devices.js').Choice} Choice */
 /** @typedef {import('../media/devices.js').Quality} Quality */
-/** @typedef {import('./device-boxes.js').Devices} Devices */
 /** @typedef {import('../../shared/i18n/index.js').Key} Key */
 
 /** @type {Record<Quality, Key>} */
 const QUALITY_NAMES = { auto: 'qualityAuto', high: 'qualityHigh', standard: 'qualityStandard', low: 'qualityLow' };
 /** @type {[string, Key][]} */
 const KEYS = [
-  ['M', 'keyM'], ['V', 'keyV'], ['D', 'keyD'], ['C', 'keyC'], ['S', 'keyS'], ['space', 'keySpace'], ['?', 'keyHelp'],
+  ['M', 'keyM'], ['V', 'keyV'], ['D', 'keyD'], ['C', 'keyC'], ['S', 'keyS'], ['space', 'keySpace'], ['escape', 'keyEscape'], ['?', 'keyHelp'],
 ];
 /** @type {Record<'empty' | 'long' | 'forbidden', Key>} */
 const NAME_FAULTS = { empty: 'nameEmpty', long: 'nameLong', forbidden: 'nameForbidden' };
@@ -31,6 +30,10 @@ export class SettingsView {
   #quality = byId('set-quality', HTMLSelectElement);
   #keys = byId('keys', HTMLElement);
   #keysButton = byId('show-keys', HTMLButtonElement);
+  #video = byId('settings-video', HTMLVideoElement);
+  #meter = byId('settings-meter', HTMLElement);
+  /** @type {MediaStreamTrack | null} */
+  #camera = null;
 
   /**
    * @param {object} wires
@@ -52,6 +55,7 @@ export class SettingsView {
     for (const button of this.#dialog.querySelectorAll('.close-dialog')) {
       button.addEventListener('click', () => this.#dialog.close());
     }
+    this.#dialog.addEventListener('close', () => this.#showPicture(this.#camera));
     // A press on the backdrop is a press on the dialog itself, outside what it holds.
     this.#dialog.addEventListener('click', (event) => {
       if (event.target === this.#dialog) this.#dialog.close();
@@ -64,6 +68,12 @@ export class SettingsView {
     show(this.#error, false);
     this.#showKeys(keys);
     if (!this.#dialog.open) this.#dialog.showModal();
+    this.#showPicture(this.#camera);
+  }
+
+  /** Of one's own microphone. @param {number} level 0 to 1 */
+  setLevel(level) {
+    if (this.#dialog.open) drawLevel(this.#meter, level);
   }
 
   close() {
@@ -74,14 +84,25 @@ export class SettingsView {
     return this.#dialog.open;
   }
 
-  /** @param {Devices} devices @param {Choice} choice @param {{ camera: string, microphone: string }} inUse */
-  render(devices, choice, inUse) {
-    this.boxes.render(devices, choice, inUse);
+  /** @param {import('./device-boxes.js').DevicesModel} model */
+  render(model) {
+    this.boxes.render(model);
+    this.#showPicture(model.tracks.camera);
     const options = Object.entries(QUALITY_NAMES).map(([value, key]) => ({ value, label: t(key) }));
-    setOptions(this.#quality, options, choice.quality);
+    setOptions(this.#quality, options, model.choice.quality);
     this.#keys.replaceChildren(...KEYS.flatMap(([key, what]) => [
-      make('dt', {}, make('kbd', { text: key === 'space' ? t('space') : key })), make('dd', { text: t(what) }),
+      make('dt', {}, make('kbd', { text: key === 'space' || key === 'escape' ? t(key) : key })), make('dd', { text: t(what) }),
     ]));
+  }
+
+  /** One's own picture as it is now, while the dialog is open. @param {MediaStreamTrack | null} camera */
+  #showPicture(camera) {
+    this.#camera = camera;
+    const shown = this.#dialog.open ? camera : null;
+    const { srcObject } = this.#video;
+    const before = srcObject instanceof MediaStream ? (srcObject.getVideoTracks()[0] ?? null) : null;
+    if (before !== shown) this.#video.srcObject = shown ? new MediaStream([shown]) : null;
+    show(this.#video, camera !== null);
   }
 
   async #rename() {

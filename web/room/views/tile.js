@@ -8,12 +8,14 @@
 import { unshowable } from '../media/codecs.js';
 import { icon, make, setAttribute, setText, show } from '../../shared/dom.js';
 import { t, timeOfDay } from '../../shared/i18n/index.js';
+import { fullScreen } from '../keys.js';
 import { hue, initials } from '../state.js';
 
 /** @typedef {import('../state.js').TileModel} TileModel */
 /** @typedef {import('./layout.js').Rect} Rect */
 
 const GLIDE_MS = 160;
+const TOUCHED_MS = 4000;
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
 export class ParlorTile extends HTMLElement {
@@ -23,12 +25,15 @@ export class ParlorTile extends HTMLElement {
   #words = make('p', { class: 'tile-words' });
   #name = make('span', { class: 'tile-name' });
   #micMark = make('span', { class: 'mic-mark', role: 'img' }, icon('mic-off'));
+  #pin = make('button', { class: 'tile-tool', type: 'button', 'aria-pressed': 'false' }, icon('pin'));
+  #full = make('button', { class: 'tile-tool', type: 'button' }, icon('maximize'));
   #face = make('div', { class: 'face' }, make('div', { class: 'face-middle' }, this.#avatar, this.#words));
   /** @type {MediaStreamTrack | null} */
   #videoTrack = null;
   /** @type {MediaStreamTrack | null} */
   #audioTrack = null;
   #framesSeen = false;
+  #touchTimer = 0;
   /** @type {TileModel | null} */
   #model = null;
   /** @type {Rect | null} */
@@ -37,13 +42,22 @@ export class ParlorTile extends HTMLElement {
   onBlocked = () => {};
   /** @type {() => void} the first frame of a track was shown */
   onPicture = () => {};
+  /** @type {() => void} the button that shows it large, or with the others again */
+  onPin = () => {};
 
   connectedCallback() {
     if (this.#face.isConnected) return;
     this.setAttribute('role', 'group');
     this.#video.muted = true; // the attribute alone does not count for autoplay
     this.#video.disablePictureInPicture = true;
-    this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name), this.#audio);
+    this.#pin.addEventListener('click', () => this.onPin());
+    this.#full.addEventListener('click', () => fullScreen(this));
+    show(this.#full, document.fullscreenEnabled);
+    const tools = make('div', { class: 'tile-tools' }, this.#pin, this.#full);
+    // Pressed twice they are pressed twice; that is not a double click on the picture.
+    tools.addEventListener('dblclick', (event) => event.stopPropagation());
+    this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name), tools, this.#audio);
+    this.addEventListener('pointerup', (event) => { if (event.pointerType !== 'mouse') this.#touched(); });
     // Frames of a hidden page are not painted, so there the clock of the element has to do.
     this.#video.addEventListener('timeupdate', () => {
       if (document.hidden || !('requestVideoFrameCallback' in this.#video)) this.#frame();
@@ -54,8 +68,9 @@ export class ParlorTile extends HTMLElement {
    * @param {TileModel} model
    * @param {MediaStreamTrack | null} videoTrack
    * @param {MediaStreamTrack | null} audioTrack
+   * @param {boolean} pinned
    */
-  show(model, videoTrack, audioTrack) {
+  show(model, videoTrack, audioTrack, pinned) {
     const { member } = model;
     const wasLive = this.#model?.expected === 'live';
     this.#model = model;
@@ -73,6 +88,11 @@ export class ParlorTile extends HTMLElement {
     show(this.#micMark, !member.mic && member.kind === 'person' && !model.screen);
     setAttribute(this.#micMark, 'aria-label', t('micOff'));
     this.toggleAttribute('data-speaking', model.speaking && member.mic);
+    setAttribute(this.#pin, 'aria-pressed', String(pinned));
+    for (const [button, key] of /** @type {const} */ ([[this.#pin, pinned ? 'showWithOthers' : 'showLarge'], [this.#full, 'fullScreen']])) {
+      setAttribute(button, 'aria-label', t(key));
+      setAttribute(button, 'title', t(key));
+    }
     this.#showState();
   }
 
@@ -141,6 +161,13 @@ export class ParlorTile extends HTMLElement {
     this.#audioTrack = track;
     this.#audio.srcObject = track ? new MediaStream([track]) : null;
     this.playSound();
+  }
+
+  /** Where nothing hovers, a tap shows the tools for a moment. */
+  #touched() {
+    this.classList.add('touched');
+    clearTimeout(this.#touchTimer);
+    this.#touchTimer = setTimeout(() => this.classList.remove('touched'), TOUCHED_MS);
   }
 
   #frame() {

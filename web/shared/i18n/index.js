@@ -23,7 +23,27 @@ export function setLanguage(tag) {
  * @param {Record<string, string | number>} [params]
  */
 export function t(key, params = {}) {
-  return strings[key].replace(/\{(\w+)\}/g, (whole, name) => String(params[name] ?? whole));
+  const filled = strings[key].replace(/\{(\w+)\}/g, (whole, name) => {
+    const value = params[name];
+    return value === undefined ? whole : `${EDGE}${value}${EDGE}`;
+  });
+  return spaced(filled, strings === zh);
+}
+
+/** Where something was filled in; not to be found in anything that is. */
+const EDGE = '\uFFFF';
+
+/**
+ * Chinese puts a space between its characters and Latin letters or digits: “Ana 在房间里”. What the
+ * sentences hold is written so; what is filled in gets it here.
+ * @param {string} text @param {boolean} chinese
+ */
+function spaced(text, chinese) {
+  if (!chinese) return text.replaceAll(EDGE, '');
+  return text
+    .replace(new RegExp(`(?<=\\p{Script=Han})${EDGE}(?=[\\p{Script=Latin}\\d])`, 'gu'), ' ')
+    .replace(new RegExp(`(?<=[\\p{Script=Latin}\\d])${EDGE}(?=\\p{Script=Han})`, 'gu'), ' ')
+    .replaceAll(EDGE, '');
 }
 
 /** @param {string} key @returns {key is Key} */
