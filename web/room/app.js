@@ -259,6 +259,7 @@ listenKeys({
   talk: (down) => controls.talk(down),
   help: () => openSettings(true),
 });
+addEventListener('beforeunload', () => session.leaving());
 addEventListener('pagehide', () => session.beacon());
 addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
 addEventListener('popstate', () => { if (current.phase === 'room') entrance.leave(); });

@@ -20,6 +20,8 @@ import { Up } from './up.js';
 /** Sockets that do not open before the first join is given up. */
 const FIRST_TRIES = 3;
 const RATE_LIMITED_MS = 5000;
+/** A page that is still here this long after it was about to go stays: it was a download. */
+const STAYS_MS = 3000;
 
 export class Session {
   /** @type {{ room: string, name: string } | null} where we want to be */
@@ -34,6 +36,8 @@ export class Session {
   /** @type {{ mic: boolean, cam: boolean } | null} what the box was told last */
   #told = null;
   #retryTimer = 0;
+  /** The page is about to go; nothing is joined meanwhile. */
+  #going = 0;
 
   /**
    * @param {object} wires
@@ -98,6 +102,21 @@ export class Session {
   }
 
   /**
+   * The page is about to go. Firefox ends a closed tab's process in the middle of `pagehide`, and what was
+   * sent there is lost half of the time; before `beforeunload` has returned it ends nothing. Should the page
+   * stay after all, it joins again.
+   */
+  leaving() {
+    if (this.#token === '' || !this.#wanted) return;
+    this.beacon();
+    clearTimeout(this.#going);
+    this.#going = setTimeout(() => {
+      this.#going = 0;
+      if (this.socket.ready) void this.#enter(false);
+    }, STAYS_MS);
+  }
+
+  /**
    * The page goes away: the place is given back by a beacon, which outlives the page, and by the
    * socket, which is faster where the browser still sends it.
    */
@@ -130,7 +149,7 @@ export class Session {
   /** @param {boolean} [withToken] */
   async #enter(withToken = true) {
     const wanted = this.#wanted;
-    if (!wanted) return;
+    if (!wanted || this.#going !== 0) return;
     const { mic, cam } = this.wires.state();
     const resume = withToken && this.#token !== '' ? { resume: this.#token } : {};
     try {
@@ -199,6 +218,7 @@ export class Session {
   #lost() {
     this.#joined = false;
     clearTimeout(this.#retryTimer);
+    if (this.#going !== 0) return;
     this.#tries += 1;
     if (this.#first) {
       if (this.#tries >= FIRST_TRIES) this.#end(new RequestError('server-gone', ''));
@@ -218,6 +238,8 @@ export class Session {
 
   #close() {
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#going);
+    this.#going = 0;
     this.away.end();
     this.#wanted = null;
     this.#joined = false;

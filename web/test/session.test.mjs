@@ -90,3 +90,24 @@ test('who leaves while the socket is lost gives the place back all the same', as
   session.leave();
   assert.deepEqual(beacons, leaves);
 });
+
+test('a page that is about to go gives its place back at once, and joins again should it stay', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const { session, socket } = await stay();
+  session.leaving();
+  assert.deepEqual(beacons, leaves);
+  assert.equal(socket.sent.at(-1).type, 'leave');
+  session.beacon();
+  assert.equal(beacons.length, 1);
+  socket.onclose();
+  context.mock.timers.tick(500);
+  const next = sockets.at(-1);
+  assert.notEqual(next, socket, 'the socket comes back');
+  next.onopen();
+  await next.answer(WELCOME);
+  assert.deepEqual(next.sent.map(({ type }) => type), ['hello'], 'and nothing is joined while the page may still go');
+  context.mock.timers.tick(3000);
+  assert.equal(next.sent.at(-1).type, 'join');
+  assert.equal(next.sent.at(-1).resume, undefined);
+  session.leave();
+});
