@@ -13,6 +13,7 @@ import {
 } from './page.mjs';
 
 const GONE_MS = 2000;
+const CLOSINGS = 5;
 /** Else Firefox neither has a candidate of loopback nor checks one of ours. */
 const LOOPBACK = { 'media.peerconnection.ice.loopback': true };
 
@@ -79,6 +80,21 @@ async function media(ana, fox) {
   await check('Ana\'s screen is seen in Firefox, beside her camera', () => screenIsSeen(ana, 'Ana', fox));
 }
 
+/** As somebody closes a tab; a browser may end its process before what it has said is sent. */
+async function closedTabs(ana, firefox) {
+  const goneMs = [];
+  for (let run = 0; run < CLOSINGS; run += 1) {
+    const page = await openFirefoxPage(firefox, url, faults, keepSockets);
+    await join(page, 'Gus');
+    await pictureGrows(ana, ['Gus']);
+    const closed = performance.now();
+    await page.close({ runBeforeUnload: true });
+    await until('Gus is gone', () => tilesOf(ana), (tiles) => !tiles.some(({ name }) => name === 'Gus'), GONE_MS);
+    goneMs.push(Math.round(performance.now() - closed));
+  }
+  return goneMs;
+}
+
 async function main() {
   const chromium = await launch(LIGHT);
   let firefox;
@@ -102,6 +118,7 @@ async function main() {
       await pictureGrows(ana, ['Fox']);
       await pictureGrows(fox, ['Ana']);
     });
+    await check(`a tab that is closed in Firefox is gone within ${GONE_MS} ms, several times`, () => closedTabs(ana, firefox));
     await check(`Firefox leaves and is gone within ${GONE_MS} ms`, async () => {
       await fox.getByRole('button', { name: WORDS.en.leave }).click();
       await foxIsGone(ana);

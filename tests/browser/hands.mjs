@@ -10,9 +10,22 @@ import { LIGHT, WORDS, hear, join, launch, noFaults, openPage, pictureGrows, rec
 
 const [url] = process.argv.slice(2);
 if (!URL.canParse(url)) throw new Error('usage: node tests/browser/hands.mjs URL');
-const { check, finish } = checklist({ url });
+const { check: checkAlone, finish } = checklist({ url });
 /** @type {string[]} */
 const faults = [];
+
+/** A check of its own: what another left open, as when it failed, is closed. */
+const check = (what, run) => checkAlone(what, async () => {
+  for (const page of open) {
+    if (await page.getByRole('dialog').isVisible()) await page.keyboard.press('Escape');
+    const { phase, panel } = await page.evaluate(() => window.parlor.state);
+    if (phase === 'room' && panel !== 'none') await page.locator(`#bar-${panel}`).click();
+  }
+  return run();
+});
+
+/** Pages that are looked at by several checks. @type {import('playwright-core').Page[]} */
+const open = [];
 
 const stateOf = (page) => page.evaluate(() => {
   const { mic, cam, panel, link } = window.parlor.state;
@@ -225,6 +238,7 @@ async function main() {
     const ben = await openPage(browser, url, faults);
     const there = await check('two pages join', () => Promise.all([join(ana, 'Ana'), join(ben, 'Ben')]).then(() => pictureGrows(ben, ['Ana'])));
     if (!there) return;
+    open.push(ana);
     await check('each camera that is chosen is the one that is sent', () => everyDevice(ana, ben, 'Camera', 'video'));
     await check('each microphone too', () => everyDevice(ana, ben, 'Microphone', 'audio'));
     await check('Chat opens, holds the focus, closes by ×, Escape and its button', () => drawer(ana, WORDS.en.chat, 'chat'));
