@@ -355,16 +355,3 @@ fn the_data_folder_is_where_the_system_keeps_state() {
         assert_eq!(settings.data_dir, Path::new(expected), "{variables:?}");
     }
 }
-
-#[test]
-fn zz_write_expected() {
-    for path in examples("invalid", 15) {
-        let faults = load(&path).expect_err("x").to_string();
-        let folder = format!("{}/", path.parent().unwrap().display());
-        fs::write(
-            std::path::Path::new("/work/wt/house").join(path.with_extension("expected")),
-            faults.replace(&folder, "") + "\n",
-        )
-        .unwrap();
-    }
-}

@@ -199,15 +199,7 @@ impl House {
                 let rooms = rooms.clone();
                 async move { rooms.ended().await }
             });
-        let answers = {
-            let rooms = rooms.clone();
-            move || {
-                let rooms = rooms.clone();
-                async move { drop(rooms.list().await) }
-            }
-        };
-        let every = systemd::look_every();
-        let looking = tokio::spawn(look_after("rooms", every, readiness.clone(), answers));
+        let looking = tokio::spawn(look_after_rooms(rooms.clone(), readiness.clone()));
         #[cfg(feature = "camera")]
         let cameras = crate::camera::start(&settings, rooms.clone());
         #[cfg(not(feature = "camera"))]
@@ -300,6 +292,12 @@ impl House {
         door.await;
         self.sfu.stop().await;
     }
+}
+
+/// The registry is asked now and then.
+async fn look_after_rooms(rooms: RoomsHandle, readiness: watch::Sender<Readiness>) {
+    let answers = || async { drop(rooms.list().await) };
+    look_after("rooms", systemd::look_every(), readiness, answers).await;
 }
 
 /// Returns when whoever could send is gone.

@@ -324,7 +324,6 @@ pub(super) fn ip_range(text: &str) -> Meant<IpRange> {
 
 fn prefix(network: IpAddr, bits: u8) -> Option<IpRange> {
     let net = IpNet::new(network, bits).ok()?;
-    // Its last address is meant also for IPv6, which has no broadcast.
     Some(IpRange { first: net.network(), last: net.broadcast() })
 }
 

@@ -100,7 +100,7 @@ pub struct MediaSettings {
 /// `[network]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkSettings {
-    /// Announced beside what is discovered. DNS names and ports are accepted and come later.
+    /// Announced beside what is discovered. DNS names are accepted and come later.
     pub announce: Vec<Announce>,
     /// Globs of interfaces to use; empty is all.
     pub include: Vec<String>,
