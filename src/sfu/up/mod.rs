@@ -92,6 +92,8 @@ pub struct Uplink {
     pub(crate) transport: Option<Transport>,
     answers: u32,
     reach: Reach,
+    closed_because: Option<String>,
+    n_ignored: u64,
 }
 
 impl Uplink {
@@ -116,6 +118,8 @@ impl Uplink {
             transport: None,
             answers: 0,
             reach: Reach::new(now),
+            closed_because: None,
+            n_ignored: 0,
         })
     }
 
@@ -231,6 +235,21 @@ impl Uplink {
             self.media.request_keyframe(mid, layer);
             self.flush(out);
         }
+    }
+
+    /// Where the client is.
+    pub fn remote(&self) -> Option<SocketAddr> {
+        self.ice.remote()
+    }
+
+    /// Why it was closed, where neither the client nor [`Uplink::close`] did that.
+    pub fn closed_because(&self) -> Option<&str> {
+        self.closed_because.as_deref()
+    }
+
+    /// Datagrams that were forged, garbage, or repeated.
+    pub fn n_ignored(&self) -> u64 {
+        self.n_ignored
     }
 
     /// Whether packets can come.

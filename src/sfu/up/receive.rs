@@ -52,6 +52,7 @@ impl Uplink {
                 self.flush(out);
             }
         } else {
+            self.n_ignored += 1;
             metrics().datagrams_bad.inc();
         }
     }
@@ -94,7 +95,7 @@ impl Uplink {
     }
 
     fn fail(&mut self, reason: &str) {
-        tracing::info!(ufrag = self.local_ufrag(), reason, "a publisher's connection has failed");
+        self.closed_because = Some(reason.to_owned());
         self.phase = Phase::Closed;
     }
 
@@ -118,7 +119,6 @@ impl Uplink {
                     Refusal::Malformed => &metrics().packets_malformed,
                     Refusal::Replayed => &metrics().packets_replayed,
                     Refusal::Forged => &metrics().packets_forged,
-                    Refusal::Crowded => &metrics().packets_stray,
                 };
                 counter.inc();
                 false

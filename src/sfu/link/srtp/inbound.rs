@@ -9,6 +9,13 @@
 //! RFC 3711 begins with a roll-over counter of 0. Where the first packets of a source are lost just
 //! before its sequence number wraps, the counter is 1 and nothing would ever authenticate; so a new
 //! source's first packet is tried with both.
+//!
+//! # Departure: a source may be forgotten
+//! A client that shares its screen again and again uses up sources without end. Of more than
+//! [`MAX_SOURCES`] the one that was silent longest gives its place away; how far it was is kept, so
+//! that what it sent before cannot come again, and it goes on where it was.
+
+use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
@@ -19,6 +26,8 @@ use super::{
 
 /// Sources of one connection. A browser's has two for each section, six with simulcast.
 pub(crate) const MAX_SOURCES: usize = 256;
+/// Sources that gave their place away and are remembered: 12 bytes each.
+const MAX_RETIRED: usize = 4096;
 /// How far behind its source's newest packet one may come: a second of 1080p video.
 const WINDOW: u64 = 1024;
 const WORDS: usize = (WINDOW / 64) as usize;
@@ -39,16 +48,17 @@ pub(crate) enum Refusal {
     Replayed,
     /// Not made with the key.
     Forged,
-    /// Of one source too many.
-    Crowded,
 }
 
 /// What a client sends as RTP.
 pub(crate) struct Inbound {
     cipher: Cipher,
     sources: Vec<Source>,
+    /// Sources that gave their place away, and their highest index; the oldest first.
+    retired: VecDeque<(u32, u64)>,
     /// Where the packet before was found: video comes in bursts.
     recent: usize,
+    n_opened: u64,
 }
 
 /// An opened packet.
@@ -69,7 +79,8 @@ impl Inbound {
         }
         let salt = keying.get(2 * KEY..2 * KEY + profile.salt_len())?;
         let cipher = Cipher::new(profile, &keying[..KEY], salt, 0)?;
-        Some(Self { cipher, sources: Vec::new(), recent: 0 })
+        let (sources, retired) = (Vec::new(), VecDeque::new());
+        Some(Self { cipher, sources, retired, recent: 0, n_opened: 0 })
     }
 
     /// Opens a packet of `ssrc` and `sequence` whose header, in clear, is `header_len` bytes long.
@@ -92,6 +103,8 @@ impl Inbound {
         let index = source.place(sequence).ok_or(Refusal::Replayed)?;
         let payload = source.open(&self.cipher, index, &sealed).ok_or(Refusal::Forged)?;
         source.mark(index);
+        self.n_opened += 1;
+        source.used = self.n_opened;
         Ok(Opened { index, payload })
     }
 
@@ -104,21 +117,43 @@ impl Inbound {
     }
 
     fn open_first(&mut self, sequence: u16, sealed: &Sealed<'_>) -> Result<Opened, Refusal> {
-        if self.sources.len() == MAX_SOURCES {
-            return Err(Refusal::Crowded);
-        }
-        let mut source =
-            Source { ssrc: sealed.ssrc, highest: 0, seen: [0; WORDS], chunk: BytesMut::new() };
-        for rollover in [0, 1] {
-            let index = rollover << 16 | u64::from(sequence);
-            if let Some(payload) = source.open(&self.cipher, index, sealed) {
-                source.highest = index;
-                source.mark(index);
-                self.sources.push(source);
-                return Ok(Opened { index, payload });
+        let former = self.retired.iter().position(|(ssrc, _)| *ssrc == sealed.ssrc);
+        let mut source = Source::new(sealed.ssrc);
+        let (index, payload) = match former {
+            Some(former) => {
+                source.goes_on(self.retired[former].1);
+                let index = source.place(sequence).ok_or(Refusal::Replayed)?;
+                let payload = source.open(&self.cipher, index, sealed).ok_or(Refusal::Forged)?;
+                self.retired.remove(former);
+                (index, payload)
             }
+            None => {
+                let mut first = [0, 1].into_iter().filter_map(|rollover| {
+                    let index = rollover << 16 | u64::from(sequence);
+                    Some((index, source.open(&self.cipher, index, sealed)?))
+                });
+                let (index, payload) = first.next().ok_or(Refusal::Forged)?;
+                source.highest = index;
+                (index, payload)
+            }
+        };
+        source.mark(index);
+        self.n_opened += 1;
+        source.used = self.n_opened;
+        self.insert(source);
+        Ok(Opened { index, payload })
+    }
+
+    fn insert(&mut self, source: Source) {
+        if self.sources.len() < MAX_SOURCES {
+            return self.sources.push(source);
         }
-        Err(Refusal::Forged)
+        let Some(silent) = self.sources.iter_mut().min_by_key(|source| source.used) else { return };
+        if self.retired.len() == MAX_RETIRED {
+            self.retired.pop_front();
+        }
+        self.retired.push_back((silent.ssrc, silent.highest));
+        *silent = source;
     }
 }
 
@@ -145,9 +180,20 @@ struct Source {
     seen: [u64; WORDS],
     /// Zeroed memory for payloads to come.
     chunk: BytesMut,
+    /// The newest of the connection's packets that was its.
+    used: u64,
 }
 
 impl Source {
+    fn new(ssrc: u32) -> Self {
+        Self { ssrc, highest: 0, seen: [0; WORDS], chunk: BytesMut::new(), used: 0 }
+    }
+
+    /// It had come to this index; which of the packets before had come is not known any more.
+    fn goes_on(&mut self, highest: u64) {
+        (self.highest, self.seen) = (highest, [u64::MAX; WORDS]);
+    }
+
     /// The index of `sequence` that is nearest to the highest; `None` if it was seen, or is too old
     /// to know.
     fn place(&self, sequence: u16) -> Option<u64> {
