@@ -11,6 +11,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::Instant,
 };
 
 use tokio::sync::watch;
@@ -23,7 +24,7 @@ use crate::{
         router::context::RoomId,
         up::UpShared,
         wire::socket,
-        worker::{Mailbox, Worker, load::Load},
+        worker::{Mailbox, Worker, load::Load, restarts::Restarts},
     },
 };
 
@@ -119,6 +120,16 @@ impl SfuHandle {
         addresses: watch::Receiver<Arc<Addresses>>,
     ) -> Result<Self, StartError> {
         let sockets = bind_ports(settings)?;
+        if let Some((_, socket)) = sockets.first()
+            && let Some((recv_bytes, send_bytes)) = socket::small_buffers(socket)
+        {
+            tracing::info!(
+                recv_bytes,
+                send_bytes,
+                "the system's UDP buffers are small, bursts of pictures may be dropped; allow more by \
+                 the sysctls net.core.rmem_max and net.core.wmem_max = 4194304"
+            );
+        }
         let up = UpShared::new()?;
         let down = DownShared::new()?;
         let mut workers = Workers {
@@ -160,6 +171,14 @@ impl SfuHandle {
         let home = placement::least_loaded(&self.workers.loads(), |_| true);
         let home = home.expect("start made at least one worker");
         SfuRoom::open(Arc::clone(&self.workers), home, max_speakers)
+    }
+
+    /// What is wrong with the media plane, if something is: threads that will not begin anew. Rooms go on
+    /// on the others; where there are none, nobody is seen or heard.
+    pub fn fault(&self) -> Option<String> {
+        let loads = self.workers.loads();
+        let n_gone = loads.iter().filter(|load| load.is_gone).count();
+        (n_gone > 0).then(|| format!("{n_gone} of {} media threads have ended", loads.len()))
     }
 
     /// The thread of this port panics, as it would by a fault of ours.
@@ -221,17 +240,26 @@ fn bind_ports(settings: &MediaSettings) -> Result<Vec<(u16, std::net::UdpSocket)
 }
 
 /// A thread that panics begins anew on its port: its rooms are opened again, and their members come
-/// back as after a lost path.
+/// back as after a lost path. One that panics again and again ends, and its rooms go elsewhere.
 fn spawn(mut worker: Worker) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("sfu-{}", worker.index)).spawn(move || {
+        let mut restarts = Restarts::default();
         loop {
             let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
-            let worker = worker.index;
+            let (mailbox, worker) = (&worker.mailbox, worker.index);
             match run {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => {
                     tracing::error!(worker, %error, "a media thread could not use its socket");
-                    return;
+                    return mailbox.give_up();
+                }
+                Err(_) if !restarts.allows(Instant::now()) => {
+                    tracing::error!(
+                        worker,
+                        "a media thread panics again and again and has ended; restart parlor, and \
+                         please report this"
+                    );
+                    return mailbox.give_up();
                 }
                 Err(_) => {
                     tracing::error!(

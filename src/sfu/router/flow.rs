@@ -5,18 +5,18 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
 };
 
-use super::{ConnectionKey, Router, context::Context, timers::TimerKey};
+use super::{
+    ConnectionKey, Router, codec::Admission, context::Context, guard::guarded, timers::TimerKey,
+};
 use crate::{
     ids::Mid,
     protocol::MediaKind,
-    seams::media::Path,
     sfu::{
         down::DownEvent,
-        media::{packet::Packet, track::SourceTrack},
+        media::packet::Packet,
         up::UpEvent,
         wire::{
             demux::Class,
@@ -25,16 +25,6 @@ use crate::{
     },
     telemetry::metrics::metrics,
 };
-
-/// A fault in one connection (the library behind it is young, and peers send what they like) must
-/// not end the others. False if it panicked.
-pub(super) fn guarded(what: &'static str, act: impl FnOnce()) -> bool {
-    let survived = catch_unwind(AssertUnwindSafe(act)).is_ok();
-    if !survived {
-        tracing::error!(what, "a media connection panicked and is closed; please report this");
-    }
-    survived
-}
 
 impl Router {
     /// A datagram of one of this room's connections. `local` is our address it came to.
@@ -54,20 +44,20 @@ impl Router {
         match key {
             ConnectionKey::Up { index, .. } => {
                 let Some(publisher) = self.publishers.get_mut(index) else { return };
-                if !guarded("up", || publisher.feed(now, from, data, context.outbox)) {
+                if guarded("up", || publisher.feed(now, from, data, context.outbox)).is_none() {
                     return self.fail_publisher(index);
                 }
                 self.pump_publisher(now, index, context);
             }
             ConnectionKey::Down { index, .. } => {
                 let Some(viewer) = self.viewers.get_mut(index) else { return };
-                if viewer.path == Path::Closed {
+                if viewer.is_over() {
                     return;
                 }
                 let downlink = &mut viewer.downlink;
                 let feed = || downlink.handle_datagram(now, from, data, context.outbox);
-                if !guarded("down", feed) {
-                    return self.fail_viewer(index);
+                if guarded("down", feed).is_none() {
+                    return self.fail_viewer(now, index);
                 }
                 // Any datagram of the address that media goes to: it may have moved there by one.
                 if viewer.downlink.remote() == Some(from) {
@@ -83,13 +73,14 @@ impl Router {
 
     /// A connection whose code failed is not asked again.
     pub(super) fn fail_publisher(&mut self, index: usize) {
-        self.publishers[index].uplink = None;
-        self.publishers[index].set_path(Path::Closed);
+        self.publishers[index].fail();
         self.note_publisher(index);
     }
 
-    pub(super) fn fail_viewer(&mut self, index: usize) {
-        self.viewers[index].set_path(Path::Closed);
+    pub(super) fn fail_viewer(&mut self, now: Instant, index: usize) {
+        self.viewers[index].end("parlor has failed");
+        self.viewers[index].sync_slots(now, &self.tracks);
+        self.demand_stale = true;
         self.changed.insert(self.viewers[index].member);
     }
 
@@ -115,7 +106,7 @@ impl Router {
         let Some(uplink) = &publisher.uplink else { return };
         let key = TimerKey::Up(self.index, index);
         context.timers.schedule_again(now, key, uplink.poll_timeout(), &mut publisher.scheduled);
-        if path_changed && publisher.set_path(uplink.path(now)) {
+        if path_changed && publisher.look(now) {
             self.note_publisher(index);
         }
     }
@@ -132,17 +123,24 @@ impl Router {
     pub(crate) fn take_track_packet(&mut self, now: Instant, number: usize, packet: Packet) {
         let published = &mut self.tracks[number];
         let (layer, level) = (packet.layer, packet.audio_level);
+        match published.admit(now, &packet) {
+            Admission::Same => {}
+            Admission::Other => {
+                self.tables_stale = true;
+                self.changed.insert(published.track.id().member);
+            }
+            Admission::Refused { wants_keyframe } => {
+                metrics().packets_stray.inc();
+                if wants_keyframe {
+                    self.wanted.push((number, layer));
+                }
+                return;
+            }
+        }
         let needs_keyframe = published.begins(layer) && !packet.keyframe;
         let Some(index) = published.push(now, packet) else { return };
         if needs_keyframe {
             self.wanted.push((number, layer));
-        }
-        // That of the newest packet: a straggler may be of another that the publisher has left.
-        let codec = published.layer(layer).and_then(SourceTrack::codec);
-        if published.codec != codec {
-            published.codec = codec;
-            self.tables_stale = true;
-            self.changed.insert(published.track.id().member);
         }
         if published.is_voice && !self.hears(now, number, level) {
             return;
@@ -157,6 +155,9 @@ impl Router {
     /// Takes everything out of a `down` connection that it has to say.
     pub(crate) fn pump_viewer(&mut self, now: Instant, index: usize, context: &mut Context<'_>) {
         let viewer = &mut self.viewers[index];
+        if viewer.is_over() {
+            return;
+        }
         let mut path_changed = false;
         while let Some(event) = viewer.downlink.poll_event() {
             match event {
@@ -185,8 +186,11 @@ impl Router {
         let key = TimerKey::Down(self.index, index);
         let due = viewer.downlink.poll_timeout();
         context.timers.schedule_again(now, key, due, &mut viewer.scheduled);
-        if path_changed && viewer.set_path(viewer.downlink.path(now)) {
+        if path_changed && viewer.look(now) {
             self.changed.insert(viewer.member);
+            if viewer.is_over() {
+                viewer.sync_slots(now, &self.tracks);
+            }
         }
     }
 
@@ -210,6 +214,10 @@ impl Router {
     /// Seals everything that goes to viewers, then asks publishers for the keyframes that are
     /// wanted.
     pub(crate) fn flush(&mut self, now: Instant, context: &mut Context<'_>, sink: &mut impl Sink) {
+        #[cfg(test)]
+        if !self.viewers.is_empty() {
+            super::guard::fault::strike("flush");
+        }
         self.take_feed(now);
         self.hear_annexes(now);
         self.refresh_tables(now, context);
@@ -246,8 +254,12 @@ impl Router {
             return;
         }
         let outbox = &mut *context.outbox;
-        for (index, viewer) in &mut self.viewers {
-            let key = ViewerKey { room: self.index, viewer: index as u32 };
+        // Another viewer is first each time: where the socket takes no more, all lose alike.
+        let n_places = self.viewers.capacity();
+        self.first = (self.first + 1) % n_places.max(1);
+        for index in (self.first..n_places).chain(0..self.first) {
+            let Some(viewer) = self.viewers.get_mut(index) else { continue };
+            let key = ViewerKey { room: self.index, viewer: index as u32, is_sound: false };
             viewer.wake(now);
             if viewer.has_work() {
                 viewer.flush_work(now, key, &self.tracks, &mut self.wanted, outbox, sink);

@@ -12,11 +12,13 @@ use std::{
 use slab::Slab;
 
 mod annexes;
+mod codec;
 pub(crate) mod context;
 mod demand;
 mod due;
 mod feed;
 mod flow;
+pub(crate) mod guard;
 mod published;
 mod publisher;
 mod signaling;
@@ -68,6 +70,8 @@ pub(crate) struct Router {
     members: BTreeMap<MemberId, Member>,
     pub(crate) publishers: Slab<Publisher>,
     pub(crate) viewers: Slab<Viewer>,
+    /// The viewer that was first in the newest wake-up.
+    first: usize,
     pub(crate) tracks: Slab<Published>,
     /// Tracks with packets of this wake-up.
     pub(crate) fresh: Vec<usize>,
@@ -108,6 +112,7 @@ impl Router {
             members: BTreeMap::new(),
             publishers: Slab::new(),
             viewers: Slab::new(),
+            first: 0,
             tracks: Slab::new(),
             fresh: Vec::new(),
             wanted: Vec::new(),
@@ -127,6 +132,14 @@ impl Router {
     /// How many connections it has.
     pub(crate) fn n_connections(&self) -> usize {
         self.publishers.len() + self.viewers.len()
+    }
+
+    /// Its connections, as the worker knows them.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionKey> + '_ {
+        let room = self.index;
+        let ups = self.publishers.iter().map(move |(index, _)| ConnectionKey::Up { room, index });
+        let downs = self.viewers.iter().map(move |(index, _)| ConnectionKey::Down { room, index });
+        ups.chain(downs)
     }
 
     /// Makes real what is wanted of a member; `None`: it is gone.
@@ -165,12 +178,16 @@ impl Router {
 
     fn close_publisher(&mut self, now: Instant, index: usize, context: &mut Context<'_>) {
         context.demux.remove(ConnectionKey::Up { room: self.index, index });
-        self.publishers.remove(index).close(now, context.outbox);
+        let mut publisher = self.publishers.remove(index);
+        context.timers.cancel(TimerKey::Up(self.index, index), &mut publisher.scheduled);
+        publisher.close(now, context.outbox);
     }
 
     fn close_viewer(&mut self, now: Instant, index: usize, context: &mut Context<'_>) {
         context.demux.remove(ConnectionKey::Down { room: self.index, index });
-        self.viewers.remove(index).close(now, context.outbox);
+        let mut viewer = self.viewers.remove(index);
+        context.timers.cancel(TimerKey::Down(self.index, index), &mut viewer.scheduled);
+        viewer.close(now, context.outbox);
         self.demand_stale = true;
     }
 
@@ -202,7 +219,7 @@ impl Router {
                 index
             }
             None => {
-                let publisher = Publisher::new(now, context.shared, id, &want);
+                let publisher = Publisher::new(now, context.shared, (self.id, id), &want);
                 let ufrag = publisher.uplink.as_ref().map(|uplink| uplink.local_ufrag().to_owned());
                 let index = self.publishers.insert(publisher);
                 member.up = Some(index);
@@ -230,7 +247,7 @@ impl Router {
         let index = match member.down {
             Some(index) => index,
             None => {
-                let viewer = Viewer::new(now, context.shared, id, &want);
+                let viewer = Viewer::new(now, context.shared, (self.id, id), &want);
                 let ufrag = viewer.downlink.local_ufrag().to_owned();
                 let index = self.viewers.insert(viewer);
                 member.down = Some(index);

@@ -87,6 +87,8 @@ pub(crate) struct Published {
     pub(crate) fresh: Vec<(u8, u64)>,
     /// As the viewers' tables have it.
     pub(crate) codec: Option<Codec>,
+    /// When it changed last from one to another.
+    pub(super) codec_changed: Option<Instant>,
     /// The earliest entry in the worker's timers.
     pub(crate) scheduled: Option<Instant>,
 }
@@ -107,6 +109,7 @@ impl Published {
             publisher: 0,
             fresh: Vec::new(),
             codec: None,
+            codec_changed: None,
             scheduled: None,
         }
     }
@@ -131,6 +134,11 @@ impl Published {
     pub(crate) fn mirror(&mut self, told: Told) {
         self.reach(usize::from(told.last_layer));
         self.told = Some(Box::new(told));
+    }
+
+    /// Another worker says what there is to know of it.
+    pub(super) fn is_mirror(&self) -> bool {
+        self.told.is_some()
     }
 
     /// Layers up to this one have a place.

@@ -33,7 +33,7 @@ impl Router {
         for index in indices {
             let viewer = &mut self.viewers[index];
             let want = self.members.get(&viewer.member).and_then(|m| m.want.down.as_ref());
-            let Some(want) = want else { continue };
+            let Some(want) = want.filter(|_| !viewer.is_over()) else { continue };
             let mut table = Vec::new();
             let before = std::mem::take(&mut viewer.shown);
             for &number in &order {

@@ -20,7 +20,7 @@ mod layers;
 mod paced;
 
 use super::{
-    context::{Shared, live},
+    context::{GOODBYE, RoomId, SILENCE, Shared, live},
     published::Published,
 };
 use crate::{
@@ -56,6 +56,7 @@ struct SlotState {
 
 /// A `down` connection.
 pub(crate) struct Viewer {
+    room: RoomId,
     pub(crate) member: MemberId,
     pub(crate) generation: u32,
     pub(crate) downlink: Downlink,
@@ -99,7 +100,7 @@ pub(crate) struct Viewer {
 /// Where the thread panics, nobody closes it.
 impl Drop for Viewer {
     fn drop(&mut self) {
-        self.set_path(Path::Closed);
+        self.end("what it was of has failed");
     }
 }
 
@@ -107,13 +108,14 @@ impl Viewer {
     pub(crate) fn new(
         now: Instant,
         shared: &mut Shared,
-        member: MemberId,
+        (room, member): (RoomId, MemberId),
         want: &DownWant,
     ) -> Self {
         let credentials = shared.credentials();
         let seed = shared.random();
         let candidates = Arc::clone(&shared.candidates);
         Self {
+            room,
             member,
             generation: want.generation,
             downlink: Downlink::new(Arc::clone(&shared.down), credentials, candidates, seed, now),
@@ -144,16 +146,52 @@ impl Viewer {
     }
 
     /// Takes over how the path is now; true if that is news.
-    pub(crate) fn set_path(&mut self, path: Path) -> bool {
+    fn set_path(&mut self, path: Path) -> bool {
         metrics().viewers.inc_by(live(path) - live(self.path));
         std::mem::replace(&mut self.path, path) != path
+    }
+
+    /// It is over, and stays so: nothing is sent to it any more. Its connection is not asked again.
+    pub(crate) fn is_over(&self) -> bool {
+        self.path == Path::Closed
+    }
+
+    /// Looks how the path is now; true if that is news.
+    pub(crate) fn look(&mut self, now: Instant) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        match self.downlink.path(now) {
+            Path::Closed => {
+                let is_silent = self.downlink.poll_timeout().is_some();
+                let otherwise = if is_silent { SILENCE } else { GOODBYE };
+                let reason = self.downlink.closed_because().unwrap_or(otherwise).to_owned();
+                self.end(&reason)
+            }
+            path => self.set_path(path),
+        }
+    }
+
+    /// It is over, for this reason, which is told once. True if that is news.
+    pub(crate) fn end(&mut self, reason: &str) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        tracing::info!(
+            room = self.room, member = %self.member, direction = "down", path = ?self.path,
+            peer = ?self.downlink.remote(), n_ignored = self.downlink.n_ignored(), reason,
+            "a connection has ended",
+        );
+        self.set_path(Path::Closed)
     }
 
     /// Says goodbye.
     pub(crate) fn close(&mut self, now: Instant, outbox: &mut Outbox) {
         self.set_context(outbox);
-        self.downlink.close(now, outbox);
-        self.set_path(Path::Closed);
+        if !self.is_over() {
+            self.downlink.close(now, outbox);
+        }
+        self.end("its room has no use for it");
     }
 
     /// What is sent to this viewer leaves from the address it knows.
@@ -167,6 +205,11 @@ impl Viewer {
     /// track that is new to its slot is started.
     pub(crate) fn sync_slots(&mut self, now: Instant, tracks: &Slab<Published>) {
         self.slots_stale = false;
+        if self.is_over() {
+            self.slots.clear();
+            self.by_track.clear();
+            return;
+        }
         let mut by_track = vec![None; tracks.capacity()];
         for &index in &self.shown {
             let Some(published) = tracks.get(index) else { continue };

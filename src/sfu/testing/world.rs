@@ -37,13 +37,18 @@ pub(super) struct Wire {
     /// Where each message went, and from which of the box's addresses; the newest last.
     pub(super) ways: Vec<(SocketAddr, Option<IpAddr>)>,
     pub(super) failing: HashSet<SocketAddr>,
+    /// So many large messages are taken in a wake-up, and no more.
+    pub(super) takes: Option<usize>,
 }
 
 impl Sink for Wire {
     fn send(&mut self, arena: &[u8], messages: &[Message], dropped: &mut Vec<usize>) {
+        let mut n_large = 0;
         for (index, message) in messages.iter().enumerate() {
             self.ways.push((message.to, message.source));
-            if self.failing.contains(&message.to) {
+            n_large += usize::from(message.len > 1000);
+            let is_full = message.len > 1000 && self.takes.is_some_and(|takes| n_large > takes);
+            if is_full || self.failing.contains(&message.to) {
                 dropped.push(index);
                 continue;
             }
@@ -303,6 +308,9 @@ impl World {
 
     fn answer(&mut self, member: MemberId) {
         let Some(seen) = self.seen.get(&member).and_then(|seen| seen.down.as_ref()) else { return };
+        if seen.path == Path::Closed {
+            return;
+        }
         assert_eq!(seen.fault, None);
         let Some(offer) = seen.offer.clone() else { return };
         let revision = seen.revision;

@@ -16,11 +16,13 @@ const MAX_SEGMENTS: usize = 64;
 /// A UDP payload is at most 65 507 bytes.
 const MAX_MESSAGE_LEN: usize = 65_000;
 
-/// A connection, as the worker numbers them; for media the viewer that a message is for.
+/// The viewer that a message is for, as the worker numbers them, and which of its media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ViewerKey {
     pub(crate) room: u32,
     pub(crate) viewer: u32,
+    /// Sound goes in messages of its own: it is small, and goes before pictures where not all can.
+    pub(crate) is_sound: bool,
 }
 
 /// Datagrams for one peer, back to back in the arena.
@@ -43,6 +45,11 @@ impl Message {
     /// How many datagrams it holds.
     pub(crate) fn n_segments(&self) -> usize {
         self.len.div_ceil(self.segment.max(1))
+    }
+
+    /// Media, and no sound.
+    pub(crate) fn is_picture(&self) -> bool {
+        self.owner.is_some_and(|owner| !owner.is_sound)
     }
 
     /// One of its datagrams as a message of its own.
@@ -243,7 +250,7 @@ mod tests {
         let mut outbox = Outbox::new();
         let mut sink = Recorder { fail_port, ..Recorder::default() };
         for (port, len) in packets {
-            let owner = ViewerKey { room: 0, viewer: u32::from(*port) };
+            let owner = ViewerKey { room: 0, viewer: u32::from(*port), is_sound: false };
             let to = SocketAddr::from(([127, 0, 0, 1], *port));
             assert!(outbox.seal(owner, (to, None), 1500, &mut sink, |_| Some(*len)));
         }
@@ -275,7 +282,8 @@ mod tests {
     fn what_fails_is_counted_and_its_viewer_named_once() {
         let (sink, mut outbox) = run(&[(1, 1200), (1, 50), (1, 1200), (2, 1200)], 1);
         assert_eq!(sink.sent, [(2, 1200, 1)]);
-        assert_eq!(outbox.take_losses(), [ViewerKey { room: 0, viewer: 1 }]);
+        let lost = ViewerKey { room: 0, viewer: 1, is_sound: false };
+        assert_eq!(outbox.take_losses(), [lost]);
         let sent = outbox.take_sent();
         assert_eq!((sent.datagrams, sent.packets, sent.packets_dropped), (1, 1, 3));
     }

@@ -79,10 +79,11 @@ impl Viewer {
         self.downlink.set_sound_plain(is_plain);
         let audio_bps = if is_plain { plain_bps } else { sound_bps };
         self.set_pace(now, shown_bps + audio_bps);
+        // Also where there is nothing to choose: else each report of the client would have it done anew.
+        self.chosen_bps = bps;
         if tiles.is_empty() {
             return;
         }
-        self.chosen_bps = bps;
         let budget = Budget { bps, is_measured, audio_bps };
         let allocation = self.allocator.allocate(now, budget, &tiles);
         let can_pad = self.downlink.can_pad();

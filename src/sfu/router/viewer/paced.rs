@@ -86,6 +86,7 @@ impl SlotState {
         let head = self.forwarder.head(index, packet);
         let room = packet.payload.len() + SEAL_ROOM;
         let mut len = 0;
+        let key = ViewerKey { is_sound: packet.codec == Codec::Opus, ..key };
         let sealed = outbox.seal(key, to, room, sink, |space| {
             let sealed = match packet.red {
                 Some(primary) => {

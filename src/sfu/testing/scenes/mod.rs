@@ -5,6 +5,8 @@ pub(crate) mod annex;
 mod both_ports;
 mod codecs;
 mod demand;
+mod faults;
+mod growth;
 mod layers;
 mod loopback;
 mod loss;
