@@ -33,11 +33,17 @@ impl Uplink {
         if matches!(self.phase, Phase::Closed) || self.transport.is_none() {
             return;
         }
-        // RFC 7983.
+        // RFC 7983. What of DTLS does not complete it proves nothing: it may be repeated, or forged.
         let was_taken = match data.first() {
             Some(0..=3) => self.take_check(from, data, out),
             Some(_) if !self.ice.is_valid(from) => false,
-            Some(20..=63) => self.take_dtls(now, from, data, out),
+            Some(20..=63) => {
+                let was_connected = matches!(self.phase, Phase::Connected(_));
+                if !self.take_dtls(now, from, data, out) {
+                    metrics().datagrams_bad.inc();
+                }
+                !was_connected && matches!(self.phase, Phase::Connected(_))
+            }
             Some(128..=191) => {
                 // RFC 5761 section 4.
                 let is_rtcp = matches!(data.get(1), Some(192..=223));
@@ -50,7 +56,7 @@ impl Uplink {
             if self.media.has_writes() {
                 self.flush(out);
             }
-        } else {
+        } else if !matches!(data.first(), Some(20..=63)) {
             metrics().datagrams_bad.inc();
         }
     }
