@@ -24,13 +24,13 @@
 //!  main -> app            knows everyone, known by nobody
 //!    http  rooms  sfu  camera  net  trust  telemetry                      shells
 //!    room  sfu::{demux,candidates,forward,payload,placement,red,speakers}  net::{parse,policy}  pure
-//!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  pure
+//!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  stun  pure
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
 //!
 //! Between shells only these edges exist: `http -> rooms, trust`; `rooms -> room, sfu`;
-//! `camera -> rooms`; every shell `-> telemetry`. All else goes through [`seams`] or is wired by
-//! [`app`].
+//! `sfu -> stun`; `camera -> rooms`; every shell `-> telemetry`. All else goes through [`seams`] or
+//! is wired by [`app`].
 //!
 //! # Invariants
 //!
@@ -86,6 +86,7 @@
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room
+//!   stun/                PURE. STUN messages, read in place and written: integrity, fingerprint
 //!   sfu/                 the media plane; the only place that names `rtc`
 //!     handle.rs          its doors: open, publish, watch, close; a room on several workers is one
 //!     placement.rs       PURE. which worker has a room, and which its viewers when that is full
@@ -131,5 +132,6 @@ pub mod room;
 pub mod rooms;
 pub mod seams;
 pub mod sfu;
+pub mod stun;
 pub mod telemetry;
 pub mod trust;

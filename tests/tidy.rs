@@ -287,8 +287,8 @@ fn code_is_told_from_what_only_looks_like_it() {
     let named: Vec<String> = paths.into_iter().map(|(path, _)| path.join("::")).collect();
     assert_eq!(named, ["rtc::real"]);
 
-    let text =
-        "use a::{self, b::{c, d as e}, *}; use super::f; fn g() { self::h(); x.y::<z::A>() }";
+    let text = "use a::{self, b::{c, d as e}, *}; use super::f;
+        fn g() -> impl B + use<'_> { self::h(); x.y::<z::A>() }";
     let paths = Source::parse("src/m/n.rs", text).paths();
     let named: Vec<String> = paths.into_iter().map(|(path, _)| path.join("::")).collect();
     let expected =

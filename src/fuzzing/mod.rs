@@ -13,6 +13,7 @@ pub use crate::{
         demux, dtls, dtls_handshake, ice, payload, rewrite, rtcp_down, rtcp_up, rtp, sdp_answer,
         sdp_publish, sdp_whep, srtp, uplink,
     },
+    stun::fuzzing::stun,
 };
 
 use crate::{net::parse, protocol::Request};
@@ -21,7 +22,7 @@ use crate::{net::parse, protocol::Request};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target by its name, which is that of its file in `fuzz/fuzz_targets/` too.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     ("demux", demux),
     ("dtls", dtls),
     ("dtls_handshake", dtls_handshake),
@@ -38,6 +39,7 @@ pub const TARGETS: [Target; 17] = [
     ("sdp_whep", sdp_whep),
     ("signaling", signaling),
     ("srtp", srtp),
+    ("stun", stun),
     ("uplink", uplink),
 ];
 

@@ -11,20 +11,21 @@ const VOCABULARY: [&str; 4] = ["ids", "protocol", "config", "seams"];
 /// Known by nobody but each other; they know everybody.
 const TOP: [&str; 4] = ["", "app", "cli", "fuzzing"];
 
-/// The only edges between parts, besides those to the vocabulary; `room` alone is pure.
-const EDGES: [(&str, &[&str]); 12] = [
+/// The only edges between parts, besides those to the vocabulary; `room` and `stun` are pure.
+const EDGES: [(&str, &[&str]); 13] = [
     ("http", &["rooms", "trust", "store", "net", "doctor", "telemetry"]),
     ("rooms", &["room", "sfu", "store", "telemetry"]),
     ("camera", &["rooms", "telemetry"]),
-    ("turn", &["net", "telemetry"]),
+    ("turn", &["net", "stun", "telemetry"]),
     ("doctor", &["net", "sfu", "turn", "trust", "telemetry"]),
-    ("sfu", &["telemetry"]),
+    ("sfu", &["stun", "telemetry"]),
     ("net", &["telemetry"]),
     ("store", &["telemetry"]),
     ("trust", &["telemetry"]),
     ("probe", &["telemetry"]),
     ("telemetry", &[]),
     ("room", &[]),
+    ("stun", &[]),
 ];
 
 /// Libraries and the only parts that may name them; `rtc` stands for `rtc_dtls` and the like too.
@@ -44,8 +45,9 @@ const LIBRARIES: [(&str, &[&str]); 12] = [
 ];
 
 /// The modules that decide and do nothing; see [`pure_modules`] for how others join them.
-const PURE: [&str; 17] = [
+const PURE: [&str; 18] = [
     "room",
+    "stun",
     "sfu/demux",
     "sfu/candidates",
     "sfu/forward",

@@ -68,7 +68,8 @@ impl Source {
         let mut found = Vec::new();
         let mut at = 0;
         while at < self.tokens.len() {
-            if self.tokens[at].text == "use" {
+            // `use<'a>` says what an opaque type captures.
+            if self.tokens[at].text == "use" && !is(&self.tokens, at + 1, "<") {
                 at = use_tree(&self.tokens, at + 1, &[], &mut found);
             } else if starts_path(&self.tokens, at) {
                 let line = self.tokens[at].line;
