@@ -28,7 +28,7 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::BytesMut;
 use rtc::{
-    crypto::{RTCCrypto, RTCCryptoProvider, default_provider},
+    crypto::{RTCCryptoProvider, default_provider},
     dtls::{
         config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig},
         crypto::Certificate,
@@ -60,11 +60,12 @@ fn peer() -> SocketAddr {
 
 /// What many connections share: certificate and DTLS configuration.
 pub struct DtlsShared {
-    provider: Arc<dyn RTCCryptoProvider>,
     gcm: Arc<HandshakeConfig>,
     cm: Arc<HandshakeConfig>,
     preferred: Profile,
     fingerprint: [u8; 32],
+    /// What nobody else knows.
+    secret: [u8; 32],
 }
 
 impl DtlsShared {
@@ -99,10 +100,12 @@ impl DtlsShared {
                 .map(Arc::new)
                 .map_err(|error| internal(&error))
         };
+        let mut secret = [0; 32];
+        provider.random().fill(&mut secret).map_err(|error| internal(&error))?;
         Ok(Arc::new(Self {
+            secret,
             gcm: config(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?,
             cm: config(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?,
-            provider,
             preferred,
             fingerprint,
         }))
@@ -113,9 +116,9 @@ impl DtlsShared {
         &self.fingerprint
     }
 
-    /// The library's cryptography, for its STUN.
-    pub(crate) fn crypto(&self) -> &dyn RTCCrypto {
-        self.provider.crypto()
+    /// What numbers are made of that nobody can guess.
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        self.secret
     }
 
     fn config(&self, profile: Profile) -> Arc<HandshakeConfig> {
@@ -215,7 +218,7 @@ impl Dtls {
             Admission::Admitted(admitted) => admitted,
             Admission::Refused => return Progress::Ignored,
             Admission::Spent => {
-                self.fail(now, "it took more than a handshake needs".to_owned());
+                self.begin_anew(now, "it took more than a handshake needs".to_owned());
                 return Progress::Ignored;
             }
         };
@@ -236,15 +239,15 @@ impl Dtls {
                 self.progress(&events)
             }
             Err(error) => {
-                self.fail(now, sentence(&error));
+                self.begin_anew(now, sentence(&error));
                 Progress::Ignored
             }
         }
     }
 
-    /// This attempt cannot go on. The alert that the library would send is not sent: the client might
+    /// This attempt cannot go on, or its keys are nobody's. The alert that the library would send is not sent: the client might
     /// have nothing to do with it.
-    fn fail(&mut self, now: Instant, reason: String) {
+    pub(crate) fn begin_anew(&mut self, now: Instant, reason: String) {
         if self.failure.as_deref() != Some(&*reason) {
             tracing::info!(reason, "a DTLS handshake cannot go on and begins anew");
         }
@@ -252,6 +255,7 @@ impl Dtls {
         self.fallback = Some(self.shared.preferred.other());
         self.flight.begin_anew();
         self.hello = Vec::new();
+        self.completed = false;
         self.guard = Guard::default();
         self.rests_until = Some(now + REST);
         self.failure = Some(reason);

@@ -35,6 +35,7 @@ pub mod speakers;
 mod srtp;
 pub mod track;
 pub mod transmit;
+mod transport;
 pub mod uplink;
 mod worker;
 

@@ -27,7 +27,7 @@ mod client;
 use crate::{
     ids::{Mid, TrackId},
     protocol::Shown,
-    sfu::{SfuError, credentials::IceCredentials, packet::Codec},
+    sfu::{SfuError, credentials::IceCredentials, packet::Codec, transport::Remote},
 };
 
 /// Changes within this time go into one offer: a member's tracks come one after the other.
@@ -48,6 +48,8 @@ pub(crate) struct Negotiation {
     revision: u32,
     offer: Option<Arc<str>>,
     fingerprint: Option<[u8; 32]>,
+    /// The client's, by its newest answer.
+    credentials: Option<IceCredentials>,
     /// The client has offered: its sections are the lines.
     is_client_made: bool,
 }
@@ -76,6 +78,7 @@ impl Negotiation {
             revision: 0,
             offer: None,
             fingerprint: None,
+            credentials: None,
             is_client_made: false,
         }
     }
@@ -221,6 +224,7 @@ impl Negotiation {
         }
         let before = self.mids();
         self.fingerprint = self.fingerprint.or(answer.fingerprint);
+        self.credentials = answer.credentials.or(self.credentials.take());
         for (line, answered) in self.lines.iter_mut().zip(answer.lines) {
             // Once refused, a line stays so: its offers have port 0.
             if line.answered != Answered::Refused {
@@ -285,9 +289,9 @@ impl Negotiation {
         self.lines.iter().position(|line| line.media.ssrc == ssrc)
     }
 
-    /// SHA-256 of the client's certificate, from the first answer that accepted something.
-    pub(crate) fn fingerprint(&self) -> Option<&[u8; 32]> {
-        self.fingerprint.as_ref()
+    /// The client's end, from the first answer that accepted something.
+    pub(crate) fn remote(&self) -> Option<Remote> {
+        Some(Remote { fingerprint: self.fingerprint?, credentials: self.credentials.clone()? })
     }
 
     pub(crate) fn cname(&self) -> &str {

@@ -26,4 +26,4 @@ pub(crate) use super::uplink::fuzzing::Teller;
 pub(crate) use input::Input;
 pub(crate) use keys::{Peer, keying};
 pub(crate) use sdp::check_answer;
-pub(crate) use transport::{CLIENT, check, credentials};
+pub(crate) use transport::{CLIENT, NOBODY, check, credentials};

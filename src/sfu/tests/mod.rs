@@ -6,6 +6,7 @@ mod both_ports;
 pub(crate) mod client;
 mod codecs;
 mod demand;
+mod forged;
 mod layers;
 mod link;
 mod loopback;

@@ -42,14 +42,15 @@ pub(super) struct Wire {
 impl Sink for Wire {
     fn send(&mut self, arena: &[u8], messages: &[Message], dropped: &mut Vec<usize>) {
         for (index, message) in messages.iter().enumerate() {
-            self.ways.push((message.to, message.source));
-            if self.failing.contains(&message.to) {
+            self.ways.push((message.route.peer.address, message.route.local));
+            let to = message.route.peer.address;
+            if self.failing.contains(&to) {
                 dropped.push(index);
                 continue;
             }
             let bytes = &arena[message.start..message.start + message.len];
             for datagram in bytes.chunks(message.segment) {
-                self.datagrams.push((message.to, datagram.to_vec()));
+                self.datagrams.push((to, datagram.to_vec()));
             }
         }
     }
@@ -143,6 +144,13 @@ impl World {
     /// A client that has no connection yet.
     pub(super) fn another_peer(&self, number: u16) -> Peer {
         Peer::new(self.now, &self.shared, number)
+    }
+
+    /// The first datagrams of a handshake that nobody here has asked for.
+    pub(super) fn hello_of_a_stranger(&self) -> Vec<Vec<u8>> {
+        let mut peer = self.another_peer(999);
+        peer.client.begin_handshake(self.now);
+        peer.client.out
     }
 
     /// A member that publishes one VP8 track, connected.

@@ -7,17 +7,18 @@ use std::{
 };
 
 use super::{
-    CLOSED_AFTER, Keyed, Phase, UpEvent, UpShared, Uplink, arrivals::Arrivals, media::MAX_EVENTS,
-    nack::Missing, offer::Offer, rtcp, shared,
+    UpEvent, UpShared, Uplink, arrivals::Arrivals, media::MAX_EVENTS, nack::Missing, offer::Offer,
+    rtcp, shared,
 };
 use crate::sfu::{
     Path,
     bandwidth::TransportFeedback,
-    fuzzing::{CLIENT, Input, Peer, check, check_answer, credentials, keying},
+    fuzzing::{CLIENT, Input, NOBODY, Peer, check, check_answer, credentials, keying},
     packet::{Codec, Packet},
     payload::begins_keyframe,
     red,
     srtp::{Inbound, MAX_OVERHEAD, MAX_SOURCES, Profile, Srtp},
+    transport::Keyed,
 };
 
 mod handshake;
@@ -93,9 +94,10 @@ fn connected(now: Instant, profile: Profile, is_plain: bool) -> Uplink {
     }
     let srtp = Srtp::new(profile, &keying(profile)).expect("the profile's length");
     let inbound = Inbound::new(profile, &keying(profile)).expect("the profile's length");
-    uplink.phase = Phase::Connected(Box::new(Keyed { srtp, inbound }));
-    uplink.handle_datagram(now, CLIENT, &check(&credentials()), &mut Vec::new());
-    assert_eq!(uplink.ice.remote(), Some(CLIENT));
+    uplink.handle_datagram(now, CLIENT, &check(&credentials()), &mut NOBODY.to_vec());
+    let keyed = Keyed { srtp, inbound: Some(Box::new(inbound)) };
+    uplink.link.force(now, keyed, CLIENT.into());
+    assert_eq!(uplink.link.route(), Some(CLIENT.into()));
     uplink
 }
 

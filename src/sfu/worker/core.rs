@@ -31,6 +31,7 @@ use crate::{
         Desired, Observed, Speaking,
         demux::{Demux, classify},
         downlink::DownShared,
+        transmit::Route,
         uplink::UpShared,
     },
     telemetry::metrics::metrics,
@@ -191,15 +192,16 @@ impl WorkerCore {
         data: &[u8],
     ) {
         self.n_datagrams += 1;
+        let route = Route::from((from, local));
         let found = classify(data)
-            .and_then(|class| Some((class, self.demux.find(now, from, class, data)?)));
+            .and_then(|class| Some((class, self.demux.find(route.peer, class, data)?)));
         let Some((class, key)) = found else {
             self.n_bad += 1;
             return;
         };
         let (ConnectionKey::Up { room, .. } | ConnectionKey::Down { room, .. }) = key;
         if let Some((room, mut context)) = self.room(room as usize) {
-            room.handle_datagram(now, key, class, from, local, data, &mut context);
+            room.handle_datagram(now, key, class, route, data, &mut context);
         }
     }
 

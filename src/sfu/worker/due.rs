@@ -70,7 +70,6 @@ impl Room {
         if viewer.path != Path::Closed
             && viewer.downlink.poll_timeout().is_some_and(|due| due <= now)
         {
-            viewer.set_context(context.outbox);
             let downlink = &mut viewer.downlink;
             if !guarded("down", || downlink.handle_timeout(now, context.outbox)) {
                 return self.fail_viewer(index);

@@ -3,13 +3,13 @@
 //! Owns which m-section feeds which track of the room. The connection itself is `uplink`'s, a
 //! track's packets are `track`'s; who watches is `room`'s affair.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{Shared, live, outbox::Outbox};
 use crate::{
     ids::{MemberId, Mid},
     protocol::{MediaKind, TrackSource},
-    sfu::{Path, SfuError, UpWant, uplink::Uplink},
+    sfu::{Path, SfuError, UpWant, transmit::Route, uplink::Uplink},
 };
 
 /// An `up` connection.
@@ -97,13 +97,7 @@ impl Publisher {
     }
 
     /// A datagram came.
-    pub(crate) fn feed(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        data: &[u8],
-        outbox: &mut Outbox,
-    ) {
+    pub(crate) fn feed(&mut self, now: Instant, from: Route, data: &[u8], outbox: &mut Outbox) {
         if let Some(uplink) = &mut self.uplink {
             uplink.handle_datagram(now, from, data, outbox);
         }

@@ -8,7 +8,6 @@
 //! time twice as long: its bad link must not cost the others their picture.
 
 use std::{
-    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -32,6 +31,7 @@ use crate::{
         bandwidth::{Allocator, Pacer, Sound},
         downlink::{Downlink, Slot},
         forward::Forwarder,
+        transmit::Route,
     },
     telemetry::metrics::metrics,
 };
@@ -68,8 +68,6 @@ pub(crate) struct Viewer {
     pub(crate) scheduled: Option<Instant>,
     /// Tracks it is to be shown.
     pub(crate) shown: Vec<usize>,
-    /// Our address that the peer talks to.
-    pub(crate) source: Option<IpAddr>,
     /// Slots may have been accepted: [`Viewer::sync_slots`].
     pub(crate) slots_stale: bool,
     /// When it was last given other tracks: it is about to accept them.
@@ -123,7 +121,6 @@ impl Viewer {
             path: Path::New,
             scheduled: None,
             shown: Vec::new(),
-            source: None,
             slots_stale: false,
             awaits_since: None,
             slots: Vec::new(),
@@ -151,16 +148,8 @@ impl Viewer {
 
     /// Says goodbye.
     pub(crate) fn close(&mut self, now: Instant, outbox: &mut Outbox) {
-        self.set_context(outbox);
         self.downlink.close(now, outbox);
         self.set_path(Path::Closed);
-    }
-
-    /// What is sent to this viewer leaves from the address it knows.
-    pub(crate) fn set_context(&self, outbox: &mut Outbox) {
-        if let Some(remote) = self.downlink.remote() {
-            outbox.set_context(remote, self.source);
-        }
     }
 
     /// After the table, an answer or the connection changed: which slot takes which track now. A
@@ -287,8 +276,7 @@ impl Viewer {
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
-        let Some(to) = self.downlink.remote() else { return };
-        let to = (to, self.source);
+        let Some(to) = self.downlink.route() else { return };
         for index in std::mem::take(&mut self.starts) {
             let Some(published) = tracks.get(index) else { continue };
             if published.track.kind() == MediaKind::Audio {
@@ -312,7 +300,7 @@ impl Viewer {
     pub(crate) fn flush_fresh(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         index: usize,
         published: &Published,
         outbox: &mut Outbox,
@@ -335,7 +323,7 @@ impl Viewer {
     fn forward(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         published: &Published,
         index: usize,
         (layer, packet_index): (u8, u64),
@@ -364,14 +352,8 @@ impl Viewer {
 
     /// The publisher's NTP time is passed on with the viewer's RTP time (RFC 3550 6.4.1): both
     /// tracks of a publisher stay on one clock, which is all that lip sync needs.
-    fn send_reports(
-        &mut self,
-        (to, source): (SocketAddr, Option<IpAddr>),
-        tracks: &Slab<Published>,
-        outbox: &mut Outbox,
-    ) {
+    fn send_reports(&mut self, to: Route, tracks: &Slab<Published>, outbox: &mut Outbox) {
         use crate::sfu::transmit::Transmit;
-        outbox.set_context(to, source);
         for (slot, state) in self.slots.iter().enumerate() {
             let Some(state) = state else { continue };
             let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };

@@ -3,11 +3,7 @@
 //!
 //! Owns nothing beside what `bandwidth` decides; also sends the padding of its probes.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use slab::Slab;
 
@@ -17,6 +13,7 @@ use crate::{
     sfu::{
         bandwidth::{Budget, Room, Tile},
         downlink::Slot,
+        transmit::Route,
         worker::{
             outbox::{Outbox, Sink},
             published::Published,
@@ -190,7 +187,7 @@ impl Viewer {
     pub(super) fn pad(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
