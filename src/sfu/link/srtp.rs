@@ -57,6 +57,14 @@ impl Profile {
         2 * (KEY + self.salt_len())
     }
 
+    /// The one to fall back to.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Gcm => Self::Cm,
+            Self::Cm => Self::Gcm,
+        }
+    }
+
     /// What this processor should be offered first: GCM in software is slow and leaks by timing.
     pub(crate) fn preferred() -> Self {
         #[cfg(target_arch = "x86_64")]

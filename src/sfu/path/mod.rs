@@ -85,6 +85,21 @@ impl Estimator {
         }
     }
 
+    /// Media takes another path from now on, of which nothing is known. The client is the same: its
+    /// numbers go on, and what it still tells of the former path says nothing.
+    pub fn begin_anew(&mut self, now: Instant) {
+        let (wanted_bps, untried_bps) = (self.wanted_bps, self.rate.untried_bps);
+        self.history.forget();
+        self.arrivals = Arrivals::default();
+        self.trend = Trend::new();
+        self.rate = Rate::new();
+        self.rate.untried_bps = untried_bps;
+        self.probe = Probe::new();
+        self.rtt_us = None;
+        self.reports = Reports::new();
+        self.reports.want(self.us(now), wanted_bps);
+    }
+
     fn us(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.began).as_micros() as u64
     }

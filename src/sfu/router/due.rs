@@ -68,7 +68,6 @@ impl Router {
         }
         viewer.scheduled = None;
         if !viewer.is_over() && viewer.downlink.poll_timeout().is_some_and(|due| due <= now) {
-            viewer.set_context(context.outbox);
             let downlink = &mut viewer.downlink;
             if guarded("down", || downlink.handle_timeout(now, context.outbox)).is_none() {
                 return self.fail_viewer(now, index);

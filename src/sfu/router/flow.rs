@@ -3,10 +3,7 @@
 //! Owns the order of one wake-up: first everything comes in, then viewer by viewer everything goes
 //! out, so that a viewer's packets lie side by side for one GSO message.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Instant,
-};
+use std::time::Instant;
 
 use super::{
     ConnectionKey, Router, codec::Admission, context::Context, guard::guarded, timers::TimerKey,
@@ -16,38 +13,39 @@ use crate::{
     protocol::MediaKind,
     sfu::{
         down::DownEvent,
+        link::transport::Claim,
         media::packet::Packet,
-        up::UpEvent,
+        up::{UpEvent, Uplink},
         wire::{
             demux::Class,
             outbox::{Sink, ViewerKey},
+            transmit::Route,
         },
     },
     telemetry::metrics::metrics,
 };
 
 impl Router {
-    /// A datagram of one of this room's connections. `local` is our address it came to.
-    #[expect(clippy::too_many_arguments, reason = "what a datagram is")]
+    /// A datagram of one of this room's connections, and the way by which it came.
     pub(crate) fn handle_datagram(
         &mut self,
         now: Instant,
         key: ConnectionKey,
         class: Class,
-        from: SocketAddr,
-        local: Option<IpAddr>,
+        from: Route,
         data: &[u8],
         context: &mut Context<'_>,
     ) {
-        let mark = context.outbox.n_messages();
-        context.outbox.set_context(from, local);
-        match key {
+        let claim = match key {
             ConnectionKey::Up { index, .. } => {
                 let Some(publisher) = self.publishers.get_mut(index) else { return };
                 if guarded("up", || publisher.feed(now, from, data, context.outbox)).is_none() {
                     return self.fail_publisher(index);
                 }
+                let uplink = publisher.uplink.as_mut().filter(|_| class != Class::Media);
+                let claim = uplink.and_then(Uplink::take_claim);
                 self.pump_publisher(now, index, context);
+                claim
             }
             ConnectionKey::Down { index, .. } => {
                 let Some(viewer) = self.viewers.get_mut(index) else { return };
@@ -59,15 +57,13 @@ impl Router {
                 if guarded("down", feed).is_none() {
                     return self.fail_viewer(now, index);
                 }
-                // Any datagram of the address that media goes to: it may have moved there by one.
-                if viewer.downlink.remote() == Some(from) {
-                    viewer.source = local;
-                }
+                let claim = viewer.downlink.take_claim();
                 self.pump_viewer(now, index, context);
+                claim
             }
-        }
-        if class == Class::Stun && context.outbox.answered_check(mark, from) {
-            context.demux.learn(now, from, key);
+        };
+        if let Some(Claim { peer, is_proven }) = claim {
+            context.demux.learn(now, peer, key, is_proven);
         }
     }
 
@@ -265,9 +261,8 @@ impl Router {
                 viewer.flush_work(now, key, &self.tracks, &mut self.wanted, outbox, sink);
             }
             if !self.fresh.is_empty()
-                && let Some(remote) = viewer.downlink.remote()
+                && let Some(to) = viewer.downlink.route()
             {
-                let to = (remote, viewer.source);
                 for &number in &self.fresh {
                     if viewer.takes(number) {
                         viewer.flush_fresh(key, to, number, &self.tracks[number], outbox, sink);

@@ -3,7 +3,7 @@
 //! Owns which m-section feeds which track of the room. The connection itself is `up`'s, a
 //! track's packets are `track`'s; who watches is the router's affair.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{
     context::{GOODBYE, RoomId, SILENCE, Shared, live},
@@ -13,7 +13,10 @@ use crate::{
     ids::{MemberId, Mid},
     protocol::{MediaKind, TrackSource},
     seams::media::{Path, SfuError, UpWant},
-    sfu::{up::Uplink, wire::outbox::Outbox},
+    sfu::{
+        up::Uplink,
+        wire::{outbox::Outbox, transmit::Route},
+    },
 };
 
 /// An `up` connection.
@@ -133,7 +136,7 @@ impl Publisher {
         }
         tracing::info!(
             room = self.room, member = %self.member, direction = "up", path = ?self.path,
-            peer = ?self.uplink.as_ref().and_then(Uplink::remote),
+            peer = ?self.uplink.as_ref().and_then(Uplink::route),
             n_ignored = self.uplink.as_ref().map_or(0, Uplink::n_ignored), reason,
             "a connection has ended",
         );
@@ -149,13 +152,7 @@ impl Publisher {
     }
 
     /// A datagram came.
-    pub(crate) fn feed(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        data: &[u8],
-        outbox: &mut Outbox,
-    ) {
+    pub(crate) fn feed(&mut self, now: Instant, from: Route, data: &[u8], outbox: &mut Outbox) {
         if let Some(uplink) = &mut self.uplink {
             uplink.handle_datagram(now, from, data, outbox);
         }

@@ -8,7 +8,6 @@
 //! time twice as long: its bad link must not cost the others their picture.
 
 use std::{
-    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,7 +30,10 @@ use crate::{
         down::{Downlink, Slot},
         media::forward::Forwarder,
         path::{Allocator, Pacer, Sound},
-        wire::outbox::{Outbox, Sink, ViewerKey},
+        wire::{
+            outbox::{Outbox, Sink, ViewerKey},
+            transmit::Route,
+        },
     },
     telemetry::metrics::metrics,
 };
@@ -69,8 +71,6 @@ pub(crate) struct Viewer {
     pub(crate) scheduled: Option<Instant>,
     /// Tracks it is to be shown.
     pub(crate) shown: Vec<usize>,
-    /// Our address that the peer talks to.
-    pub(crate) source: Option<IpAddr>,
     /// Slots may have been accepted: [`Viewer::sync_slots`].
     pub(crate) slots_stale: bool,
     /// When it was last given other tracks: it is about to accept them.
@@ -125,7 +125,6 @@ impl Viewer {
             path: Path::New,
             scheduled: None,
             shown: Vec::new(),
-            source: None,
             slots_stale: false,
             awaits_since: None,
             slots: Vec::new(),
@@ -179,7 +178,7 @@ impl Viewer {
         }
         tracing::info!(
             room = self.room, member = %self.member, direction = "down", path = ?self.path,
-            peer = ?self.downlink.remote(), n_ignored = self.downlink.n_ignored(), reason,
+            peer = ?self.downlink.route(), n_ignored = self.downlink.n_ignored(), reason,
             "a connection has ended",
         );
         self.set_path(Path::Closed)
@@ -187,18 +186,10 @@ impl Viewer {
 
     /// Says goodbye.
     pub(crate) fn close(&mut self, now: Instant, outbox: &mut Outbox) {
-        self.set_context(outbox);
         if !self.is_over() {
             self.downlink.close(now, outbox);
         }
         self.end("its room has no use for it");
-    }
-
-    /// What is sent to this viewer leaves from the address it knows.
-    pub(crate) fn set_context(&self, outbox: &mut Outbox) {
-        if let Some(remote) = self.downlink.remote() {
-            outbox.set_context(remote, self.source);
-        }
     }
 
     /// After the table, an answer or the connection changed: which slot takes which track now. A
@@ -330,8 +321,7 @@ impl Viewer {
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
-        let Some(to) = self.downlink.remote() else { return };
-        let to = (to, self.source);
+        let Some(to) = self.downlink.route() else { return };
         for index in std::mem::take(&mut self.starts) {
             let Some(published) = tracks.get(index) else { continue };
             if published.track.kind() == MediaKind::Audio {
@@ -355,7 +345,7 @@ impl Viewer {
     pub(crate) fn flush_fresh(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         index: usize,
         published: &Published,
         outbox: &mut Outbox,
@@ -378,7 +368,7 @@ impl Viewer {
     fn forward(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         published: &Published,
         index: usize,
         (layer, packet_index): (u8, u64),
@@ -407,14 +397,8 @@ impl Viewer {
 
     /// The publisher's NTP time is passed on with the viewer's RTP time (RFC 3550 6.4.1): both
     /// tracks of a publisher stay on one clock, which is all that lip sync needs.
-    fn send_reports(
-        &mut self,
-        (to, source): (SocketAddr, Option<IpAddr>),
-        tracks: &Slab<Published>,
-        outbox: &mut Outbox,
-    ) {
+    fn send_reports(&mut self, to: Route, tracks: &Slab<Published>, outbox: &mut Outbox) {
         use crate::sfu::wire::transmit::Transmit;
-        outbox.set_context(to, source);
         for (slot, state) in self.slots.iter().enumerate() {
             let Some(state) = state else { continue };
             let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };

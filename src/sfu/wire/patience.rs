@@ -89,7 +89,12 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sfu::wire::outbox::{Outbox, Sink, ViewerKey};
+    use std::net::SocketAddr;
+
+    use crate::sfu::wire::{
+        outbox::{Outbox, Sink, ViewerKey},
+        transmit::Route,
+    };
 
     /// As the kernel has it: a message is taken while the buffer is not full, whatever its size.
     struct Buffer {
@@ -106,7 +111,7 @@ mod tests {
                 return Tried::Full;
             }
             self.used += message.len;
-            self.sent.push((message.to.port(), message.len));
+            self.sent.push((message.route.peer.address.port(), message.len));
             Tried::Sent
         }
 
@@ -131,7 +136,7 @@ mod tests {
     fn wake_up() -> Vec<Message> {
         let (mut outbox, mut all) = (Outbox::new(), All::default());
         for viewer in 1..=50_u16 {
-            let to = (([192, 0, 2, 1], viewer).into(), None);
+            let to = Route::from(SocketAddr::from(([192, 0, 2, 1], viewer)));
             for n in 0..61 {
                 let is_sound = n == 60;
                 let key = ViewerKey { room: 0, viewer: viewer.into(), is_sound };

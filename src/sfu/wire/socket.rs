@@ -186,7 +186,7 @@ impl Sender {
         self.controls.clear();
         self.headers.clear();
         for message in messages {
-            self.addresses.push(peer_address(message.to, self.ipv6).into());
+            self.addresses.push(peer_address(message.route.peer.address, self.ipv6).into());
             let bytes = &arena[message.start..message.start + message.len];
             let base = bytes.as_ptr().cast_mut().cast();
             self.slices.push(libc::iovec { iov_base: base, iov_len: bytes.len() });
@@ -202,7 +202,7 @@ impl Sender {
             header.msg_hdr.msg_control = self.controls[index].0.as_mut_ptr().cast();
             header.msg_hdr.msg_controllen = self.controls[index].0.len();
             let segment = (message.n_segments() > 1).then_some(message.segment as u16);
-            fill_control(&mut header.msg_hdr, message.source, self.ipv6, segment);
+            fill_control(&mut header.msg_hdr, message.route.local, self.ipv6, segment);
             self.headers.push(header);
         }
     }

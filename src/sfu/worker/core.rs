@@ -35,6 +35,7 @@ use crate::{
         wire::{
             demux::{Demux, classify},
             outbox::{Outbox, Sink},
+            transmit::Route,
         },
     },
     telemetry::metrics::metrics,
@@ -219,15 +220,16 @@ impl WorkerCore {
         data: &[u8],
     ) {
         self.n_datagrams += 1;
+        let route = Route::from((from, local));
         let found = classify(data)
-            .and_then(|class| Some((class, self.demux.find(now, from, class, data)?)));
+            .and_then(|class| Some((class, self.demux.find(route.peer, class, data)?)));
         let Some((class, key)) = found else {
             self.n_bad += 1;
             return;
         };
         let (ConnectionKey::Up { room, .. } | ConnectionKey::Down { room, .. }) = key;
         self.within(room as usize, |room, context| {
-            room.handle_datagram(now, key, class, from, local, data, context);
+            room.handle_datagram(now, key, class, route, data, context);
         });
     }
 

@@ -3,11 +3,7 @@
 //!
 //! Owns nothing beside what `path` decides; also sends the padding of its probes.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use slab::Slab;
 
@@ -18,7 +14,10 @@ use crate::{
         down::Slot,
         path::{Budget, Room, Tile},
         router::published::Published,
-        wire::outbox::{Outbox, Sink},
+        wire::{
+            outbox::{Outbox, Sink},
+            transmit::Route,
+        },
     },
 };
 
@@ -189,7 +188,7 @@ impl Viewer {
     pub(super) fn pad(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {

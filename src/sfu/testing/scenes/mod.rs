@@ -6,6 +6,7 @@ mod both_ports;
 mod codecs;
 mod demand;
 mod faults;
+mod forged;
 mod growth;
 mod layers;
 mod loopback;
