@@ -50,23 +50,30 @@
 //! src/
 //!   main.rs              arguments -> settings -> logging -> app::run -> exit code
 //!   lib.rs               this map
-//!   app.rs               composition root: starts every task in order, drains in reverse
+//!   app/                 composition root: starts every task in order, watches over them, drains in
+//!                        reverse
 //!   cli.rs               the command line: arguments in, what is to be done out; exit codes
 //!   fuzzing/             what each fuzz target calls, and the test over the kept inputs; not in the binary
 //!   ids.rs               names of things: parsed once, then carried as types
+//!   ids/
+//!     text.rs            PURE. what text people may show each other
 //!   protocol/            signaling messages both ways
 //!   seams/               plain values and traits by which parts meet without knowing each other
 //!   camera/              the box's own cameras; the only place that names `gstreamer`
-//!   config/              what was written -> what it means
+//!   boot/                before anything runs: reads the configuration, claims the data folder
+//!   config/              PURE. what was written -> what it means
 //!   http/                the front door: the only place that names hyper and WebSocket
 //!     access.rs          PURE. who is a guest
 //!     host.rs            PURE. the host a request names, the origin it comes from
 //!     routes.rs          PURE. what a path means
 //!     demux.rs           PURE. TLS, HTTP or neither, by the first byte
-//!     limits.rs          connections and joins of one address
+//!     crowd.rs           which connections are open, and who makes room when there are too many
+//!     activity.rs        what a connection does, and when it has done nothing for too long
+//!     limits.rs          joins and requests of one source
 //!     listener.rs        sockets that listen
 //!     connection.rs      one connection: TLS, HTTP/1.1 and 2, its time
-//!     handler.rs         one request
+//!     handler/           one request: gate (who may come in), dispatch (route -> answer), body, and
+//!                        what is more than an answer: a farewell, an upgrade to WebSocket
 //!     api.rs             what /api/v1 and /trust tell
 //!     assets.rs          the page: built in, or from a folder
 //!     reply.rs           answers, problems, the headers of all
@@ -76,7 +83,8 @@
 //!     ingest.rs          what WHIP and WHEP have in common: forms of requests, sessions, CORS
 //!     whip.rs            publishing by an HTTP client's offer (RFC 9725)
 //!     whep.rs            watching by an HTTP client's offer
-//!     streams.rs         sessions of WHIP and WHEP, a task each
+//!     streams.rs         sessions of WHIP and WHEP: the table
+//!     streams/           what one is in its room, and its task
 //!     sdp_fragment.rs    PURE. trickled candidates and ICE restarts, as SDP fragments
 //!     fuzzing.rs         its doors for fuzzing
 //!   net/                 LAN addresses
@@ -106,6 +114,7 @@
 //! Dated decisions are in `docs/decisions/`, the signaling protocol in `docs/protocol.md`.
 
 pub mod app;
+pub mod boot;
 #[cfg(feature = "camera")]
 pub mod camera;
 pub mod cli;

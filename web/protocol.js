@@ -24,6 +24,7 @@ export const MAX_NAME_CHARS = 64;
  * @property {string} id
  * @property {string} name unique in the room
  * @property {MemberKind} kind
+ * @property {'moderator' | 'owner'} [rank] what it may do here; unset: participant
  * @property {MemberState} state what is seen of its media
  * @property {string} [reason] why it is not live, in a sentence
  * @property {boolean} mic
@@ -31,8 +32,12 @@ export const MAX_NAME_CHARS = 64;
  * @property {Track[]} tracks
  */
 
+/** @typedef {{ max_participants: number, locked: boolean, lobby: boolean, welcome: string }} RoomRules */
+/** @typedef {{ id: string, name: string }} Knock who waits to be let in */
+/** @typedef {{ id: string, name: string, watches: string | null }} Viewer who watches without being a member */
+
 /** @typedef {{ type: 'hello', version: number }} Hello */
-/** @typedef {{ type: 'join', room: string, name: string, mic: boolean, cam: boolean, resume?: string }} Join */
+/** @typedef {{ type: 'join', room: string, name: string, mic: boolean, cam: boolean, resume?: string, password?: string, device?: string }} Join */
 /** @typedef {{ type: 'publish', generation: number, sdp: string, tracks: PublishTrack[] }} Publish */
 /** @typedef {{ type: 'answer', generation: number, revision: number, sdp: string }} Answer */
 /** @typedef {{ type: 'candidate', direction: Direction, generation: number, candidate: string | null, mid?: string }} Candidate */
@@ -43,22 +48,33 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'chat', text: string }} Say */
 /** @typedef {{ type: 'state', mic: boolean, cam: boolean }} State */
 /** @typedef {{ type: 'rename', name: string }} Rename */
-/** @typedef {Hello | Join | Publish | Answer | Candidate | Restart | Watch | Tiles | Say | State | Rename | { type: 'leave' } | { type: 'ping' }} ClientMessage */
+/** @typedef {{ type: 'chat-delete', seq: number }} ChatDelete */
+/** @typedef {{ type: 'admit' | 'refuse' | 'mute' | 'remove', member: string }} Moderate */
+/** @typedef {{ type: 'moderator', member: string, on: boolean }} Appoint */
+/** @typedef {{ type: 'lock' | 'lobby', on: boolean }} Rule */
+/** @typedef {Hello | Join | Publish | Answer | Candidate | Restart | Watch | Tiles | Say | State | Rename | ChatDelete | Moderate | Appoint | Rule | { type: 'leave' } | { type: 'ping' }} ClientMessage */
 
 /** @typedef {{ type: 'welcome', version: number, server: string }} Welcome */
-/** @typedef {{ type: 'joined', room: string, you: string, token: string, resumed: boolean, members: Member[], chat: ChatLine[], ice_servers: IceServer[] }} Joined */
+/** @typedef {{ type: 'joined', room: string, you: string, token: string, resumed: boolean, members: Member[], chat: ChatLine[], ice_servers: IceServer[], viewers: Viewer[], rules: RoomRules }} Joined */
+/** @typedef {{ type: 'waiting', room: string, you: string }} Waiting a moderator lets people in: `joined` or `bye` comes later */
 /** @typedef {{ type: 'published', generation: number, sdp: string }} Published */
 /** @typedef {{ type: 'error', code: string, message: string }} Failure */
 /** @typedef {{ type: 'member-joined', member: Member }} MemberJoined */
 /** @typedef {{ type: 'member-changed', member: Member }} MemberChanged */
-/** @typedef {{ type: 'member-left', id: string, reason: 'left' | 'lost' | 'slow' | 'ended' }} MemberLeft */
+/** @typedef {{ type: 'member-left', id: string, reason: 'left' | 'lost' | 'slow' | 'ended' | 'removed' }} MemberLeft */
+/** @typedef {{ type: 'room-changed', rules: RoomRules }} RoomChanged */
+/** @typedef {{ type: 'knocks', waiting: Knock[] }} Knocks to moderators */
+/** @typedef {{ type: 'muted', by: string }} Muted switch the microphone off */
+/** @typedef {{ type: 'chat-deleted', seq: number }} ChatDeleted */
+/** @typedef {{ type: 'viewer-joined' | 'viewer-changed', viewer: Viewer }} ViewerSeen */
+/** @typedef {{ type: 'viewer-left', id: string }} ViewerLeft */
 /** @typedef {{ type: 'chat', line: ChatLine }} Said */
 /** @typedef {{ type: 'speakers', active: string | null, speaking: string[] }} Speakers */
 /** @typedef {{ type: 'offer', generation: number, revision: number, sdp: string, mids: Record<string, Shown> }} Offer */
 /** @typedef {{ type: 'mids', generation: number, mids: Record<string, Shown> }} Mids */
 /** @typedef {{ type: 'layers', generation: number, tracks: Record<string, boolean[]> }} Layers by mid, the lowest layer first */
-/** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' }} Bye */
-/** @typedef {Welcome | Joined | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | Said | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
+/** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' | 'removed' | 'refused' }} Bye */
+/** @typedef {Welcome | Joined | Waiting | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | RoomChanged | Knocks | Muted | ChatDeleted | ViewerSeen | ViewerLeft | Said | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
 /** @typedef {ServerMessage & { re?: number }} Outgoing */
 
 /** @typedef {(value: unknown) => boolean} Check */
@@ -98,16 +114,20 @@ const mediaKind = word('audio', 'video');
 const chatLine = shape({ seq: count, from: text, name: text, text, at_ms: count });
 const shown = shape({ member: text, track: text, kind: mediaKind, source });
 const track = shape({ id: text, kind: mediaKind, source, codec: maybe(text) });
+const viewer = shape({ id: text, name: text, watches: orNull(text) });
+const rules = shape({ max_participants: count, locked: flag, lobby: flag, welcome: text });
+const knock = shape({ id: text, name: text });
 const iceServer = shape({ urls: list(text), username: maybe(text), credential: maybe(text) });
 const member = shape({
   id: text, name: text, kind: word('person', 'camera', 'stream'),
+  rank: maybe(word('moderator', 'owner')),
   state: word('connecting', 'live', 'lost'), reason: maybe(text), mic: flag, cam: flag, tracks: list(track),
 });
 
 /** What each request holds. @type {Record<string, Record<string, Check>>} */
 const CLIENT = {
   hello: { version: count },
-  join: { room: text, name: text, mic: flag, cam: flag, resume: maybe(text) },
+  join: { room: text, name: text, mic: flag, cam: flag, resume: maybe(text), password: maybe(text), device: maybe(text) },
   publish: { generation: count, sdp: text, tracks: list(shape({ mid: text, source })) },
   answer: { generation: count, revision: count, sdp: text },
   candidate: { direction, generation: count, candidate: orNull(text), mid: maybe(text) },
@@ -117,6 +137,14 @@ const CLIENT = {
   chat: { text },
   state: { mic: flag, cam: flag },
   rename: { name: text },
+  'chat-delete': { seq: count },
+  admit: { member: text },
+  refuse: { member: text },
+  mute: { member: text },
+  remove: { member: text },
+  moderator: { member: text, on: flag },
+  lock: { on: flag },
+  lobby: { on: flag },
   leave: {},
   ping: {},
 };
@@ -126,22 +154,30 @@ const SERVER = {
   welcome: { version: count, server: text },
   joined: {
     room: text, you: text, token: text, resumed: flag, members: list(member), chat: list(chatLine),
-    ice_servers: list(iceServer),
+    ice_servers: list(iceServer), viewers: list(viewer), rules,
   },
+  waiting: { room: text, you: text },
   published: { generation: count, sdp: text },
   done: {},
   pong: {},
   error: { code: text, message: text },
   'member-joined': { member },
   'member-changed': { member },
-  'member-left': { id: text, reason: word('left', 'lost', 'slow', 'ended') },
+  'member-left': { id: text, reason: word('left', 'lost', 'slow', 'ended', 'removed') },
+  'room-changed': { rules },
+  knocks: { waiting: list(knock) },
+  muted: { by: text },
+  'chat-deleted': { seq: count },
+  'viewer-joined': { viewer },
+  'viewer-changed': { viewer },
+  'viewer-left': { id: text },
   chat: { line: chatLine },
   speakers: { active: orNull(text), speaking: list(text) },
   offer: { generation: count, revision: count, sdp: text, mids: table(shown) },
   mids: { generation: count, mids: table(shown) },
   layers: { generation: count, tracks: table(list(flag)) },
   restart: { direction },
-  bye: { reason: word('server-stopping', 'replaced', 'slow', 'left') },
+  bye: { reason: word('server-stopping', 'replaced', 'slow', 'left', 'removed', 'refused') },
 };
 
 /** The types a client may send. */

@@ -10,12 +10,14 @@ use super::{fault::Source, reader::SectionRead};
 /// One key as the code knows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyInfo {
-    /// `http`, `network.interfaces`, `camera` (which is repeated).
+    /// `http`, `network.interfaces`, `camera`.
     pub section: &'static str,
+    /// True for `[[camera]]` and its like, which no variable sets.
+    pub repeated: bool,
     /// `listen`
     pub key: &'static str,
-    /// As TOML. Empty text, 0 or an empty list may stand for "none"; `camera.id` and
-    /// `camera.source` have none.
+    /// As TOML. Empty text, 0 or an empty list may stand for "none"; `camera.id`,
+    /// `camera.source` and `room.name` have none.
     pub default: String,
 }
 
@@ -27,7 +29,8 @@ pub(super) fn keys(sections: &[SectionRead]) -> Vec<KeyInfo> {
         for entry in &section.entries {
             if seen.insert((section.name, entry.key)) {
                 let default = entry.default.to_string();
-                keys.push(KeyInfo { section: section.name, key: entry.key, default });
+                let (section, repeated) = (section.name, section.repeated);
+                keys.push(KeyInfo { section, repeated, key: entry.key, default });
             }
         }
     }

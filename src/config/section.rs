@@ -67,6 +67,19 @@ impl<'r> Section<'r> {
         self.reader.read_table(full_name, table, false, read)
     }
 
+    /// Reads each `[[name.sub]]`; none where nothing is written.
+    pub(super) fn sections<T>(
+        &mut self,
+        full_name: &'static str,
+        mut read: impl FnMut(&mut Section<'_>) -> T,
+    ) -> Vec<T> {
+        let sub = full_name.rsplit('.').next().unwrap_or(full_name);
+        let Some(node) = self.table.take(sub) else { return Vec::new() };
+        let tables = self.reader.tables(full_name, node).unwrap_or_default();
+        let mut each = |table| self.reader.read_table(full_name, Some(table), true, &mut read);
+        tables.into_iter().map(&mut each).collect()
+    }
+
     /// A key with one value. A fault is noted and the default stands in, so that reading goes on.
     pub(super) fn key<T>(
         &mut self,
@@ -159,11 +172,27 @@ impl<'r> Section<'r> {
         entry.map_or(Source::Default, |entry| entry.source.clone())
     }
 
-    /// A fault of the whole value of a key that has been read without one.
+    /// Whether a key that has been read here has a fault.
+    pub(super) fn is_faulty(&self, key: &str) -> bool {
+        let (full, source) = (format!("{}.{key}", self.name), self.source_of(key));
+        self.reader.faults.iter().any(|fault| fault.key == full && fault.source == source)
+    }
+
+    /// A fault of the whole value of a key that has been read without one; where nobody wrote it, it
+    /// is told of the section.
     pub(super) fn fault_if_whole(&mut self, key: &str, problem: &str, remedy: &str) {
-        if !self.reader.is_faulty(self.name, key) {
-            self.reader.written_fault(self.name, key, Problem::new(problem, remedy));
+        if self.is_faulty(key) {
+            return;
         }
+        let mut entries = self.reader.sections[self.index].entries.iter();
+        let shown = entries.find(|entry| entry.key == key).map(|entry| entry.shown.to_string());
+        let source = match self.source_of(key) {
+            Source::Default => self.table.source.clone(),
+            written => written,
+        };
+        let full = format!("{}.{key}", self.name);
+        let problem = Problem::new(problem, remedy);
+        self.reader.fault_at(source, &full, &shown.unwrap_or_default(), problem);
     }
 
     /// Says what the operator may not expect of a key that has been read.

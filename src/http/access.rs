@@ -131,7 +131,7 @@ fn is_on_link(addresses: &Addresses, peer: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seams::LocalAddress;
+    use crate::{config::Loopback, seams::LocalAddress};
 
     fn addresses() -> Addresses {
         let local = |ip: &str, prefix_len, origin| LocalAddress {
@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn guests_come_from_the_lan_and_from_nowhere_else() {
-        let access = AccessSettings { guests: Guests::Lan, local_proxy: false };
+        let loopback = Loopback::Token;
+        let access = AccessSettings { guests: Guests::Lan, local_proxy: false, loopback };
         let cases = [
             ("10.1.2.3", None, "in"),
             ("172.31.0.1", None, "in"),
@@ -211,10 +212,11 @@ mod tests {
 
     #[test]
     fn a_proxy_on_the_box_is_never_the_lan_and_no_guests_is_nobody() {
-        let proxy = AccessSettings { guests: Guests::Lan, local_proxy: true };
+        let loopback = Loopback::Token;
+        let proxy = AccessSettings { guests: Guests::Lan, local_proxy: true, loopback };
         assert_eq!(verdict("127.0.0.1", Some("localhost"), &proxy), "proxy");
         assert_eq!(verdict("192.168.1.9", Some("localhost"), &proxy), "in");
-        let closed = AccessSettings { guests: Guests::None, local_proxy: false };
+        let closed = AccessSettings { guests: Guests::None, local_proxy: false, loopback };
         for peer in ["127.0.0.1", "192.168.1.9", "8.8.8.8"] {
             assert_eq!(verdict(peer, Some("localhost"), &closed), "none");
         }
@@ -222,7 +224,8 @@ mod tests {
 
     #[test]
     fn metrics_are_for_the_machine_itself() {
-        let access = AccessSettings { guests: Guests::None, local_proxy: false };
+        let loopback = Loopback::Token;
+        let access = AccessSettings { guests: Guests::None, local_proxy: false, loopback };
         let host = Authority::parse("localhost");
         let is_here =
             |peer: &str| is_this_machine(&access, peer.parse().expect("an address"), host.as_ref());

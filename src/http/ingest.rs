@@ -13,20 +13,19 @@
 //! is decided by where it comes from, as for all requests.
 
 use hyper::{
-    HeaderMap, Method, Request, StatusCode,
-    body::Incoming,
+    HeaderMap, Method, StatusCode,
     header::{self, HeaderName, HeaderValue},
 };
 
 use super::{
     Visit,
-    handler::{foreign, not_found, read_body},
-    host::Authority,
+    handler::{Ask, foreign, not_found, read_body},
+    limits::Weight,
     reply::{self, Reply},
     sdp_fragment,
-    streams::{IfMatch, Patched, Place, Refusal},
+    streams::{Denied, IfMatch, Patched, Stay},
 };
-use crate::{config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
+use crate::{protocol::ErrorCode, telemetry::metrics::metrics};
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
@@ -35,14 +34,6 @@ const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 
 /// Seconds after which it is worth trying again.
 const RETRY_AFTER: u16 = 5;
-
-/// One request to one of these resources.
-pub(super) struct Ask<'a> {
-    pub(super) visit: &'a Visit,
-    pub(super) settings: &'a Settings,
-    pub(super) host: Option<&'a Authority>,
-    pub(super) request: Request<Incoming>,
-}
 
 /// The status that goes with a code.
 fn status(code: ErrorCode) -> StatusCode {
@@ -55,7 +46,10 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::SdpUnacceptable | ErrorCode::OfferUnknown => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::NothingPublished => StatusCode::CONFLICT,
         ErrorCode::ViewersFull | ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-        ErrorCode::RoomFull | ErrorCode::RoomCreateRefused => StatusCode::FORBIDDEN,
+        ErrorCode::RoomFull
+        | ErrorCode::RoomCreateRefused
+        | ErrorCode::RoomLocked
+        | ErrorCode::Removed => StatusCode::FORBIDDEN,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::MediaTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -66,7 +60,7 @@ fn status(code: ErrorCode) -> StatusCode {
 }
 
 /// A problem, with when to try again where that helps.
-pub(super) fn refused((code, detail): Refusal) -> Reply {
+pub(super) fn refused((code, detail): Denied) -> Reply {
     let status = status(code);
     let mut reply = reply::problem(status, code, &detail);
     let retry = match code {
@@ -109,19 +103,14 @@ fn accepts_sdp(headers: &HeaderMap) -> bool {
 }
 
 impl Ask<'_> {
-    /// The header fields of the request.
-    pub(super) fn headers(&self) -> &HeaderMap {
-        self.request.headers()
-    }
-
     /// Whether this address may begin another session now, and the box takes any.
-    fn may_begin(&self) -> Result<(), Refusal> {
+    fn may_begin(&self) -> Result<(), Denied> {
         let house = &self.visit.house;
         if *house.stopping.borrow() {
             return Err((ErrorCode::Stopping, "the box is stopping".into()));
         }
         let limit = self.settings.http.joins_per_minute;
-        if !house.joins.allow(self.visit.peer, limit, std::time::Instant::now()) {
+        if !house.rates.allow_join(self.visit.peer.into(), limit) {
             metrics().http_refused.inc();
             let detail = format!("{limit} joins a minute from one address are allowed; wait");
             return Err((ErrorCode::RateLimited, detail));
@@ -153,8 +142,8 @@ impl Ask<'_> {
 }
 
 /// 201: the session has begun.
-pub(super) fn created(visit: &Visit, place: Place, offer: String, answer: String) -> Reply {
-    let (id, etag) = visit.house.streams.begin(place, offer);
+pub(super) fn created(visit: &Visit, stay: Stay, offer: String, answer: String) -> Reply {
+    let (id, etag) = visit.house.streams.begin(stay, offer);
     let mut reply = reply::body(StatusCode::CREATED, SDP, answer);
     put(&mut reply, header::LOCATION, &format!("/api/v1/stream/{id}"));
     put(&mut reply, header::ETAG, &etag);
@@ -212,6 +201,9 @@ pub(super) async fn session(ask: Ask<'_>, id: &str) -> Reply {
     }
     if !streams.has(id) {
         return not_found();
+    }
+    if let Err(detail) = ask.visit.house.rates.allow(ask.visit.peer.into(), Weight::Light) {
+        return refused((ErrorCode::RateLimited, detail.into()));
     }
     match patch(ask, id).await {
         Ok(Some(Patched::Trickled)) => reply::empty(StatusCode::NO_CONTENT),

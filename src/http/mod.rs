@@ -12,9 +12,11 @@
 //! the same door later. RFC 9110, 9112, 9113, 6455, 9725.
 
 mod access;
+mod activity;
 mod api;
 mod assets;
 mod connection;
+mod crowd;
 mod demux;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -85,6 +87,9 @@ pub struct Doors {
     pub addresses: watch::Receiver<Arc<Addresses>>,
     /// For `/readyz`.
     pub readiness: watch::Receiver<Readiness>,
+    /// How many connections there may be in all, whatever `http.max_connections` says: what the system
+    /// has descriptors for.
+    pub max_connections: usize,
 }
 
 /// The https server: bound, then run.
@@ -106,8 +111,9 @@ struct House {
     addresses: watch::Receiver<Arc<Addresses>>,
     readiness: watch::Receiver<Readiness>,
     tls: Arc<rustls::ServerConfig>,
-    connections: limits::Connections,
-    joins: limits::JoinRate,
+    crowd: crowd::Crowd,
+    max_connections: usize,
+    rates: limits::Rates,
     streams: streams::Streams,
     stopping: watch::Receiver<bool>,
 }
@@ -116,6 +122,13 @@ impl House {
     /// The settings in force now.
     fn settings(&self) -> Arc<Settings> {
         self.settings.borrow().clone()
+    }
+
+    /// How many connections there may be now.
+    fn limits(&self) -> crowd::Limits {
+        let http = &self.settings.borrow().http;
+        let of_all = http.max_connections.min(self.max_connections);
+        crowd::Limits { of_one: http.connections_per_address, of_all }
     }
 }
 
@@ -128,7 +141,7 @@ struct Visit {
     house: Arc<House>,
     /// The client's address; IPv4 is written as such.
     peer: IpAddr,
-    _slot: limits::Slot,
+    slot: crowd::Slot,
     _running: Running,
 }
 
@@ -149,8 +162,9 @@ impl HttpServer {
             addresses: doors.addresses,
             readiness: doors.readiness,
             tls: Arc::new(tls),
-            connections: limits::Connections::default(),
-            joins: limits::JoinRate::default(),
+            crowd: crowd::Crowd::default(),
+            max_connections: doors.max_connections,
+            rates: limits::Rates::new(),
             streams: streams::Streams::default(),
             stopping: stopping_receiver,
         });
@@ -187,15 +201,14 @@ async fn accept(listener: TcpListener, house: Arc<House>, running: Running) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let ip = peer.ip().to_canonical();
-                let limit = house.settings().http.connections_per_address;
-                let Some(slot) = house.connections.enter(ip, limit) else {
+                let Some(slot) = house.crowd.enter(ip, house.limits()) else {
                     metrics().http_refused.inc();
                     continue;
                 };
                 let visit = Arc::new(Visit {
                     house: house.clone(),
                     peer: ip,
-                    _slot: slot,
+                    slot,
                     _running: running.clone(),
                 });
                 tokio::spawn(connection::serve(stream, visit));

@@ -91,22 +91,33 @@ pub(super) fn method_not_allowed(allow: &'static str) -> Reply {
     reply
 }
 
-/// 403: a page for people, a problem for programs.
+/// 403, said to people or to programs.
 pub(super) fn refused(refusal: &Refusal, request: &HeaderMap) -> Reply {
     let detail = refusal.to_string();
+    for_people(StatusCode::FORBIDDEN, ErrorCode::Forbidden, "No entry from here", &detail, request)
+}
+
+/// A page for people, a problem for programs.
+pub(super) fn for_people(
+    status: StatusCode,
+    code: ErrorCode,
+    title: &str,
+    detail: &str,
+    request: &HeaderMap,
+) -> Reply {
     let accepts_html = request
         .get(header::ACCEPT)
         .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
     if !accepts_html {
-        return problem(StatusCode::FORBIDDEN, ErrorCode::Forbidden, &detail);
+        return problem(status, code, detail);
     }
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>parlor: no entry</title>\n\
-         <h1>No entry from here</h1>\n<p>{}</p>\n</html>\n",
-        escape(&detail)
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>parlor: {title}</title>\n\
+         <h1>{title}</h1>\n<p>{}</p>\n</html>\n",
+        escape(detail)
     );
-    body(StatusCode::FORBIDDEN, "text/html; charset=utf-8", page)
+    body(status, "text/html; charset=utf-8", page)
 }
 
 fn escape(text: &str) -> String {
@@ -131,6 +142,9 @@ pub(super) fn secure(reply: &mut Reply, frame_ancestors: &[String]) {
     };
     put(HeaderName::from_static("permissions-policy"), PERMISSIONS);
     put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    // Neither a window that has opened us nor a page that loads our files is let near them.
+    put(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    put(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     // Not `no-referrer`: with that, browsers send `Origin: null` to ourselves.
     put(header::REFERRER_POLICY, "same-origin");
     // Settings have been checked; should they hold line ends all the same, nobody may embed.

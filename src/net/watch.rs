@@ -55,10 +55,13 @@ const GROUPS: u32 =
 const ROUTE_GROUPS: u32 = (libc::RTMGRP_IPV4_ROUTE | libc::RTMGRP_IPV6_ROUTE).cast_unsigned();
 
 /// See [`super::start`].
-pub(super) async fn start(settings: NetworkSettings) -> Result<Receiver<Arc<Addresses>>, NetError> {
+pub(super) async fn start(
+    settings: Receiver<NetworkSettings>,
+) -> Result<Receiver<Arc<Addresses>>, NetError> {
     let in_container =
         Path::new("/.dockerenv").exists() || Path::new("/run/.containerenv").exists();
-    let watcher = Watcher { settings, in_container };
+    let mut watcher = Watcher { settings, in_container };
+    watcher.settings.mark_unchanged();
     let mut errno = 0;
     for _ in 0..N_FIRST_TRIES {
         let mut listener = Listener::open(in_container)?;
@@ -78,13 +81,13 @@ pub(super) async fn start(settings: NetworkSettings) -> Result<Receiver<Arc<Addr
 }
 
 struct Watcher {
-    settings: NetworkSettings,
+    settings: Receiver<NetworkSettings>,
     in_container: bool,
 }
 
 impl Watcher {
     /// Follows the kernel until nobody listens any more.
-    async fn run(self, mut listener: Listener, sender: Sender<Arc<Addresses>>) {
+    async fn run(mut self, mut listener: Listener, sender: Sender<Arc<Addresses>>) {
         loop {
             let ended = tokio::select! {
                 () = sender.closed() => return,
@@ -100,8 +103,13 @@ impl Watcher {
     }
 
     /// Publishes what notifications bring; returns when the socket's word is no longer good.
-    async fn follow(&self, listener: &mut Listener, sender: &Sender<Arc<Addresses>>) -> NetError {
+    async fn follow(
+        &mut self,
+        listener: &mut Listener,
+        sender: &Sender<Arc<Addresses>>,
+    ) -> NetError {
         let mut due: Option<Instant> = None;
+        let mut may_change = true;
         loop {
             // Without anything due the timer's arm is switched off.
             let timer = sleep_until(due.unwrap_or_else(Instant::now));
@@ -115,6 +123,11 @@ impl Watcher {
                     due = None;
                     self.publish(listener, sender);
                 }
+                changed = self.settings.changed(), if may_change => {
+                    // Whoever could change them is gone, and these stay.
+                    may_change = changed.is_ok();
+                    self.publish(listener, sender);
+                }
             }
         }
     }
@@ -122,7 +135,8 @@ impl Watcher {
     fn judge(&self, listener: &Listener) -> Addresses {
         let hostname = nix::unistd::gethostname().unwrap_or_default();
         let table = listener.conversation.table();
-        policy::addresses(table, &self.settings, &hostname.to_string_lossy(), self.in_container)
+        let settings = self.settings.borrow();
+        policy::addresses(table, &settings, &hostname.to_string_lossy(), self.in_container)
     }
 
     fn publish(&self, listener: &Listener, sender: &Sender<Arc<Addresses>>) {

@@ -26,6 +26,18 @@ pub enum ErrorCode {
     NameInvalid,
     /// `rooms.max_participants` are there.
     RoomFull,
+    /// Nobody new is let in.
+    RoomLocked,
+    /// The room has a password, and none came.
+    PasswordRequired,
+    /// The room has another password.
+    PasswordWrong,
+    /// A moderator removed this client from the room.
+    Removed,
+    /// A moderator has to let this client in before it may ask for that.
+    NotAdmitted,
+    /// No line of this number is kept.
+    LineUnknown,
     /// The room is not there and this client may not make it.
     RoomCreateRefused,
     /// The resume token is forged, expired or for another room.
@@ -52,12 +64,16 @@ pub enum ErrorCode {
     PreconditionFailed,
     /// `If-Match` is missing.
     PreconditionRequired,
-    /// Too many requests, joins or connections from this address.
+    /// Too many requests, joins or connections from this source or by this session.
     RateLimited,
     /// Not from the LAN, or no right to do this.
     Forbidden,
     /// The page comes from elsewhere (Origin).
     OriginForbidden,
+    /// The request names no host, several, or one that is none.
+    HostInvalid,
+    /// The host that the request names is not this box.
+    HostUnknown,
     /// No such resource.
     NotFound,
     /// The resource is there, the method is not.

@@ -4,9 +4,12 @@ use std::{sync::Arc, time::Instant};
 
 use super::ViewerNews;
 use crate::{
-    ids::{Label, MemberId, Nickname},
-    protocol::{ClientMessage, MemberKind, Outgoing},
-    seams::media::{Desired, Observed, Speaking},
+    ids::{Device, Label, MemberId, Nickname},
+    protocol::{ClientMessage, MemberKind, Outgoing, Rank, RoomRules},
+    seams::{
+        Source,
+        media::{Desired, Observed, Speaking},
+    },
 };
 
 /// A moment, by both clocks that a room needs.
@@ -23,8 +26,19 @@ pub struct Now {
 pub struct SeatId {
     /// Who.
     pub member: MemberId,
-    /// Counts the sockets that had this place.
+    /// No other sitting in this room has it, whoever's it is.
     pub epoch: u32,
+}
+
+/// A seat that somebody had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Return {
+    /// Who.
+    pub member: MemberId,
+    /// Which sitting; only the last one of a place is good for anything.
+    pub epoch: u32,
+    /// The seat is of this run of the box, so that its place is here or over.
+    pub this_run: bool,
 }
 
 /// Somebody wants to sit down.
@@ -32,12 +46,18 @@ pub struct SeatId {
 pub struct Arrival {
     /// A fresh id, used unless the place of `resume` is still there.
     pub fresh: MemberId,
-    /// The member whose place is to be taken again.
-    pub resume: Option<MemberId>,
+    /// The seat to be taken again, as a token proves it.
+    pub resume: Option<Return>,
+    /// By which a browser is known that has lost its token.
+    pub device: Option<Device>,
+    /// Where it comes from; `None` is this process itself, which is always let in.
+    pub source: Option<Source>,
     /// As asked for.
     pub name: Nickname,
     /// Who stands behind it.
     pub kind: MemberKind,
+    /// What it may do.
+    pub rank: Rank,
     /// The microphone is on.
     pub mic: bool,
     /// The camera is on.
@@ -82,8 +102,8 @@ pub enum Input {
     },
     /// A member's owner ends its stay.
     Leave {
-        /// Who, whatever its epoch.
-        member: MemberId,
+        /// Who.
+        seat: SeatId,
     },
     /// The media plane has something new about a member.
     Observed {
@@ -105,6 +125,13 @@ pub enum Input {
     ViewerGone {
         /// Who.
         viewer: MemberId,
+    },
+    /// Other rules are configured. Whoever is here stays.
+    Rules(RoomRules),
+    /// The rooms' chat is too large in all: forget the oldest lines of this one.
+    TrimChat {
+        /// What may stay.
+        max_bytes: usize,
     },
     /// [`super::Room::next_deadline`] has come.
     Tick,
@@ -150,7 +177,18 @@ pub enum Action {
 
 /// Why nobody could sit down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RoomFull {
-    /// `rooms.max_participants`.
-    pub limit: usize,
+pub enum NoSeat {
+    /// As many are here as may be.
+    Full {
+        /// `rooms.max_participants`.
+        limit: usize,
+    },
+    /// Nobody new comes in.
+    Locked,
+    /// As many wait to be let in as may.
+    Crowded,
+    /// A moderator removed whoever this is.
+    Removed,
+    /// The seat to return to is over, or somebody sits there by a newer token.
+    NotKept,
 }

@@ -8,24 +8,27 @@
 //!                           \-- leave -------------^
 //! ```
 //!
-//! A seat has an epoch: who returns to its place gets the next one, and whatever the old socket's
-//! owner still says is dropped.
+//! A seat has an epoch, which no other seat of this room ever had: who returns to its place gets a new
+//! one, and whatever the old socket's owner still says, or an old token still claims, is dropped.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use crate::{
-    ids::{MemberId, Nickname, RoomName},
-    protocol::{
-        ByeReason, ChatLine, ErrorCode, LeaveReason, Member, MemberKind, Outgoing, ServerMessage,
-    },
+    ids::{MemberId, RoomName},
+    protocol::{ByeReason, ErrorCode, LeaveReason, Member, Outgoing, RoomRules, ServerMessage},
     seams::media::Speaking,
 };
 
+mod aim;
+mod chat;
 mod io;
+mod lobby;
 mod media;
+mod moderation;
+mod names;
 mod place;
 mod requests;
 mod speaking;
@@ -33,46 +36,54 @@ mod speaking;
 mod tests;
 mod viewers;
 
-pub use io::{Action, Arrival, Input, Now, RoomFull, SeatId};
+pub use chat::{CHAT_HISTORY, CHAT_HISTORY_BYTES};
+pub use io::{Action, Arrival, Input, NoSeat, Now, Return, SeatId};
 use place::Place;
 use viewers::Viewer;
-pub use viewers::{Looker, NoView, Target, ViewerNews};
+pub use viewers::{CONNECT_WITHIN, Looker, NoView, Target, ViewerNews, WAITING_PER_SOURCE};
 
 /// How long a lost member's place is kept (product contract, section 6).
 pub const PLACE_KEPT: Duration = Duration::from_secs(30);
-
-/// Lines of chat that whoever joins is given.
-pub const CHAT_HISTORY: usize = 200;
 
 /// One room.
 #[derive(Debug)]
 pub struct Room {
     name: RoomName,
-    /// Persons allowed; 0 is no limit.
-    max_participants: usize,
+    rules: RoomRules,
+    /// As they were configured; what moderators change since is theirs.
+    configured: RoomRules,
+    waiting: lobby::Waiting,
+    removed: Vec<moderation::Removed>,
     places: BTreeMap<MemberId, Place>,
     /// In order of arrival.
     order: Vec<MemberId>,
     viewers: BTreeMap<MemberId, Viewer>,
     /// As everybody was told last.
     speaking: Speaking,
-    chat: VecDeque<ChatLine>,
-    next_chat_seq: u64,
+    chat: chat::History,
+    /// Of the next seat.
+    next_epoch: u32,
+    /// Members of before a restart of the box that have come back, each once.
+    returned: BTreeSet<MemberId>,
     actions: Vec<Action>,
 }
 
 impl Room {
     /// An empty room.
-    pub fn new(name: RoomName, max_participants: usize) -> Self {
+    pub fn new(name: RoomName, rules: RoomRules) -> Self {
         Self {
             name,
-            max_participants,
+            configured: rules.clone(),
+            rules,
+            waiting: lobby::Waiting::default(),
+            removed: Vec::new(),
             places: BTreeMap::new(),
             order: Vec::new(),
             viewers: BTreeMap::new(),
             speaking: Speaking::default(),
-            chat: VecDeque::new(),
-            next_chat_seq: 1,
+            chat: chat::History::new(),
+            next_epoch: 1,
+            returned: BTreeSet::new(),
             actions: Vec::new(),
         }
     }
@@ -82,9 +93,14 @@ impl Room {
         &self.name
     }
 
-    /// Nobody is here, no place is kept, and nobody waits to see somebody.
+    /// Nobody is here, no place is kept, nobody waits to be let in or to see somebody.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.viewers.is_empty()
+        self.places.is_empty() && self.viewers.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Whether something would be lost if it ended while it is empty.
+    pub fn is_worth_keeping(&self) -> bool {
+        self.history_bytes() > 0 || !self.removed.is_empty() || self.rules != self.configured
     }
 
     /// Everybody, in order of arrival.
@@ -99,50 +115,88 @@ impl Room {
 
     /// When [`Input::Tick`] is wanted next.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.places.values().filter_map(Place::deadline).min()
+        let places = self.places.values().filter_map(Place::deadline);
+        places.chain(self.viewers_deadline()).min()
     }
 
     /// Sits somebody down, anew or at the place that was kept. The first action for the seat is
     /// `joined`.
-    pub fn join(&mut self, arrival: Arrival) -> Result<SeatId, RoomFull> {
-        let kept = arrival.resume.filter(|member| self.places.contains_key(member));
+    pub fn join(&mut self, arrival: Arrival) -> Result<SeatId, NoSeat> {
+        let kept = match arrival.resume {
+            None => self.left_by(&arrival),
+            Some(of) if of.this_run => {
+                let place = self.places.get(&of.member).filter(|p| p.seat().epoch == of.epoch);
+                Some(place.ok_or(NoSeat::NotKept)?.member)
+            }
+            // After a restart of the box the place is gone, yet the client keeps its id: the others'
+            // browsers know it by that. Once: what comes later is the token of a stay that is over.
+            Some(of) if self.returned.contains(&of.member) => return Err(NoSeat::NotKept),
+            Some(_) => None,
+        };
         if let Some(member) = kept {
             return Ok(self.resume(member, &arrival));
         }
-        let n_persons = self.places.values().filter(|p| p.kind == MemberKind::Person).count();
-        let limited = self.max_participants != 0 && arrival.kind == MemberKind::Person;
-        if limited && n_persons >= self.max_participants {
-            return Err(RoomFull { limit: self.max_participants });
+        if let Some(waits) = self.stop_at_the_door(&arrival)? {
+            return Ok(waits);
         }
-        // After a restart of the box the place is gone, yet the client keeps its id: the others'
-        // browsers know it by that.
-        let member = arrival.resume.unwrap_or(arrival.fresh);
-        let name = self.free_name(&arrival.name, member);
-        let place = Place::new(member, name, &arrival);
-        let seat = place.seat();
-        self.places.insert(member, place);
-        self.order.push(member);
-        self.send_joined(seat, arrival.re, false);
-        if let Some(view) = self.places.get(&member).map(Place::view) {
-            self.tell_others(member, ServerMessage::MemberJoined { member: view });
+        if let Some(of) = arrival.resume {
+            self.returned.insert(of.member);
         }
-        self.desire_all();
-        self.aim_viewers();
+        let member = arrival.resume.map_or(arrival.fresh, |of| of.member);
+        let seat = SeatId { member, epoch: self.fresh_epoch() };
+        let re = arrival.re;
+        self.sit_down(seat, &arrival, re);
         Ok(seat)
     }
 
+    /// A new place; the first that its seat hears is `joined`.
+    fn sit_down(&mut self, seat: SeatId, arrival: &Arrival, re: Option<u32>) {
+        let member = seat.member;
+        let name = self.free_name(&arrival.name, member);
+        let place = Place::new(member, name, seat.epoch, arrival);
+        let view = place.view();
+        self.places.insert(member, place);
+        self.order.push(member);
+        self.send_joined(seat, re, false);
+        self.tell_others(member, ServerMessage::MemberJoined { member: view });
+        self.show_knocks_to(seat);
+        self.desire_all();
+        self.aim_viewers();
+    }
+
+    /// The place that somebody lost who comes back by the same device without a token: a tab that
+    /// crashed leaves none to the next.
+    fn left_by(&self, arrival: &Arrival) -> Option<MemberId> {
+        let device = arrival.device.as_ref()?;
+        let mut places = self.order.iter().filter_map(|id| self.places.get(id));
+        let left = places.find(|p| p.device.as_ref() == Some(device) && !p.is_connected())?;
+        Some(left.member)
+    }
+
+    fn fresh_epoch(&mut self) -> u32 {
+        let epoch = self.next_epoch;
+        self.next_epoch += 1;
+        epoch
+    }
+
     fn resume(&mut self, member: MemberId, arrival: &Arrival) -> SeatId {
+        let epoch = self.fresh_epoch();
         let place = self.places.get_mut(&member).expect("the caller has found the place");
         let old = place.seat();
         let was_connected = place.is_connected();
-        place.take_again(arrival);
+        place.take_again(epoch, arrival);
         let seat = place.seat();
         if was_connected {
             let message = ServerMessage::Bye { reason: ByeReason::Replaced };
             self.actions.push(Action::Send { seat: old, message: Outgoing { re: None, message } });
         }
         self.actions.push(Action::Close { seat: old });
+        if arrival.resume.is_none() {
+            // Another tab: what was typed there counts.
+            self.call(member, arrival.name.clone());
+        }
         self.send_joined(seat, arrival.re, true);
+        self.show_knocks_to(seat);
         self.resend_offer(member);
         self.tell_layers(member);
         self.tell_changes();
@@ -156,8 +210,10 @@ impl Room {
             token: String::new(),
             resumed,
             members: self.members(),
-            chat: self.chat.iter().cloned().collect(),
+            chat: self.chat.lines(),
             ice_servers: Vec::new(),
+            viewers: self.viewers_shown(),
+            rules: self.rules.clone(),
         };
         self.actions.push(Action::Send { seat, message: Outgoing { re, message } });
         self.send_speakers(seat);
@@ -167,7 +223,9 @@ impl Room {
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Request { seat, id, message } => {
-                if self.is_current(seat) {
+                if self.waiting.has(seat) {
+                    self.handle_knock(seat, id, &message);
+                } else if self.is_current(seat) {
                     self.handle_request(now, seat, id, message);
                 }
             }
@@ -176,8 +234,15 @@ impl Room {
                     self.change(seat.member, |place| place.fault = reason);
                 }
             }
+            Input::SocketLost { seat, .. } | Input::Leave { seat } if self.waiting.has(seat) => {
+                self.end_wait(seat.member, None);
+            }
             Input::SocketLost { seat, slow } => self.lose_socket(now, seat, slow),
-            Input::Leave { member } => self.end(member, LeaveReason::Left),
+            Input::Leave { seat } => {
+                if self.places.get(&seat.member).is_some_and(|place| place.seat() == seat) {
+                    self.end(seat.member, LeaveReason::Left);
+                }
+            }
             Input::Observed { member, observed } => {
                 if !self.observe_viewer(member, &observed) {
                     self.observe(now, member, observed);
@@ -186,6 +251,8 @@ impl Room {
             Input::Speaking(speaking) => self.hear_speakers(speaking),
             Input::ViewerOffer { viewer, offer } => self.offer_of_viewer(viewer, offer),
             Input::ViewerGone { viewer } => self.end_view(viewer, "it has left"),
+            Input::Rules(rules) => self.take_rules(rules),
+            Input::TrimChat { max_bytes } => self.chat.trim(max_bytes),
             Input::Tick => self.tick(now),
             Input::Stop => self.stop(),
         }
@@ -221,6 +288,7 @@ impl Room {
             self.end(member, reason);
         }
         self.restart_due(now);
+        self.viewers_due(now);
     }
 
     fn stop(&mut self) {
@@ -231,22 +299,28 @@ impl Room {
             self.actions.push(Action::Send { seat, message: Outgoing { re: None, message } });
             self.actions.push(Action::Close { seat });
         }
+        self.end_waits(ByeReason::ServerStopping);
         self.end_views("the box is stopping");
     }
 
     /// Ends a stay for good.
     fn end(&mut self, member: MemberId, reason: LeaveReason) {
+        let bye = match reason {
+            LeaveReason::Removed => ByeReason::Removed,
+            _ => ByeReason::Left,
+        };
         let Some(place) = self.places.remove(&member) else { return };
         self.order.retain(|id| *id != member);
         self.forget_speaker(member);
         if place.is_connected() {
-            let message = ServerMessage::Bye { reason: ByeReason::Left };
+            let message = ServerMessage::Bye { reason: bye };
             let message = Outgoing { re: None, message };
             self.actions.push(Action::Send { seat: place.seat(), message });
             self.actions.push(Action::Close { seat: place.seat() });
         }
         self.actions.push(Action::Remove { member });
         self.tell_others(member, ServerMessage::MemberLeft { id: member, reason });
+        self.give_names_back();
         self.desire_all();
     }
 
@@ -293,20 +367,5 @@ impl Room {
 
     fn refuse(&mut self, seat: SeatId, re: u32, code: ErrorCode, message: impl Into<String>) {
         self.answer(seat, re, ServerMessage::Error { code, message: message.into() });
-    }
-
-    /// The name, or the first of "NAME (2)", "NAME (3)", ... that nobody else has.
-    fn free_name(&self, wanted: &Nickname, member: MemberId) -> String {
-        let taken: BTreeSet<&str> = self
-            .places
-            .values()
-            .filter(|place| place.member != member)
-            .map(|place| place.name.as_str())
-            .collect();
-        let numbered = (2..).map(|n: u32| format!("{wanted} ({n})"));
-        std::iter::once(wanted.to_string())
-            .chain(numbered)
-            .find(|name| !taken.contains(name.as_str()))
-            .expect("an endless sequence has a free name")
     }
 }

@@ -1,8 +1,11 @@
 //! Where shells meet without knowing each other: plain values and traits, wired by `app`.
 
 pub mod media;
+mod source;
 
 use std::net::{IpAddr, Ipv4Addr};
+
+pub use source::Source;
 
 /// An address of this box that clients may reach it by.
 #[derive(Debug, Clone, PartialEq, Eq)]

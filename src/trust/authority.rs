@@ -172,16 +172,27 @@ impl Authority {
         if signer.0 != own.0 {
             return None;
         }
-        let mut names = LeafNames::default();
-        for name in &leaf.subject_alternative_name().ok()??.value.general_names {
-            match name {
-                GeneralName::DNSName(host) => names.hosts.push((*host).to_owned()),
-                GeneralName::IPAddress(bytes) => names.ips.push(address(bytes)?),
-                _ => {}
-            }
-        }
-        Some((leaf.validity().not_after.to_datetime(), names))
+        Some((leaf.validity().not_after.to_datetime(), alternative_names(&leaf)))
     }
+}
+
+/// Names and addresses of any certificate (DER), in their order; none where it cannot be read.
+pub(super) fn names_of(certificate: &[u8]) -> LeafNames {
+    let parsed = X509Certificate::from_der(certificate);
+    parsed.map(|(_, certificate)| alternative_names(&certificate)).unwrap_or_default()
+}
+
+fn alternative_names(certificate: &X509Certificate<'_>) -> LeafNames {
+    let mut names = LeafNames::default();
+    let Ok(Some(found)) = certificate.subject_alternative_name() else { return names };
+    for name in &found.value.general_names {
+        match name {
+            GeneralName::DNSName(host) => names.hosts.push((*host).to_owned()),
+            GeneralName::IPAddress(bytes) => names.ips.extend(address(bytes)),
+            _ => {}
+        }
+    }
+    names
 }
 
 fn address(bytes: &[u8]) -> Option<std::net::IpAddr> {
@@ -212,12 +223,6 @@ fn common_name(name: &str) -> DistinguishedName {
 }
 
 fn pem_of(der: &[u8]) -> String {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    let text = STANDARD.encode(der);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in text.as_bytes().chunks(64) {
-        pem.extend(line.iter().map(|&b| char::from(b)));
-        pem.push('\n');
-    }
-    pem + "-----END CERTIFICATE-----\n"
+    let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new("CERTIFICATE", der), lines)
 }

@@ -26,7 +26,7 @@ use rustls::sign::CertifiedKey;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use keeper::Keeper;
-pub use token::{PlaceClaims, TOKEN_LIFE, TokenError, TokenKey};
+pub use token::{PlaceClaims, RETURN_LIFE, TOKEN_LIFE, TokenError, TokenKey};
 
 /// PEM files of a given certificate: the chain, leaf first, and its key.
 pub type CertificateFiles = (PathBuf, PathBuf);
@@ -65,6 +65,8 @@ pub struct Identity {
     pub certificate: Arc<CertifiedKey>,
     /// The box's own authority (DER), to be trusted by people; none with a given certificate.
     pub authority: Option<Arc<[u8]>>,
+    /// DNS names of the certificate; they may begin with `*.`.
+    pub hosts: Arc<[String]>,
 }
 
 /// What others see of the box's trust. Cheap to clone.
@@ -86,6 +88,11 @@ impl TrustHandle {
     /// The certificate in force.
     pub fn identity(&self) -> watch::Receiver<Identity> {
         self.identity.clone()
+    }
+
+    /// Names by which the certificate in force knows this box.
+    pub fn hosts(&self) -> Arc<[String]> {
+        self.identity.borrow().hosts.clone()
     }
 
     /// Makes and verifies resume tokens.

@@ -6,6 +6,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 use crate::seams::Addresses;
 
 /// Address ranges of the constraints: private (RFC 1918), loopback, link-local, carrier-grade NAT
@@ -28,26 +30,40 @@ pub(super) const DOMAINS: [&str; 2] = ["local", "localhost"];
 /// What a leaf carries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LeafNames {
-    /// DNS names, sorted.
+    /// DNS names: the present ones sorted, then former ones, the latest first.
     pub(super) hosts: Vec<String>,
-    /// Addresses, sorted.
+    /// Addresses, likewise.
     pub(super) ips: Vec<IpAddr>,
     /// What had to be left out: it is outside the constraints.
     pub(super) left_out: Vec<String>,
 }
 
-/// True if `ip` is in the range of `network`. A prefix of 0 bits is everything of its family.
-pub(crate) fn in_range(ip: IpAddr, network: IpAddr, prefix_len: u8) -> bool {
-    let prefix_len = u32::from(prefix_len);
-    match (ip, network) {
-        (IpAddr::V4(ip), IpAddr::V4(network)) => {
-            (ip.to_bits() ^ network.to_bits()).leading_zeros() >= prefix_len.min(32)
-        }
-        (IpAddr::V6(ip), IpAddr::V6(network)) => {
-            (ip.to_bits() ^ network.to_bits()).leading_zeros() >= prefix_len.min(128)
-        }
-        _ => false,
+/// How many former names, and how many former addresses, a leaf carries on: some weeks of a box that is
+/// carried between home and work, some days of one whose provider changes its prefix each night.
+const N_FORMER: usize = 12;
+
+impl LeafNames {
+    /// These, and what a leaf of before carried.
+    pub(super) fn with_former(mut self, former: Option<&Self>) -> Self {
+        let Some(former) = former else { return self };
+        add_former(&mut self.hosts, &former.hosts);
+        add_former(&mut self.ips, &former.ips);
+        self
     }
+}
+
+fn add_former<T: Clone + PartialEq>(present: &mut Vec<T>, former: &[T]) {
+    let gone: Vec<T> =
+        former.iter().filter(|name| !present.contains(name)).take(N_FORMER).cloned().collect();
+    present.extend(gone);
+}
+
+/// True if `ip` is in the range of `network`. A prefix of 0 bits is everything of its family; one that
+/// is too long is the address alone.
+pub(crate) fn in_range(ip: IpAddr, network: IpAddr, prefix_len: u8) -> bool {
+    let longest = if network.is_ipv4() { 32 } else { 128 };
+    let network = IpNet::new(network, prefix_len.min(longest));
+    network.is_ok_and(|network| network.trunc().contains(&ip))
 }
 
 /// A host name as a DNS label in lower case, if it is one (RFC 1123, 2.1).

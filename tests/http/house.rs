@@ -8,7 +8,7 @@ use std::{
 };
 
 use parlor::{
-    config::{Settings, Sources},
+    config::{NoFiles, Settings, Sources},
     http::{Doors, HttpServer, Readiness},
     rooms::RoomsHandle,
     seams::Addresses,
@@ -98,19 +98,18 @@ impl House {
     pub(crate) async fn open(change: impl FnOnce(&mut Settings)) -> Self {
         let data = folder();
         let sources = Sources { data: Some(data.path().to_owned()), ..Sources::default() };
-        let mut settings = sources.load().expect("defaults are right").settings;
+        let mut settings = sources.understand([], &NoFiles).expect("defaults are right").settings;
         settings.http.listen = vec!["127.0.0.1:0".parse().expect("an address")];
         settings.media.ports = 0..=0;
         change(&mut settings);
         let (addresses, addresses_seen) = watch::channel(Arc::new(Addresses::loopback()));
-        let (_, room_settings) = watch::channel(Arc::new(settings.rooms.clone()));
         let sfu = SfuHandle::start(&settings.media, addresses_seen.clone()).expect("a free port");
-        let rooms = RoomsHandle::start(room_settings, sfu);
         let first = addresses.borrow().clone();
         let (keeper, trust) =
             Keeper::open(&settings, &first, SystemTime::now()).expect("a certificate");
         tokio::spawn(keeper.run(addresses_seen.clone()));
         let (settings, settings_seen) = watch::channel(Arc::new(settings));
+        let rooms = RoomsHandle::start(settings_seen.clone(), sfu);
         let (readiness, readiness_seen) = watch::channel(Readiness::Ready);
         let doors = Doors {
             settings: settings_seen,
@@ -118,6 +117,7 @@ impl House {
             trust: trust.clone(),
             addresses: addresses_seen,
             readiness: readiness_seen,
+            max_connections: usize::MAX,
         };
         let server = HttpServer::bind(doors).expect("port 0 is free");
         let address = server.local_addrs()[0];

@@ -90,3 +90,29 @@ test('who leaves while the socket is lost gives the place back all the same', as
   session.leave();
   assert.deepEqual(beacons, leaves);
 });
+
+test('who waits is in once let in, and whoever is sent away does not come again', async () => {
+  for (const ends of ['joined', 'refused', 'removed']) {
+    sockets.length = 0;
+    const session = new Session({
+      state: () => ({ mic: false, cam: false, link: 'live' }),
+      dispatch: () => {},
+      joined: () => {},
+      tracks: () => {},
+      ended: () => {},
+    });
+    for (const path of [session.up, session.down]) Object.assign(path, { restart: () => {}, close: () => {} });
+    const entered = session.join('hall', 'Ana').then(() => 'joined', (error) => error.code);
+    const [socket] = sockets;
+    socket.onopen();
+    await socket.answer(WELCOME);
+    assert.match(socket.sent.at(-1).device, /^[0-9a-f]{32}$/);
+    await socket.answer(golden('server-waiting'));
+    const { re, ...event } = ends === 'joined' ? JOINED : { type: 'bye', reason: ends };
+    socket.onmessage({ data: JSON.stringify(event) });
+    assert.equal(await entered, ends);
+    assert.equal(session.signal.ready, ends === 'joined');
+    session.leave();
+    assert.equal(sockets.length, 1);
+  }
+});

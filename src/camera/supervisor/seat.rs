@@ -17,7 +17,7 @@ use crate::{
     config::{CameraSettings, Role},
     ids::{Mid, Nickname},
     protocol::{
-        ClientMessage, Direction, MemberKind, Outgoing, Request, ServerMessage, TrackSource,
+        ClientMessage, Direction, MemberKind, Outgoing, Rank, Request, ServerMessage, TrackSource,
     },
     rooms::{JoinRequest, Liveness, OUTBOX_LEN},
 };
@@ -45,10 +45,13 @@ fn join_request(settings: &CameraSettings, outbox: mpsc::Sender<Outgoing>) -> Op
         kind: MemberKind::Camera,
         // The box's own: it may make its room, whoever else may not.
         role: Role::Owner,
+        rank: Rank::Participant,
         mic: settings.audio.is_some(),
         cam: true,
         receives: false,
         resume: None,
+        device: None,
+        source: None,
         re: None,
         outbox,
         liveness: Liveness::InProcess,
@@ -59,7 +62,7 @@ fn join_request(settings: &CameraSettings, outbox: mpsc::Sender<Outgoing>) -> Op
 impl<H: House> Supervisor<H> {
     pub(super) async fn join(&mut self) -> Event {
         let (outbox, received) = mpsc::channel(OUTBOX_LEN);
-        let request = join_request(&self.settings.borrow(), outbox);
+        let request = join_request(&self.effective(), outbox);
         let Some(request) = request else {
             return Event::SeatLost(Cause::NoRoom("it has no name".into()));
         };

@@ -1,0 +1,109 @@
+//! One request: what it carries on its way in, and what every answer has on its way out.
+//!
+//! ```text
+//!  request --> gate: host, origin, who may come in --> dispatch: route -> answer
+//!                                                        |--> farewell   POST /api/v1/leave
+//!                                                        |--> upgrade    WebSocket -> session
+//!                                                        '--> body       what is read of a body
+//! ```
+
+mod body;
+mod dispatch;
+mod farewell;
+mod gate;
+mod upgrade;
+
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming};
+
+pub(super) use body::read_body;
+pub(super) use gate::foreign;
+
+use super::{
+    Visit, api,
+    host::Authority,
+    reply::{self, Reply},
+    routes::{Route, resolve},
+};
+use crate::{config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
+
+/// One request, with all that is known of where it comes from. Made once, at the door.
+pub(super) struct Ask<'a> {
+    pub(super) visit: &'a Arc<Visit>,
+    /// The settings in force when it came.
+    pub(super) settings: &'a Settings,
+    /// The host that it names, which is ours.
+    pub(super) host: &'a Authority,
+    pub(super) request: Request<Incoming>,
+}
+
+impl Ask<'_> {
+    /// The header fields of the request.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+
+    fn method(&self) -> &Method {
+        self.request.method()
+    }
+}
+
+/// Answers a request that came by https.
+pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Reply {
+    metrics().http_requests.inc();
+    let settings = visit.house.settings();
+    let is_head = request.method() == Method::HEAD;
+    let mut reply = match gate::meant_for_us(visit, &settings, &request) {
+        Ok(host) => {
+            dispatch::answer(Ask { visit, settings: &settings, host: &host, request }).await
+        }
+        Err(refused) => refused,
+    };
+    if is_head {
+        *reply.body_mut() = Full::default();
+    }
+    reply::secure(&mut reply, &settings.http.frame_ancestors);
+    reply
+}
+
+/// Answers a request that came by plain HTTP: the CA, which is what makes https trusted, is given out;
+/// all else leads to https on the same port.
+pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Reply {
+    metrics().http_requests.inc();
+    let settings = visit.house.settings();
+    let mut reply = match gate::meant_for_us(visit, &settings, request) {
+        Ok(host) => plainly(visit, &settings, &host, request),
+        Err(refused) => refused,
+    };
+    if request.method() == Method::HEAD {
+        *reply.body_mut() = Full::default();
+    }
+    reply::secure(&mut reply, &settings.http.frame_ancestors);
+    reply
+}
+
+fn plainly(
+    visit: &Visit,
+    settings: &Settings,
+    host: &Authority,
+    request: &Request<Incoming>,
+) -> Reply {
+    let uri = request.uri();
+    let route = resolve(uri.path(), uri.query());
+    if route.is_ok_and(|r| r == Route::Authority && r.allows(request.method().as_str())) {
+        return gate::refusal(visit, settings, host, request.headers())
+            .unwrap_or_else(|| api::authority(&visit.house));
+    }
+    match uri.path_and_query().map_or("/", |path| path.as_str()) {
+        path if path.starts_with('/') => {
+            reply::redirect(StatusCode::PERMANENT_REDIRECT, &format!("https://{host}{path}"))
+        }
+        _ => reply::text(StatusCode::BAD_REQUEST, "this port speaks https"),
+    }
+}
+
+pub(super) fn not_found() -> Reply {
+    reply::problem(StatusCode::NOT_FOUND, ErrorCode::NotFound, "there is no such thing here")
+}
