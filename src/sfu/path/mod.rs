@@ -36,7 +36,7 @@ pub use feedback::TransportFeedback;
 pub(crate) use feedback::tests::write as write_feedback;
 pub use pacer::{Pace, Pacer};
 pub use reports::{Report, Sent};
-pub use sound::{Room, Sound};
+pub use sound::{Headroom, Sound};
 
 use feedback::ReferenceClock;
 use history::History;

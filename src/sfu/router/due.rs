@@ -93,13 +93,13 @@ impl Router {
         }
         changed.into_iter().for_each(|index| self.note_publisher(index));
         self.tracks.iter_mut().for_each(|(_, published)| published.tick(now));
-        self.demand_stale = true;
-        self.note_annexes();
-        self.report_to_annexes();
-        self.speaking_stale |= self.speakers.look(now);
+        self.dirty.demand();
+        self.dirty.tracks();
+        self.report_to_outlets();
+        self.dirty.speaking(self.speakers.look(now));
         for (index, viewer) in &mut self.viewers {
             if viewer.look(now) {
-                self.changed.insert(viewer.member);
+                self.dirty.member(viewer.member);
                 viewer.slots_stale |= viewer.is_over();
             }
             if viewer.is_over() {
@@ -108,12 +108,12 @@ impl Router {
                 }
                 continue;
             }
-            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
+            viewer.choose_layers(now, &self.tracks, &mut self.dirty.keyframes);
             if (self.n_ticks + index).is_multiple_of(REPORT_TICKS) {
                 viewer.report();
-                self.busy = true;
+                self.dirty.work(true);
             }
-            viewer.retry(now, &self.tracks, &mut self.wanted);
+            viewer.retry(now, &self.tracks, &mut self.dirty.keyframes);
         }
     }
 

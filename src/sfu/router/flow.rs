@@ -6,7 +6,8 @@
 use std::time::Instant;
 
 use super::{
-    ConnectionKey, Router, codec::Admission, context::Context, guard::guarded, timers::TimerKey,
+    ConnectionKey, Router, codec::Admission, context::Context, dirty::Step, guard::guarded,
+    timers::TimerKey,
 };
 use crate::{
     ids::Mid,
@@ -76,8 +77,8 @@ impl Router {
     pub(super) fn fail_viewer(&mut self, now: Instant, index: usize) {
         self.viewers[index].end("parlor has failed");
         self.viewers[index].sync_slots(now, &self.tracks);
-        self.demand_stale = true;
-        self.changed.insert(self.viewers[index].member);
+        self.dirty.demand();
+        self.dirty.member(self.viewers[index].member);
     }
 
     /// Takes everything out of an `up` connection that it has to say.
@@ -122,13 +123,13 @@ impl Router {
         match published.admit(now, &packet) {
             Admission::Same => {}
             Admission::Other => {
-                self.tables_stale = true;
-                self.changed.insert(published.track.id().member);
+                self.dirty.tables();
+                self.dirty.member(published.track.id().member);
             }
             Admission::Refused { wants_keyframe } => {
                 metrics().packets_stray.inc();
                 if wants_keyframe {
-                    self.wanted.push((number, layer));
+                    self.dirty.keyframe(number, layer);
                 }
                 return;
             }
@@ -136,14 +137,14 @@ impl Router {
         let needs_keyframe = published.begins(layer) && !packet.keyframe;
         let Some(index) = published.push(now, packet) else { return };
         if needs_keyframe {
-            self.wanted.push((number, layer));
+            self.dirty.keyframe(number, layer);
         }
         if published.is_voice && !self.hears(now, number, level) {
             return;
         }
         let published = &mut self.tracks[number];
         if published.fresh.is_empty() {
-            self.fresh.push(number);
+            self.dirty.packets_of(number);
         }
         published.fresh.push((layer, index));
     }
@@ -163,27 +164,27 @@ impl Router {
                 }
                 DownEvent::OfferReady => {
                     viewer.slots_stale = true;
-                    self.changed.insert(viewer.member);
+                    self.dirty.member(viewer.member);
                 }
-                DownEvent::KeyframeWanted(slot) => self.wanted.extend(viewer.pleads(slot)),
+                DownEvent::KeyframeWanted(slot) => self.dirty.keyframes.extend(viewer.pleads(slot)),
                 DownEvent::Nack(slot, sequences) => viewer.nack(slot, sequences),
                 DownEvent::Closed => path_changed = true,
             }
         }
         if viewer.slots_stale {
             viewer.sync_slots(now, &self.tracks);
-            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
-            self.demand_stale = true;
+            viewer.choose_layers(now, &self.tracks, &mut self.dirty.keyframes);
+            self.dirty.demand();
         } else if viewer.has_less() {
-            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
-            self.demand_stale = true;
+            viewer.choose_layers(now, &self.tracks, &mut self.dirty.keyframes);
+            self.dirty.demand();
         }
-        self.busy |= viewer.has_work();
+        self.dirty.work(viewer.has_work());
         let key = TimerKey::Down(self.index, index);
         let due = viewer.downlink.poll_timeout();
         context.timers.schedule_again(now, key, due, &mut viewer.scheduled);
         if path_changed && viewer.look(now) {
-            self.changed.insert(viewer.member);
+            self.dirty.member(viewer.member);
             if viewer.is_over() {
                 viewer.sync_slots(now, &self.tracks);
             }
@@ -199,33 +200,45 @@ impl Router {
     ) {
         let published = &self.tracks[number];
         let Some(publisher) = self.publishers.get_mut(published.publisher) else {
-            let feed = self.relay.feed.as_mut();
-            return feed.map_or((), |feed| feed.want_keyframe(published.lane, layer));
+            let home = self.relay.home.as_mut();
+            return home.map_or((), |home| home.want_keyframe(published.lane, layer));
         };
         let Some(uplink) = &mut publisher.uplink else { return };
         metrics().keyframe_requests.inc();
         uplink.request_keyframe(now, &published.track.id().mid, layer, context.outbox);
     }
 
-    /// Seals everything that goes to viewers, then asks publishers for the keyframes that are
-    /// wanted.
+    /// Does all that this wake-up has called forth.
     pub(crate) fn flush(&mut self, now: Instant, context: &mut Context<'_>, sink: &mut impl Sink) {
         #[cfg(test)]
         if !self.viewers.is_empty() {
             super::guard::fault::strike("flush");
         }
-        self.take_feed(now);
-        self.hear_annexes(now);
-        self.refresh_tables(now, context);
-        if self.demand_stale {
-            self.refresh_demand(now);
+        for step in Step::ORDER {
+            match step {
+                Step::Hear => {
+                    self.hear_home(now);
+                    self.hear_outlets(now);
+                }
+                Step::Tables => self.refresh_tables(now, context),
+                Step::Demand => self.refresh_demand(now),
+                Step::Seal => self.seal_for_viewers(now, context, sink),
+                Step::HandOver => self.hand_over(now),
+                Step::Forget => self.forget_fresh(),
+                Step::Keyframes => self.ask_for_keyframes(now, context),
+                Step::TellHome => self.tell_home(now),
+            }
         }
-        self.seal_for_viewers(now, context, sink);
-        self.hand_over(now);
-        for number in self.fresh.drain(..) {
+    }
+
+    fn forget_fresh(&mut self) {
+        for number in self.dirty.fresh.drain(..) {
             self.tracks[number].fresh.clear();
         }
-        let mut wanted = std::mem::take(&mut self.wanted);
+    }
+
+    fn ask_for_keyframes(&mut self, now: Instant, context: &mut Context<'_>) {
+        let mut wanted = std::mem::take(&mut self.dirty.keyframes);
         for (number, layer) in wanted.drain(..) {
             let Some(published) = self.tracks.get_mut(number) else { continue };
             if published.track.kind() == MediaKind::Audio {
@@ -241,12 +254,11 @@ impl Router {
             }
             self.schedule_track(now, number, context);
         }
-        self.wanted = wanted;
-        self.tell_home(now);
+        self.dirty.keyframes = wanted;
     }
 
     fn seal_for_viewers(&mut self, now: Instant, context: &mut Context<'_>, sink: &mut impl Sink) {
-        if self.fresh.is_empty() && !std::mem::take(&mut self.busy) {
+        if self.dirty.fresh.is_empty() && !self.dirty.take_work() {
             return;
         }
         let outbox = &mut *context.outbox;
@@ -258,12 +270,12 @@ impl Router {
             let key = ViewerKey { room: self.index, viewer: index as u32, is_sound: false };
             viewer.wake(now);
             if viewer.has_work() {
-                viewer.flush_work(now, key, &self.tracks, &mut self.wanted, outbox, sink);
+                viewer.flush_work(now, key, &self.tracks, &mut self.dirty.keyframes, outbox, sink);
             }
-            if !self.fresh.is_empty()
+            if !self.dirty.fresh.is_empty()
                 && let Some(to) = viewer.downlink.route()
             {
-                for &number in &self.fresh {
+                for &number in &self.dirty.fresh {
                     if viewer.takes(number) {
                         viewer.flush_fresh(key, to, number, &self.tracks[number], outbox, sink);
                     }

@@ -1,7 +1,9 @@
-//! The room's tracks on other workers: what is needed there, and what goes over at the end of a
-//! wake-up.
+//! The room's tracks for consumers that are no viewers: what they want, and what they are given at the
+//! end of a wake-up.
+//!
+//! Owns nothing, and does not ask who stands behind an outlet.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use super::{Router, published::Published};
 use crate::{
@@ -9,73 +11,72 @@ use crate::{
     sfu::{
         path::MAX_LAYERS,
         relay::{
-            link::Link,
-            pipe::{Lane, Pipe, Told},
+            outlet::{Fresh, Outlet},
+            pipe::{Description, Lane},
         },
     },
 };
 
 impl Router {
-    /// From now on another worker has viewers of this room.
-    pub(crate) fn add_link(&mut self, pipe: Arc<Pipe>) {
-        self.relay.links.push(Link::new(pipe));
+    /// From now on this takes tracks of the room.
+    pub(crate) fn add_outlet(&mut self, outlet: Box<dyn Outlet>) {
+        self.relay.outlets.push(outlet);
     }
 
-    /// Something of the tracks has changed that annexes are told of: what there is, of what codec, at
-    /// what cost.
-    pub(crate) fn note_annexes(&mut self) {
-        self.relay.is_stale |= !self.relay.links.is_empty();
-    }
-
-    /// Marks the layers of a track that annexes need.
+    /// Marks the layers of a track that outlets need.
     pub(crate) fn needed_elsewhere(&self, lane: Lane, needed: &mut [bool; MAX_LAYERS]) {
-        for layers in self.relay.links.iter().filter_map(|link| link.watched(lane)) {
+        for layers in self.relay.outlets.iter().filter_map(|outlet| outlet.watched(lane)) {
             needed.iter_mut().zip(layers).for_each(|(needed, watched)| *needed |= watched);
         }
     }
 
-    /// Takes in what annexes want, before packets go out.
-    pub(crate) fn hear_annexes(&mut self, now: Instant) {
-        if self.relay.links.is_empty() {
+    /// Takes in what outlets want, before packets go out.
+    pub(crate) fn hear_outlets(&mut self, now: Instant) {
+        if self.relay.outlets.is_empty() {
             return;
         }
-        let mut links = std::mem::take(&mut self.relay.links);
-        let n_links = links.len();
-        links.retain(|link| !link.is_closed());
-        self.demand_stale |= links.len() < n_links;
-        for link in &mut links {
-            let Some(asked) = link.take_asked() else { continue };
+        let mut outlets = std::mem::take(&mut self.relay.outlets);
+        let n_outlets = outlets.len();
+        outlets.retain(|outlet| !outlet.is_closed());
+        if outlets.len() < n_outlets {
+            self.dirty.demand();
+        }
+        for outlet in &mut outlets {
+            let Some(asked) = outlet.take_asked() else { continue };
             let mut started = Vec::new();
-            for (lane, layer) in asked.watched.map(|all| link.watch(all)).unwrap_or_default() {
-                self.demand_stale = true;
+            for (lane, layer) in asked.watched.map(|all| outlet.watch(all)).unwrap_or_default() {
+                self.dirty.demand();
                 let Some(number) = self.number_of(lane) else { continue };
                 let published = &self.tracks[number];
                 if published.track.kind() == MediaKind::Video {
                     let track = published.layer(layer);
-                    match track.is_some_and(|track| link.begin(now, lane, track)) {
+                    match track.is_some_and(|track| outlet.begin(now, lane, track)) {
                         true => started.push((lane, layer)),
-                        false => self.wanted.push((number, layer)),
+                        false => self.dirty.keyframe(number, layer),
                     }
                 }
                 if let Some(track) = published.layer(layer) {
-                    link.report(lane, layer, track);
+                    outlet.report(lane, layer, track);
                 }
             }
             for (lane, layer) in asked.keyframes {
                 if let Some(number) =
                     self.number_of(lane).filter(|_| !started.contains(&(lane, layer)))
                 {
-                    self.wanted.push((number, layer));
+                    self.dirty.keyframe(number, layer);
                 }
             }
         }
-        self.relay.links = links;
+        self.relay.outlets = outlets;
     }
 
-    /// What is watched on other workers.
+    /// What is watched elsewhere.
     #[cfg(test)]
     pub(crate) fn watched_elsewhere(&self) -> Vec<[bool; MAX_LAYERS]> {
-        self.relay.links.iter().flat_map(Link::all_watched).collect()
+        let lanes = || self.tracks.iter().map(|(_, published)| published.lane);
+        let outlets = self.relay.outlets.iter();
+        let all = outlets.flat_map(|outlet| lanes().filter_map(|lane| outlet.watched(lane)));
+        all.copied().collect()
     }
 
     fn number_of(&self, lane: Lane) -> Option<usize> {
@@ -84,43 +85,47 @@ impl Router {
     }
 
     /// The publishers' clocks go to whoever watches elsewhere, every so often.
-    pub(crate) fn report_to_annexes(&mut self) {
-        for link in &mut self.relay.links {
+    pub(crate) fn report_to_outlets(&mut self) {
+        for outlet in &mut self.relay.outlets {
             for (_, published) in &self.tracks {
                 for layer in published.layer_numbers() {
                     if let Some(track) = published.layer(layer) {
-                        link.report(published.lane, layer, track);
+                        outlet.report(published.lane, layer, track);
                     }
                 }
             }
         }
     }
 
-    /// Hands this wake-up's packets to the annexes that watch them.
+    /// Hands this wake-up's packets to the outlets that want them.
     pub(crate) fn hand_over(&mut self, now: Instant) {
-        if self.relay.links.is_empty() {
+        if self.relay.outlets.is_empty() {
             return;
         }
-        let is_stale = std::mem::take(&mut self.relay.is_stale);
-        for link in &mut self.relay.links {
-            for &number in &self.fresh {
+        let is_stale = self.dirty.take_tracks();
+        for outlet in &mut self.relay.outlets {
+            for &number in &self.dirty.fresh {
                 let published = &self.tracks[number];
-                let packet = |layer, index| published.layer(layer)?.packet(index);
-                link.take_fresh(published.lane, published.resumes, &published.fresh, packet);
+                outlet.take_fresh(&Fresh {
+                    lane: published.lane,
+                    resumes: published.resumes,
+                    places: &published.fresh,
+                    packet: &|layer, index| published.layer(layer)?.packet(index),
+                });
             }
-            let tells = is_stale || link.take_new();
-            let tell = |(_, published): (usize, &Published)| published.tell(now);
-            link.hand_over(tells.then(|| self.tracks.iter().map(tell).collect()));
+            let tells = is_stale || outlet.take_new();
+            let describe = |(_, published): (usize, &Published)| published.describe(now);
+            outlet.hand_over(tells.then(|| self.tracks.iter().map(describe).collect()));
         }
-        for &number in &self.fresh {
+        for &number in &self.dirty.fresh {
             self.tracks[number].resumes = false;
         }
     }
 }
 
 impl Published {
-    fn tell(&self, now: Instant) -> Told {
-        Told {
+    fn describe(&self, now: Instant) -> Description {
+        Description {
             lane: self.lane,
             id: self.track.id().clone(),
             kind: self.track.kind(),

@@ -13,7 +13,7 @@ use crate::sfu::{
         track::SourceTrack,
     },
     path::{Layer, MAX_LAYERS},
-    relay::pipe::{Lane, Told},
+    relay::pipe::{Description, Lane},
 };
 
 /// A layer of which nothing came for so long does not come: no keyframe is asked of it again and
@@ -80,7 +80,7 @@ pub(crate) struct Published {
     /// Its number between workers.
     pub(crate) lane: Lane,
     /// What it costs, where another worker has to say that.
-    told: Option<Box<Told>>,
+    told: Option<Box<Description>>,
     /// The connection that brings it, as the room numbers them.
     pub(crate) publisher: usize,
     /// Layers and indices of packets that came in this wake-up.
@@ -131,7 +131,7 @@ impl Published {
     }
 
     /// Another worker has this track, and this one the layers that it needs of it.
-    pub(crate) fn mirror(&mut self, told: Told) {
+    pub(crate) fn mirror(&mut self, told: Description) {
         self.reach(usize::from(told.last_layer));
         self.told = Some(Box::new(told));
     }

@@ -75,7 +75,7 @@ impl Router {
             // An offer that restarts ICE has made our fragment a new one; the first has made lines.
             let key = ConnectionKey::Down { room: self.index, index };
             context.demux.insert(viewer.downlink.local_ufrag(), key);
-            self.tables_stale = true;
+            self.dirty.tables();
         }
     }
 

@@ -24,7 +24,7 @@ use crate::{
     seams::media::{Desired, Observed, Speaking},
     sfu::{
         down::DownShared,
-        relay::{feed::Feed, pipe::Pipe},
+        relay::{pipe::Pipe, to_annex::ToAnnex},
         router::{
             ConnectionKey, Router,
             context::{Context, RoomId, Shared},
@@ -120,20 +120,19 @@ impl WorkerCore {
 
     /// A room begins, of which `max_speakers` voices are forwarded at a time.
     pub(crate) fn open_room(&mut self, now: Instant, room: RoomId, max_speakers: usize) {
-        self.insert_room(now, room, max_speakers);
+        self.insert(room, |number, context| Router::new(now, room, number, max_speakers, context));
     }
 
     /// A room of another worker has viewers here.
     pub(crate) fn open_annex(&mut self, now: Instant, room: RoomId, pipe: Arc<Pipe>) {
-        let number = self.insert_room(now, room, 0);
-        self.rooms[number].relay.feed = Some(Feed::new(pipe));
+        self.insert(room, |number, context| Router::annex(now, room, number, pipe, context));
     }
 
     /// A room of this worker has viewers on another.
     pub(crate) fn link(&mut self, room: RoomId, pipe: Arc<Pipe>) {
         let number = self.numbers.get(&room).copied();
         match number.and_then(|number| self.rooms.get_mut(number)) {
-            Some(room) => room.add_link(pipe),
+            Some(room) => room.add_outlet(Box::new(ToAnnex::new(pipe))),
             None => pipe.close(),
         }
     }
@@ -144,7 +143,7 @@ impl WorkerCore {
         self.rooms[self.numbers[&room]].watched_elsewhere()
     }
 
-    fn insert_room(&mut self, now: Instant, room: RoomId, max_speakers: usize) -> usize {
+    fn insert(&mut self, id: RoomId, make: impl FnOnce(u32, &mut Context<'_>) -> Router) {
         let entry = self.rooms.vacant_entry();
         let number = entry.key();
         let mut context = Context {
@@ -153,9 +152,8 @@ impl WorkerCore {
             timers: &mut self.timers,
             outbox: &mut self.outbox,
         };
-        entry.insert(Router::new(now, room, number as u32, max_speakers, &mut context));
-        self.numbers.insert(room, number);
-        number
+        entry.insert(make(number as u32, &mut context));
+        self.numbers.insert(id, number);
     }
 
     /// Makes real what a room wants of a member; `None`: the member is gone. A room that was never

@@ -12,7 +12,7 @@ use crate::{
     protocol::{MediaKind, TileSize},
     sfu::{
         down::Slot,
-        path::{Budget, Room, Tile},
+        path::{Budget, Headroom, Tile},
         router::published::Published,
         wire::{
             outbox::{Outbox, Sink},
@@ -73,8 +73,8 @@ impl Viewer {
         };
         let pictures_bps: f64 = tiles.iter().map(Tile::useful_bps).sum();
         let shown_bps: f64 = tiles.iter().map(Tile::current_bps).sum();
-        let room = Room { bps, is_measured, loss, sound_bps, pictures_bps, shown_bps };
-        let is_plain = self.sound.choose(now, room);
+        let headroom = Headroom { bps, is_measured, loss, sound_bps, pictures_bps, shown_bps };
+        let is_plain = self.sound.choose(now, headroom);
         self.downlink.set_sound_plain(is_plain);
         let audio_bps = if is_plain { plain_bps } else { sound_bps };
         self.set_pace(now, shown_bps + audio_bps);
