@@ -109,6 +109,10 @@
 //!     testing/           ends in memory, doors for fuzzing, the library as reference; not in the binary
 //!   telemetry/           logging, metrics, systemd
 //!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
+//! web/                   the page: ES modules served as they lie here
+//!   room/                joining and the room: state and protocol (pure), socket, up, down; `media/`, `views/`
+//!   shared/              what all pages use: elements, languages, looks
+//!   test/                run by `node --test`
 //! ```
 //!
 //! Dated decisions are in `docs/decisions/`, the signaling protocol in `docs/protocol.md`.

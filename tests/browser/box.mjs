@@ -149,6 +149,13 @@ export class Box {
     return { code, ms: Math.round(performance.now() - started) };
   }
 
+  /** Ends it as a power cut does. */
+  async kill() {
+    this.#child?.kill('SIGKILL');
+    await this.#ended;
+    this.#child = null;
+  }
+
   /** Ends it if it runs, and removes the folder; an end other than a clean one is an error. */
   async remove() {
     const running = this.#child !== null;

@@ -125,7 +125,7 @@ async fn metrics_that_are_switched_off_are_not_there() {
 async fn a_wrong_method_is_told_the_right_one() {
     let house = House::open(|_| {}).await;
     for (method, path, allow) in [
-        ("POST", "/protocol.js", "GET, HEAD"),
+        ("POST", "/room/protocol.js", "GET, HEAD"),
         ("DELETE", "/api/v1/rooms", "GET, HEAD"),
         ("PUT", "/healthz", "GET, HEAD"),
         ("GET", "/api/v1/leave", "POST"),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { CLIENT_TYPES, SERVER_TYPES, checkNickname, checkRoomName, readServerMessage, writeRequest } from '../protocol.js';
+import { CLIENT_TYPES, SERVER_TYPES, checkNickname, checkRoomName, readServerMessage, writeRequest } from '../room/protocol.js';
 
 const folder = new URL('../../tests/protocol/', import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith('.json'));

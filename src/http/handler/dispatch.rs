@@ -29,7 +29,7 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
         return refused;
     }
     match route {
-        Ok(Route::Page) => file(&ask, &Route::Page, "index.html").await,
+        Ok(Route::Page) => file(&ask, &Route::Page, "room/index.html").await,
         Ok(Route::Asset(path)) => file(&ask, &Route::Asset(path.clone()), &path).await,
         Ok(route) if !route.allows(ask.method().as_str()) => {
             reply::method_not_allowed(route.allow())
