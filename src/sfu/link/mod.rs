@@ -9,3 +9,4 @@ pub mod flight;
 pub(crate) mod ice;
 pub(crate) mod srtp;
 pub(crate) mod transport;
+pub(crate) mod window;

@@ -7,6 +7,7 @@ pub mod candidates;
 pub mod demux;
 pub(crate) mod outbox;
 pub(crate) mod patience;
+pub(crate) mod rtcp;
 pub(crate) mod rtp;
 pub(crate) mod socket;
 pub mod transmit;

@@ -20,17 +20,14 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Aad, CM_TAG, Cipher, CmKeys, GCM_TAG, KEY, Profile, cm_iv, cm_tag, counter_mode, gcm_rtp_nonce,
-    verify_slices_are_equal,
+    super::window::Window, Aad, CM_TAG, Cipher, CmKeys, GCM_TAG, KEY, Profile, cm_iv, cm_tag,
+    counter_mode, gcm_rtp_nonce, verify_slices_are_equal,
 };
 
 /// Sources of one connection. A browser's has two for each section, six with simulcast.
 pub(crate) const MAX_SOURCES: usize = 256;
 /// Sources that gave their place away and are remembered: 12 bytes each.
 const MAX_RETIRED: usize = 4096;
-/// How far behind its source's newest packet one may come: a second of 1080p video.
-const WINDOW: u64 = 1024;
-const WORDS: usize = (WINDOW / 64) as usize;
 /// Roll-over counter and sequence number have 48 bits; then the key is used up.
 const MAX_INDEX: u64 = (1 << 48) - 1;
 /// Memory is taken for so many packets of a source at once. A cached packet holds on to all of it,
@@ -102,7 +99,7 @@ impl Inbound {
         let source = &mut self.sources[at];
         let index = source.place(sequence).ok_or(Refusal::Replayed)?;
         let payload = source.open(&self.cipher, index, &sealed).ok_or(Refusal::Forged)?;
-        source.mark(index);
+        source.seen.mark(index);
         self.n_opened += 1;
         source.used = self.n_opened;
         Ok(Opened { index, payload })
@@ -121,7 +118,7 @@ impl Inbound {
         let mut source = Source::new(sealed.ssrc);
         let (index, payload) = match former {
             Some(former) => {
-                source.goes_on(self.retired[former].1);
+                source.seen = Window::after(self.retired[former].1);
                 let index = source.place(sequence).ok_or(Refusal::Replayed)?;
                 let payload = source.open(&self.cipher, index, sealed).ok_or(Refusal::Forged)?;
                 self.retired.remove(former);
@@ -132,12 +129,10 @@ impl Inbound {
                     let index = rollover << 16 | u64::from(sequence);
                     Some((index, source.open(&self.cipher, index, sealed)?))
                 });
-                let (index, payload) = first.next().ok_or(Refusal::Forged)?;
-                source.highest = index;
-                (index, payload)
+                first.next().ok_or(Refusal::Forged)?
             }
         };
-        source.mark(index);
+        source.seen.mark(index);
         self.n_opened += 1;
         source.used = self.n_opened;
         self.insert(source);
@@ -152,7 +147,7 @@ impl Inbound {
         if self.retired.len() == MAX_RETIRED {
             self.retired.pop_front();
         }
-        self.retired.push_back((silent.ssrc, silent.highest));
+        self.retired.push_back((silent.ssrc, silent.seen.newest().unwrap_or(0)));
         *silent = source;
     }
 }
@@ -175,9 +170,7 @@ struct Sealed<'a> {
 /// One SSRC.
 struct Source {
     ssrc: u32,
-    highest: u64,
-    /// Bit `index % WINDOW`, of the indexes up to the highest.
-    seen: [u64; WORDS],
+    seen: Window,
     /// Zeroed memory for payloads to come.
     chunk: BytesMut,
     /// The newest of the connection's packets that was its.
@@ -186,40 +179,14 @@ struct Source {
 
 impl Source {
     fn new(ssrc: u32) -> Self {
-        Self { ssrc, highest: 0, seen: [0; WORDS], chunk: BytesMut::new(), used: 0 }
-    }
-
-    /// It had come to this index; which of the packets before had come is not known any more.
-    fn goes_on(&mut self, highest: u64) {
-        (self.highest, self.seen) = (highest, [u64::MAX; WORDS]);
+        Self { ssrc, seen: Window::default(), chunk: BytesMut::new(), used: 0 }
     }
 
     /// The index of `sequence` that is nearest to the highest; `None` if it was seen, or is too old
     /// to know.
     fn place(&self, sequence: u16) -> Option<u64> {
-        let ahead = sequence.wrapping_sub(self.highest as u16) as i16;
-        let index = self.highest.checked_add_signed(ahead.into())?;
-        if index > self.highest {
-            return (index <= MAX_INDEX).then_some(index);
-        }
-        let (word, bit) = slot(index);
-        (self.highest - index < WINDOW && self.seen[word] & bit == 0).then_some(index)
-    }
-
-    fn mark(&mut self, index: u64) {
-        if index > self.highest {
-            if index - self.highest >= WINDOW {
-                self.seen = [0; WORDS];
-            } else {
-                for skipped in self.highest + 1..index {
-                    let (word, bit) = slot(skipped);
-                    self.seen[word] &= !bit;
-                }
-            }
-            self.highest = index;
-        }
-        let (word, bit) = slot(index);
-        self.seen[word] |= bit;
+        let index = self.seen.index_of(sequence)?;
+        (index <= MAX_INDEX && self.seen.is_new(index)).then_some(index)
     }
 
     fn open(&mut self, cipher: &Cipher, index: u64, sealed: &Sealed<'_>) -> Option<Bytes> {
@@ -256,11 +223,6 @@ impl Cipher {
             Self::Cm(_) => CM_TAG,
         }
     }
-}
-
-fn slot(index: u64) -> (usize, u64) {
-    let bit = index % WINDOW;
-    ((bit / 64) as usize, 1 << (bit % 64))
 }
 
 #[cfg(test)]
