@@ -12,12 +12,10 @@
 //! ```
 //!
 //! `ice` knows where the client is, `dtls` makes the keys, `srtp` uses them, `negotiation` (with
-//! `table`, `offer`, `answer`, or `client_offer`, `client_answer` where the client offers) says what
+//! `table` and `offer`, or `client_answer` where the client offers; `sdp` reads) says what
 //! is on which m-line, `receive` takes datagrams in, `seal` is the packet path out.
 
-mod answer;
 mod client_answer;
-pub(crate) mod client_offer;
 mod estimate;
 pub(crate) mod negotiation;
 mod offer;
@@ -37,10 +35,7 @@ use std::{
 pub use crate::sfu::link::dtls::DtlsShared as DownShared;
 pub use crate::sfu::path::Report;
 
-use self::{
-    client_offer::Transport,
-    negotiation::{Local, Negotiation},
-};
+use self::negotiation::{Local, Negotiation};
 use crate::{
     ids::{Mid, TrackId},
     protocol::Shown,
@@ -52,7 +47,13 @@ use crate::{
             ice::Ice,
             srtp::Srtp,
         },
-        media::packet::Codec,
+        media::{
+            packet::Codec,
+            sdp::{
+                offer::{Offer, Side},
+                transport::Transport,
+            },
+        },
         path::Estimator,
         wire::transmit::Transmit,
     },
@@ -179,6 +180,7 @@ impl Downlink {
             credentials: self.ice.local(),
             fingerprint: self.shared.fingerprint(),
             candidates: &self.candidates,
+            setup: "actpass",
         };
         if self.negotiation.advance(now, local) {
             self.push(DownEvent::OfferReady);
@@ -205,6 +207,7 @@ impl Downlink {
     ) -> Result<(), SfuError> {
         self.clock = now;
         self.negotiation.handle_answer(now, revision, sdp)?;
+        self.take_role()?;
         if self.deadline.is_none() && self.negotiation.fingerprint().is_some() {
             self.deadline = Some(now + CLOSED_AFTER);
         }
@@ -229,14 +232,16 @@ impl Downlink {
         published: &[Codec],
     ) -> Result<Arc<str>, SfuError> {
         self.clock = now;
-        let offer = client_offer::read(sdp)?;
-        let transport = offer.transport.clone();
+        let offer = Offer::read(sdp, Side::Viewer)?;
+        let transport =
+            offer.transport.clone().ok_or_else(|| client_answer::nothing_to_send(&offer))?;
+        let setup = self.dtls.setup(transport.setup)?;
         let restarts = match &self.client {
             Some(former) if former.fingerprint != transport.fingerprint => {
                 let text = "another certificate than before: that needs a new connection";
                 return Err(SfuError::SdpUnacceptable(text.to_owned()));
             }
-            Some(former) => *former != transport,
+            Some(former) => !former.has_credentials_of(&transport),
             None => false,
         };
         let next = restarts.then(|| self.ice.local().next(&transport.ufrag, &transport.pwd));
@@ -244,8 +249,10 @@ impl Downlink {
             credentials: next.as_ref().unwrap_or(self.ice.local()),
             fingerprint: self.shared.fingerprint(),
             candidates: &self.candidates,
+            setup,
         };
-        let answer = self.negotiation.answer_client(now, offer, published, local)?;
+        let answer = self.negotiation.answer_client(now, offer, &transport, published, local)?;
+        self.dtls.agree(transport.setup);
         next.into_iter().for_each(|next| self.ice.restart(next));
         self.client = Some(transport);
         self.estimate(now);
@@ -281,7 +288,9 @@ impl Downlink {
             }
             _ => {
                 if let Some(remote) = self.ice.remote() {
-                    self.dtls.handle_timeout(now, |datagram| out.transmit(remote, datagram));
+                    let mut send = |datagram: &[u8]| out.transmit(remote, datagram);
+                    self.dtls.reachable(now, &mut send);
+                    self.dtls.handle_timeout(now, send);
                 }
             }
         }
@@ -300,7 +309,9 @@ impl Downlink {
             _ => self.deadline,
         };
         let resend = match self.phase {
-            Phase::Handshake if self.ice.remote().is_some() => self.dtls.poll_timeout(),
+            Phase::Handshake if self.ice.remote().is_none() => None,
+            Phase::Handshake if self.dtls.is_waiting() => Some(self.clock),
+            Phase::Handshake => self.dtls.poll_timeout(),
             _ => None,
         };
         let probe = match &self.estimator {

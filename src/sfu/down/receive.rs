@@ -9,6 +9,7 @@ use super::{
     rtcp::{self, Feedback},
 };
 use crate::{
+    seams::media::SfuError,
     sfu::{
         link::{dtls::Progress, ice::Checked, srtp::Srtp},
         wire::transmit::Transmit,
@@ -57,6 +58,7 @@ impl Downlink {
         let checked = self.ice.handle(from, data, self.shared.crypto(), out);
         if checked == Checked::Valid {
             self.heard_at = now;
+            self.dtls.reachable(now, |datagram| out.transmit(from, datagram));
         }
         checked != Checked::Ignored
     }
@@ -88,6 +90,17 @@ impl Downlink {
             Progress::Failed(reason) => self.fail(&reason),
         }
         true
+    }
+
+    /// Takes the end of the handshake that the answer leaves to us.
+    pub(super) fn take_role(&mut self) -> Result<(), SfuError> {
+        let Some(setup) = self.negotiation.setup() else { return Ok(()) };
+        if let Err(refusal) = self.dtls.setup(setup) {
+            self.fail("the client has begun the handshake that it wants us to begin");
+            return Err(refusal);
+        }
+        self.dtls.agree(setup);
+        Ok(())
     }
 
     /// Becomes connected if there are both keys and the fingerprint that vouches for them.

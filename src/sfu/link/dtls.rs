@@ -1,4 +1,7 @@
-//! DTLS 1.2 of one connection (RFC 6347), for its keys only (RFC 5764): the browser is the client.
+//! DTLS 1.2 of one connection (RFC 6347), for its keys only (RFC 5764).
+//!
+//! The other end is the client, as browsers are; where it wants to be the server (`a=setup:passive`, as
+//! ffmpeg offers), we are the client (`role`).
 //!
 //! The one place that knows `rtc::dtls`. Owns certificate and configurations (one set shared by many
 //! connections) and, a connection, the endpoint with the remedy of [`Flight`]. It does not judge the
@@ -54,6 +57,8 @@ pub struct DtlsShared {
     provider: Arc<dyn RTCCryptoProvider>,
     gcm: Arc<HandshakeConfig>,
     cm: Arc<HandshakeConfig>,
+    /// Where we are the client: both profiles, the preferred first.
+    client: Arc<HandshakeConfig>,
     preferred: Profile,
     fingerprint: [u8; 32],
 }
@@ -91,6 +96,8 @@ impl DtlsShared {
                 .map_err(|error| internal(&error))
         };
         Ok(Arc::new(Self {
+            client: role::client(&provider, &certificate, preferred)
+                .map_err(|error| internal(&error))?,
             gcm: config(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?,
             cm: config(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?,
             provider,
@@ -138,7 +145,7 @@ pub(crate) enum Progress {
     Ignored,
     /// The handshake is complete: [`Dtls::keys`] has what it was for.
     Completed,
-    /// The client said goodbye.
+    /// The other end said goodbye.
     Closed,
     /// The handshake failed, and why.
     Failed(String),
@@ -147,9 +154,10 @@ pub(crate) enum Progress {
 /// The outcome of a handshake.
 pub(crate) struct Keys {
     pub(crate) profile: Profile,
-    /// The exporter's output, of [`Profile::keying_len`] bytes.
+    /// The exporter's output, of [`Profile::keying_len`] bytes, as for a server: the other end's key
+    /// comes first, then ours.
     pub(crate) keying: Vec<u8>,
-    /// SHA-256 of the client's certificate.
+    /// SHA-256 of the other end's certificate.
     pub(crate) fingerprint: [u8; 32],
 }
 
@@ -165,6 +173,7 @@ pub(crate) struct Dtls {
     completed: bool,
     budget: usize,
     n_parts: usize,
+    role: Role,
 }
 
 impl Dtls {
@@ -182,10 +191,11 @@ impl Dtls {
             completed: false,
             budget: HANDSHAKE_BUDGET,
             n_parts: 0,
+            role: Role::Server,
         }
     }
 
-    /// A DTLS datagram of the client. What is to be sent is passed to `send`.
+    /// A DTLS datagram of the other end. What is to be sent is passed to `send`.
     pub(crate) fn handle(
         &mut self,
         now: Instant,
@@ -193,7 +203,8 @@ impl Dtls {
         mut send: impl FnMut(&[u8]),
     ) -> Progress {
         let fits = self.budget.checked_sub(datagram.len());
-        let (Some(left), true) = (fits, is_acceptable(datagram, self.completed)) else {
+        let may_come = self.role != Role::Waiting && is_acceptable(datagram, self.completed);
+        let (Some(left), true) = (fits, may_come) else {
             return Progress::Ignored;
         };
         let n_parts =
@@ -261,7 +272,7 @@ impl Dtls {
         }
     }
 
-    /// The keys and the client's certificate, after [`Progress::Completed`]. `None`: the client
+    /// The keys and the other end's certificate, after [`Progress::Completed`]. `None`: it
     /// negotiated no SRTP, or has no certificate.
     pub(crate) fn keys(&self) -> Option<Keys> {
         let state = self.endpoint.get_connection_state(peer())?;
@@ -271,7 +282,11 @@ impl Dtls {
             _ => return None,
         };
         let length = profile.keying_len();
-        let keying = state.export_keying_material(EXPORTER_LABEL, &[], length).ok()?.into_bytes();
+        let mut keying =
+            state.export_keying_material(EXPORTER_LABEL, &[], length).ok()?.into_bytes();
+        if self.role != Role::Server {
+            role::turn_round(&mut keying, profile);
+        }
         let fingerprint = sha256(state.peer_certificates.first()?);
         Some(Keys { profile, keying, fingerprint })
     }
@@ -356,6 +371,12 @@ fn n_parts(record: &Record<'_>) -> usize {
     }
     n_parts
 }
+
+mod role;
+
+pub(crate) use role::Setup;
+
+use role::Role;
 
 #[cfg(test)]
 mod tests;

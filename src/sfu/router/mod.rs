@@ -5,20 +5,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Instant,
 };
 
 use slab::Slab;
 
+mod addresses;
 mod annexes;
 pub(crate) mod context;
 mod demand;
 mod due;
 mod feed;
 mod flow;
+mod meter;
 mod published;
 mod publisher;
+mod quality;
 mod signaling;
 mod speech;
 mod tables;
@@ -336,21 +338,9 @@ impl Router {
             revision: publisher.revision,
             answer: publisher.answer.clone(),
             path: publisher.path,
+            is_stale: publisher.addresses.is_stale(publisher.path),
             tracks: publisher.tracks.iter().map(track).collect(),
             layers: self.wanted_layers(&publisher.tracks).into(),
-        }
-    }
-
-    /// The box's addresses have changed: offers and answers to come have the new ones. Connections
-    /// that stand are not disturbed.
-    pub(crate) fn set_candidates(&mut self, candidates: &Arc<[String]>) {
-        for (_, viewer) in &mut self.viewers {
-            viewer.downlink.set_candidates(Arc::clone(candidates));
-        }
-        for (_, publisher) in &mut self.publishers {
-            if let Some(uplink) = &mut publisher.uplink {
-                uplink.set_candidates(Arc::clone(candidates));
-            }
         }
     }
 

@@ -5,7 +5,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use super::context::{Shared, live};
+use super::{
+    addresses::KnownAddresses,
+    context::{Shared, live},
+};
 use crate::{
     ids::{MemberId, Mid},
     protocol::{MediaKind, TrackSource},
@@ -24,6 +27,8 @@ pub(crate) struct Publisher {
     /// Which track each publishing section feeds, in the order of the sections.
     pub(crate) tracks: Vec<(Mid, usize)>,
     pub(crate) path: Path,
+    /// The addresses that the client knows.
+    pub(crate) addresses: KnownAddresses,
     pub(crate) scheduled: Option<Instant>,
 }
 
@@ -48,6 +53,7 @@ impl Publisher {
             answer,
             tracks: Vec::new(),
             path: Path::New,
+            addresses: KnownAddresses::new(&shared.candidates),
             scheduled: None,
         }
     }
@@ -57,6 +63,7 @@ impl Publisher {
         self.revision = want.revision;
         if let Some(uplink) = &mut self.uplink {
             self.answer = uplink.handle_offer(now, &want.offer);
+            self.addresses.tell();
         }
     }
 

@@ -19,7 +19,6 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use self::{
     media::Media,
-    offer::{Offer, Transport},
     reach::{CLOSED_AFTER, Reach},
 };
 use crate::{
@@ -33,6 +32,10 @@ use crate::{
             ice::Ice,
             srtp::{Inbound, Srtp},
         },
+        media::sdp::{
+            offer::{Offer, Side},
+            transport::Transport,
+        },
         wire::transmit::Transmit,
     },
 };
@@ -42,12 +45,13 @@ pub(crate) mod arrivals;
 mod event;
 pub(crate) mod media;
 pub(crate) mod nack;
-pub(crate) mod offer;
+mod parameter_sets;
 mod published;
 pub(crate) mod reach;
 mod receive;
 mod reception;
 pub(crate) mod rtcp;
+mod said;
 mod sections;
 pub(crate) mod shared;
 mod streams;
@@ -133,26 +137,28 @@ impl Uplink {
     /// Answers an offer, the first or a later one of the same connection. An offer that is refused
     /// changes nothing.
     pub fn handle_offer(&mut self, now: Instant, sdp: &str) -> Result<Arc<str>, SfuError> {
-        let offer = Offer::parse(sdp)?;
+        let offer = Offer::read(sdp, Side::Publisher)?;
+        let setup = match &offer.transport {
+            Some(offered) => self.dtls.setup(offered.setup)?,
+            None => "passive",
+        };
         match (&self.transport, &offer.transport) {
             (Some(former), Some(offered)) if former.fingerprint != offered.fingerprint => {
                 let message = "its a=fingerprint is another than before; a new certificate needs a \
                                new connection";
                 return Err(SfuError::SdpUnacceptable(message.to_owned()));
             }
-            (Some(former), Some(offered)) if former != offered => {
+            (Some(former), Some(offered)) if !former.has_credentials_of(offered) => {
                 let next = self.next_credentials(offered);
                 self.ice.restart(next);
             }
             (None, None) => {
-                let message = "no section of it can be taken: parlor forwards opus, VP8 and H264 \
-                               (profile-level-id 42…, packetization-mode=1) over \
-                               UDP/TLS/RTP/SAVPF, bundled";
-                return Err(SfuError::SdpUnacceptable(message.to_owned()));
+                return Err(sections::nothing_to_take(&offer));
             }
             _ => {}
         }
-        if offer.transport.is_some() {
+        if let Some(offered) = &offer.transport {
+            self.dtls.agree(offered.setup);
             self.transport.clone_from(&offer.transport);
         }
         self.answers += 1;
@@ -164,6 +170,7 @@ impl Uplink {
                 credentials: local,
                 fingerprint: &self.shared.fingerprint,
                 candidates: &self.candidates,
+                setup,
                 session: ufrag.fold(1, |sum, byte| sum << 7 | u64::from(byte)) >> 1,
                 version: self.answers,
             },

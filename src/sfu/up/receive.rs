@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use super::{Keyed, Phase, Uplink, rtcp, shared};
+use super::{Keyed, Phase, Uplink, rtcp};
 use crate::{
     sfu::{
         link::{
@@ -36,7 +36,7 @@ impl Uplink {
         }
         // RFC 7983.
         let was_taken = match data.first() {
-            Some(0..=3) => self.take_check(from, data, out),
+            Some(0..=3) => self.take_check(now, from, data, out),
             Some(_) if !self.ice.is_valid(from) => false,
             Some(20..=63) => self.take_dtls(now, from, data, out),
             Some(128..=191) => {
@@ -56,8 +56,19 @@ impl Uplink {
         }
     }
 
-    fn take_check(&mut self, from: SocketAddr, data: &[u8], out: &mut dyn Transmit) -> bool {
-        self.ice.handle(from, data, self.shared.dtls.crypto(), out) == Checked::Valid
+    fn take_check(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        data: &[u8],
+        out: &mut dyn Transmit,
+    ) -> bool {
+        let is_valid =
+            self.ice.handle(from, data, self.shared.dtls.crypto(), out) == Checked::Valid;
+        if is_valid {
+            self.dtls.reachable(now, |datagram| out.transmit(from, datagram));
+        }
+        is_valid
     }
 
     fn take_dtls(
@@ -82,8 +93,8 @@ impl Uplink {
 
     fn keyed(&self) -> Result<Keyed, &'static str> {
         let keys = self.dtls.keys().ok_or("the client has no SRTP profile or no certificate")?;
-        let expected = self.transport.as_ref().map(|transport| &*transport.fingerprint);
-        if expected != Some(&*shared::hex(&keys.fingerprint)) {
+        let expected = self.transport.as_ref().map(|transport| transport.fingerprint);
+        if expected != Some(keys.fingerprint) {
             return Err("the client's certificate is not the one its offer names");
         }
         let srtp = Srtp::new(keys.profile, &keys.keying);

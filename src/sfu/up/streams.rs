@@ -4,10 +4,10 @@
 //! and what it was of outlive a new offer; its place does not, since payload types may have moved.
 
 use super::{
-    media::extension_ids,
     nack::Missing,
     published::{self, Published},
     reception::Reception,
+    said::extension_ids,
 };
 use crate::{
     ids::Mid,
