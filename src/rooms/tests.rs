@@ -23,9 +23,8 @@ struct Guest {
 
 impl Rooms {
     fn open() -> Self {
-        let sources = Sources { data: Some("/srv/parlor".into()), ..Sources::default() };
-        let defaults = sources.understand([], &NoFiles).expect("defaults are valid");
-        let mut settings = defaults.settings;
+        let mut settings =
+            Sources::default().understand([], &NoFiles).expect("defaults are valid").settings;
         settings.media.ports = 0..=0;
         let (addresses, seen) = watch::channel(Arc::new(Addresses::loopback()));
         let sfu = SfuHandle::start(&settings.media, seen).expect("a free port");

@@ -27,7 +27,7 @@ use crate::{
     protocol::Shown,
     seams::media::SfuError,
     sfu::{
-        link::{credentials::IceCredentials, dtls::Setup},
+        link::{credentials::IceCredentials, transport::Remote},
         media::{
             packet::Codec,
             sdp::{
@@ -57,7 +57,8 @@ pub(crate) struct Negotiation {
     in_flight: bool,
     revision: u32,
     offer: Option<Arc<str>>,
-    /// The client's end, from the first answer that accepted something.
+    /// The client's end: the certificate and the role of the first answer that accepted something, the
+    /// credentials of the newest.
     client: Option<Transport>,
     /// The client has offered: its sections are the lines.
     is_client_made: bool,
@@ -240,7 +241,7 @@ impl Negotiation {
             }
         }
         let before = self.mids();
-        self.client = self.client.take().or(answer.transport);
+        self.client = answer.transport.or(self.client.take());
         for (line, answered) in self.lines.iter_mut().zip(answer.lines) {
             // Once refused, a line stays so: its offers have port 0.
             if line.answered != Answered::Refused {
@@ -305,14 +306,9 @@ impl Negotiation {
         self.lines.iter().position(|line| line.media.ssrc == ssrc)
     }
 
-    /// SHA-256 of the client's certificate, from the first answer that accepted something.
-    pub(crate) fn fingerprint(&self) -> Option<&[u8; 32]> {
-        self.client.as_ref().map(|client| &client.fingerprint)
-    }
-
-    /// Which end of the handshake the client is to be, from the same answer.
-    pub(crate) fn setup(&self) -> Option<Setup> {
-        self.client.as_ref().map(|client| client.setup)
+    /// The client's end.
+    pub(crate) fn remote(&self) -> Option<Remote> {
+        self.client.as_ref().map(Transport::remote)
     }
 
     pub(crate) fn cname(&self) -> &str {

@@ -49,7 +49,7 @@ impl Router {
         for (_, viewer) in &mut self.viewers {
             viewer.downlink.set_candidates(Arc::clone(candidates));
             if viewer.addresses.set_candidates(candidates, viewer.path) {
-                self.changed.insert(viewer.member);
+                self.dirty.member(viewer.member);
             }
         }
         for (_, publisher) in &mut self.publishers {
@@ -57,7 +57,7 @@ impl Router {
                 uplink.set_candidates(Arc::clone(candidates));
             }
             if publisher.addresses.set_candidates(candidates, publisher.path) {
-                self.changed.insert(publisher.member);
+                self.dirty.member(publisher.member);
             }
         }
     }

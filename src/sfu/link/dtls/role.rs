@@ -17,11 +17,8 @@ use rtc::{
     shared::{TransportProtocol, error::Error},
 };
 
-use super::{Dtls, peer};
-use crate::{
-    seams::media::SfuError,
-    sfu::link::srtp::{KEY, Profile},
-};
+use super::{Dtls, Guard, peer, server};
+use crate::sfu::link::srtp::{KEY, Profile};
 
 /// Who is to begin the DTLS handshake (RFC 4145 section 4, RFC 8842).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,31 +79,33 @@ pub(super) fn turn_round(keying: &mut [u8], profile: Profile) {
 }
 
 impl Dtls {
-    /// Our `a=setup` where the other end says this (RFC 8842 5.3).
-    ///
-    /// # Errors
-    /// `SdpUnacceptable` if the handshake has begun the other way round.
-    pub(crate) fn setup(&self, theirs: Setup) -> Result<&'static str, SfuError> {
-        let has_begun = self.completed || self.n_parts > 0 || self.role != Role::Server;
-        match (theirs, self.role) {
-            (Setup::Active | Setup::Either, Role::Server) => Ok("passive"),
-            (Setup::Passive, Role::Server) if !has_begun => Ok("active"),
-            (Setup::Passive | Setup::Either, Role::Waiting | Role::Client) => Ok("active"),
-            _ => {
-                let text = "its a=setup turns the DTLS roles of before round; that needs a new \
-                            connection";
-                Err(SfuError::SdpUnacceptable(text.to_owned()))
-            }
-        }
-    }
-
-    /// Takes the role that [`Self::setup`] has said.
-    pub(crate) fn agree(&mut self, theirs: Setup) {
-        if theirs == Setup::Passive && self.role == Role::Server {
+    /// An endpoint that knows of nothing yet.
+    pub(super) fn renew_endpoint(&mut self) {
+        if self.role == Role::Server {
+            self.endpoint = server(self.shared.config(self.shared.preferred));
+            self.fallback = Some(self.shared.preferred.other());
+        } else {
             self.endpoint = Endpoint::new(peer(), TransportProtocol::UDP, None);
             self.fallback = None;
             self.role = Role::Waiting;
         }
+    }
+
+    /// The other end wants to be the server. Whoever has begun a handshake was somebody else.
+    pub(crate) fn become_client(&mut self) {
+        if self.role == Role::Server {
+            self.role = Role::Waiting;
+            self.renew_endpoint();
+            self.flight.begin_anew();
+            self.hello = Vec::new();
+            self.completed = false;
+            self.guard = Guard::default();
+        }
+    }
+
+    /// We begin the handshake, or have.
+    pub(crate) fn is_client(&self) -> bool {
+        self.role != Role::Server
     }
 
     /// We are to begin, and have not: [`Self::reachable`] is to be called once it is known where the
@@ -115,9 +114,14 @@ impl Dtls {
         self.role == Role::Waiting
     }
 
+    /// When a client that waits may begin: at once, or when it has rested.
+    pub(crate) fn may_begin_at(&self) -> Option<Instant> {
+        self.rests_until.filter(|_| self.is_waiting())
+    }
+
     /// It is known where the other end is. A client begins now; once begun, nothing happens.
     pub(crate) fn reachable(&mut self, now: Instant, mut send: impl FnMut(&[u8])) {
-        if self.role != Role::Waiting {
+        if !self.is_waiting() || self.rests(now) {
             return;
         }
         self.role = Role::Client;
@@ -145,8 +149,7 @@ mod tests {
         let start = Instant::now() + Duration::from_secs(3600);
         let mut now = start;
         let mut ends = [Dtls::new(Arc::clone(shared)), Dtls::new(Arc::clone(shared))];
-        assert_eq!(ends[0].setup(Setup::Passive), Ok("active"));
-        ends[0].agree(Setup::Passive);
+        ends[0].become_client();
         let mut network = BinaryHeap::new();
         let mut n_sent = 0;
         let mut send = |network: &mut BinaryHeap<_>, now: Instant, to: usize, datagram: &[u8]| {
@@ -202,18 +205,21 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_not_turned_round() {
+    fn a_client_begins_once_and_anew_after_a_rest() {
         let shared = DtlsShared::new().expect("a certificate");
-        let mut dtls = Dtls::new(Arc::clone(&shared));
-        assert_eq!(dtls.setup(Setup::Either), Ok("passive"));
-        assert_eq!(dtls.setup(Setup::Active), Ok("passive"));
-        dtls.agree(Setup::Active);
-        dtls.reachable(Instant::now(), |_| panic!("the other end speaks first"));
-        dtls.agree(Setup::Passive);
-        assert_eq!(dtls.setup(Setup::Either), Ok("active"), "it stays as it was");
-        assert!(dtls.setup(Setup::Active).is_err());
+        let now = Instant::now() + Duration::from_secs(3600);
+        let mut dtls = Dtls::new(shared);
+        dtls.reachable(now, |_| panic!("the other end speaks first"));
+        dtls.become_client();
         let mut n_sent = 0;
-        dtls.reachable(Instant::now(), |_| n_sent += 1);
-        assert!(n_sent > 0 && dtls.setup(Setup::Passive) == Ok("active"));
+        dtls.reachable(now, |_| n_sent += 1);
+        dtls.become_client();
+        dtls.reachable(now, |_| panic!("it has begun"));
+        assert!(n_sent > 0 && dtls.is_client() && !dtls.is_waiting());
+        dtls.begin_anew(now, "the certificate is another's".to_owned());
+        let at = dtls.may_begin_at().expect("it begins again");
+        dtls.reachable(now, |_| panic!("it rests"));
+        dtls.reachable(at, |_| n_sent += 1);
+        assert!(n_sent > 1 && !dtls.is_waiting());
     }
 }

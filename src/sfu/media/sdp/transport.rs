@@ -1,7 +1,10 @@
 //! PURE. The other end of ICE and DTLS (RFC 8839, RFC 8122, RFC 8842).
 
 use super::{Part, unacceptable};
-use crate::{seams::media::SfuError, sfu::link::dtls::Setup};
+use crate::{
+    seams::media::SfuError,
+    sfu::link::{credentials::IceCredentials, dtls::Setup, transport::Remote},
+};
 
 /// The client's end of ICE and DTLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,13 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
+    /// As the connection's transport has it.
+    pub(crate) fn remote(&self) -> Remote {
+        let (ufrag, pwd) = (self.ufrag.as_str().into(), self.pwd.as_str().into());
+        let credentials = IceCredentials { ufrag, pwd };
+        Remote { credentials, fingerprint: self.fingerprint, setup: self.setup }
+    }
+
     /// The same user fragment and password: no ICE restart.
     pub(crate) fn has_credentials_of(&self, other: &Self) -> bool {
         (&self.ufrag, &self.pwd) == (&other.ufrag, &other.pwd)
