@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use slab::Slab;
 
+mod addresses;
 mod codec;
 pub(crate) mod context;
 mod demand;
@@ -16,9 +17,11 @@ mod fan_out;
 mod from_home;
 pub(crate) mod guard;
 mod intake;
+mod meter;
 mod outlets;
 mod published;
 mod publisher;
+mod quality;
 mod signaling;
 mod speech;
 mod tables;
@@ -347,21 +350,9 @@ impl Router {
             revision: publisher.revision,
             answer: publisher.answer.clone(),
             path: publisher.path,
+            is_stale: publisher.addresses.is_stale(publisher.path),
             tracks: publisher.tracks.iter().map(track).collect(),
             layers: self.wanted_layers(&publisher.tracks).into(),
-        }
-    }
-
-    /// The box's addresses have changed: offers and answers to come have the new ones. Connections
-    /// that stand are not disturbed.
-    pub(crate) fn set_candidates(&mut self, candidates: &Arc<[String]>) {
-        for (_, viewer) in &mut self.viewers {
-            viewer.downlink.set_candidates(Arc::clone(candidates));
-        }
-        for (_, publisher) in &mut self.publishers {
-            if let Some(uplink) = &mut publisher.uplink {
-                uplink.set_candidates(Arc::clone(candidates));
-            }
         }
     }
 

@@ -20,6 +20,7 @@ mod life;
 mod paced;
 
 use super::{
+    addresses::KnownAddresses,
     context::{RoomId, Shared},
     published::Published,
 };
@@ -68,6 +69,8 @@ pub(crate) struct Viewer {
     /// Our answer to the client's newest offer, where it is the client that offers.
     pub(crate) reply: Option<(u32, Result<Arc<str>, SfuError>)>,
     pub(crate) path: Path,
+    /// The addresses that the client knows.
+    pub(crate) addresses: KnownAddresses,
     pub(crate) scheduled: Option<Instant>,
     /// Tracks it is to be shown.
     pub(crate) shown: Vec<usize>,
@@ -116,6 +119,7 @@ impl Viewer {
             answered: None,
             reply: None,
             path: Path::New,
+            addresses: KnownAddresses::new(&shared.candidates),
             scheduled: None,
             shown: Vec::new(),
             slots_stale: false,
