@@ -5,10 +5,10 @@
 //! more than [`MAX_SOURCES`] the one that was silent longest is forgotten.
 
 use super::{
-    media::extension_ids,
     nack::Missing,
     published::{self, Published},
     reception::Reception,
+    said::extension_ids,
 };
 use crate::{
     ids::Mid,
