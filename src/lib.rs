@@ -66,7 +66,8 @@
 //!     limits.rs          connections and joins of one address
 //!     listener.rs        sockets that listen
 //!     connection.rs      one connection: TLS, HTTP/1.1 and 2, its time
-//!     handler.rs         one request
+//!     handler/           one request: gate (who may come in), dispatch (route -> answer), body, and
+//!                        what is more than an answer: a farewell, an upgrade to WebSocket
 //!     api.rs             what /api/v1 and /trust tell
 //!     assets.rs          the page: built in, or from a folder
 //!     reply.rs           answers, problems, the headers of all

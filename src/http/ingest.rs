@@ -13,20 +13,18 @@
 //! is decided by where it comes from, as for all requests.
 
 use hyper::{
-    HeaderMap, Method, Request, StatusCode,
-    body::Incoming,
+    HeaderMap, Method, StatusCode,
     header::{self, HeaderName, HeaderValue},
 };
 
 use super::{
     Visit,
-    handler::{foreign, not_found, read_body},
-    host::Authority,
+    handler::{Ask, foreign, not_found, read_body},
     reply::{self, Reply},
     sdp_fragment,
     streams::{IfMatch, Patched, Place, Refusal},
 };
-use crate::{config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
+use crate::{protocol::ErrorCode, telemetry::metrics::metrics};
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
@@ -35,14 +33,6 @@ const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 
 /// Seconds after which it is worth trying again.
 const RETRY_AFTER: u16 = 5;
-
-/// One request to one of these resources.
-pub(super) struct Ask<'a> {
-    pub(super) visit: &'a Visit,
-    pub(super) settings: &'a Settings,
-    pub(super) host: Option<&'a Authority>,
-    pub(super) request: Request<Incoming>,
-}
 
 /// The status that goes with a code.
 fn status(code: ErrorCode) -> StatusCode {
@@ -109,11 +99,6 @@ fn accepts_sdp(headers: &HeaderMap) -> bool {
 }
 
 impl Ask<'_> {
-    /// The header fields of the request.
-    pub(super) fn headers(&self) -> &HeaderMap {
-        self.request.headers()
-    }
-
     /// Whether this address may begin another session now, and the box takes any.
     fn may_begin(&self) -> Result<(), Refusal> {
         let house = &self.visit.house;

@@ -2,7 +2,8 @@
 //! member, a room or a camera, and is a member of nothing.
 
 use super::{
-    ingest::{Ask, created, refused},
+    handler::Ask,
+    ingest::{created, refused},
     reply::Reply,
     streams::{Place, Refusal},
 };

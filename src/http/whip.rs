@@ -4,7 +4,8 @@ use hyper::{HeaderMap, header};
 use tokio::sync::mpsc;
 
 use super::{
-    ingest::{Ask, created, refused},
+    handler::Ask,
+    ingest::{created, refused},
     reply::Reply,
     routes::query_value,
     streams::{Place, Refusal},

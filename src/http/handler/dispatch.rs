@@ -1,0 +1,118 @@
+//! From a route to its answer.
+
+use hyper::{Method, StatusCode, header};
+
+use super::{
+    super::{
+        House, Readiness, api, assets, ingest,
+        reply::{self, Reply},
+        routes::{NoRoute, Route, resolve},
+        whep, whip,
+    },
+    Ask, farewell,
+    gate::{self, forbidden},
+    not_found, upgrade,
+};
+use crate::{protocol::ErrorCode, rooms::Watch, telemetry::metrics::metrics};
+
+/// Answers a request, whatever it is.
+pub(super) async fn answer(ask: Ask<'_>) -> Reply {
+    let uri = ask.request.uri();
+    let route = resolve(uri.path(), uri.query());
+    // Whoever watches over the box may ask from anywhere; neither tells anything else.
+    let open = matches!(route, Ok(Route::Health | Route::Ready));
+    let local = matches!(route, Ok(Route::Metrics)) && gate::is_this_machine(&ask);
+    if !open
+        && !local
+        && let Some(refused) = gate::refusal(ask.visit, ask.settings, ask.host, ask.headers())
+    {
+        return refused;
+    }
+    match route {
+        Ok(Route::Page) => file(&ask, &Route::Page, "index.html").await,
+        Ok(Route::Asset(path)) => file(&ask, &Route::Asset(path.clone()), &path).await,
+        Ok(route) if !route.allows(ask.method().as_str()) => {
+            reply::method_not_allowed(route.allow())
+        }
+        Ok(Route::Metrics) if !local => {
+            forbidden(ErrorCode::Forbidden, "metrics are for the box itself")
+        }
+        Ok(route) => resource(ask, route).await,
+        Err(NoRoute::NotFound) => not_found(),
+        Err(NoRoute::RoomName(fault)) => {
+            reply::problem(StatusCode::BAD_REQUEST, ErrorCode::RoomNameInvalid, &fault)
+        }
+    }
+}
+
+async fn file(ask: &Ask<'_>, route: &Route, path: &str) -> Reply {
+    let web_dir = ask.settings.http.web_dir.as_deref();
+    match assets::answer(web_dir, path, ask.headers()).await {
+        Some(_) if !route.allows(ask.method().as_str()) => reply::method_not_allowed(route.allow()),
+        Some(reply) => reply,
+        None => not_found(),
+    }
+}
+
+/// What is no file, by a method that it has, for somebody who may have it.
+async fn resource(ask: Ask<'_>, route: Route) -> Reply {
+    let house = &ask.visit.house;
+    match route {
+        Route::Moved(path) => reply::redirect(StatusCode::FOUND, &path),
+        Route::Health => reply::text(StatusCode::OK, "ok"),
+        Route::Ready => ready(house),
+        Route::Metrics => {
+            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            reply::body(StatusCode::OK, content_type, metrics().encode())
+        }
+        Route::Authority => api::authority(house),
+        Route::About => api::about(ask.settings),
+        Route::Rooms => api::rooms(house).await,
+        Route::Room(name) => api::room(house, &name).await.unwrap_or_else(not_found),
+        Route::Addresses => api::addresses(house),
+        Route::IceServers => api::ice_servers(),
+        Route::Leave => farewell::leave(ask).await,
+        Route::Signal => upgrade::signal(ask),
+        Route::Whip(_)
+        | Route::WhepRoom(_)
+        | Route::WhepMember(..)
+        | Route::WhepCamera(_)
+        | Route::Stream(_) => stream(ask, route).await,
+        Route::Page | Route::Asset(_) => not_found(),
+    }
+}
+
+/// WHIP and WHEP. A page of another origin that is allowed may read what comes back.
+async fn stream(ask: Ask<'_>, route: Route) -> Reply {
+    let origin = ask.headers().get(header::ORIGIN).cloned();
+    let shared = !gate::is_foreign(ask.settings, ask.host, ask.headers());
+    let mut reply = match route {
+        _ if ask.method() == Method::OPTIONS && !shared => {
+            forbidden(ErrorCode::OriginForbidden, "http.origins lists who may use this box")
+        }
+        _ if ask.method() == Method::OPTIONS => {
+            ingest::options(route.allow(), !matches!(route, Route::Stream(_)))
+        }
+        Route::Whip(room) => whip::post(ask, room).await,
+        Route::WhepRoom(room) => whep::post(ask, Watch::Room(room)).await,
+        Route::WhepMember(room, member) => whep::post(ask, Watch::Member(room, member)).await,
+        Route::WhepCamera(id) => whep::post(ask, Watch::Label(id)).await,
+        Route::Stream(id) => ingest::session(ask, &id).await,
+        _ => not_found(),
+    };
+    if shared {
+        ingest::share(&mut reply, origin.as_ref());
+    }
+    reply
+}
+
+fn ready(house: &House) -> Reply {
+    let readiness = house.readiness.borrow().clone();
+    match readiness {
+        _ if *house.stopping.borrow() => {
+            reply::text(StatusCode::SERVICE_UNAVAILABLE, "the box is stopping")
+        }
+        Readiness::Ready => reply::text(StatusCode::OK, "ready"),
+        Readiness::NotReady(reason) => reply::text(StatusCode::SERVICE_UNAVAILABLE, &reason),
+    }
+}
