@@ -22,15 +22,15 @@
 //!
 //! ```text
 //!  main -> app            knows everyone, known by nobody
-//!    http  rooms  sfu  camera  net  trust  telemetry                      shells
+//!    http  rooms  sfu  camera  net  trust  store  telemetry               shells
 //!    room  sfu::{demux,candidates,forward,payload,placement,red,speakers}  net::{parse,policy}  pure
 //!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  stun  pure
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
 //!
 //! Between shells only these edges exist: `http -> rooms, trust`; `rooms -> room, sfu`;
-//! `sfu -> stun`; `camera -> rooms`; every shell `-> telemetry`. All else goes through [`seams`] or
-//! is wired by [`app`].
+//! `sfu -> stun`; `camera -> rooms`; `access -> store`; every shell `-> telemetry`. All else goes
+//! through [`seams`] or is wired by [`app`].
 //!
 //! # Invariants
 //!
@@ -38,7 +38,7 @@
 //!
 //! 1. Pure modules contain no `tokio`, `async fn`, sockets, clocks, `rand`.
 //! 2. `rtc` only in `sfu`; `gstreamer` only in `camera`; `hyper`, rustls listeners and WebSocket only
-//!    in `http`; `nix` only in `net` and `telemetry`.
+//!    in `http`; `nix` only in `net` and `telemetry`; `rusqlite` only in `store`.
 //! 3. The camera is a member like any other: `room`, `rooms` and `sfu` never import `camera`.
 //! 4. Packets never pass through a room task.
 //! 5. Every channel is bounded and every send says what happens when it is full. No lock across
@@ -112,6 +112,7 @@
 //!     forward.rs         PURE. per viewer: which packet, under which header
 //!     transmit.rs        where connections write what is to be sent
 //!     fuzzing/           its doors for fuzzing
+//!   store/               SQLite, one thread: people, invites, sessions, page settings, audit, chat
 //!   telemetry/           logging, metrics, systemd
 //!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
 //! ```
@@ -133,6 +134,7 @@ pub mod room;
 pub mod rooms;
 pub mod seams;
 pub mod sfu;
+pub mod store;
 pub mod stun;
 pub mod telemetry;
 pub mod trust;
