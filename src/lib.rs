@@ -84,6 +84,8 @@
 //!     parse.rs           PURE. netlink: bytes in, values out
 //!     table.rs           PURE. what the kernel has told so far, and what to ask next
 //!     policy.rs          PURE. which addresses are announced, in which order
+//!     networks.rs        PURE. what is around: own, on a link, containers', forwarders
+//!     container.rs       whether parlor itself runs in a container
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room

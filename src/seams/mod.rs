@@ -1,8 +1,11 @@
 //! Where shells meet without knowing each other: plain values and traits, wired by `app`.
 
 pub mod media;
+mod networks;
 
 use std::net::{IpAddr, Ipv4Addr};
+
+pub use networks::{ContainerNetwork, Networks};
 
 /// An address of this box that clients may reach it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +36,8 @@ pub enum AddressOrigin {
 pub struct Addresses {
     /// What is announced, best first: candidates, certificate names, printed URLs.
     pub announced: Vec<LocalAddress>,
-    /// Addresses of container bridges: whoever comes from one came through a port map.
-    pub bridges: Vec<IpAddr>,
+    /// What is around: by it the LAN is told from the rest.
+    pub networks: Networks,
     /// The host name, without domain.
     pub hostname: String,
 }
@@ -54,7 +57,7 @@ impl Addresses {
                 interface: "lo".into(),
                 origin: AddressOrigin::Interface,
             }],
-            bridges: Vec::new(),
+            networks: Networks::default(),
             hostname: "localhost".into(),
         }
     }
