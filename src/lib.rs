@@ -11,7 +11,7 @@
 //!  browser --wss--> http::session --> rooms (one task a room, a pure `room` inside)
 //!     ^                                  | desired state        ^ observed state
 //!     |                                  v                      |
-//!     +--SRTP-- sfu worker: socket -> demux -> uplink -> track -> forward -> downlink -> socket
+//!     +--SRTP-- sfu worker: socket -> demux -> up -> track -> forward -> down -> socket
 //!                                                ^
 //!  camera: GStreamer webrtcbin --loopback SRTP---+   (a member like any other)
 //!
@@ -23,7 +23,7 @@
 //! ```text
 //!  main -> app            knows everyone, known by nobody
 //!    http  rooms  sfu  camera  net  trust  store  telemetry               shells
-//!    room  sfu::{demux,candidates,forward,payload,placement,red,speakers}  net::{parse,policy}  pure
+//!    room  sfu::{media,path,wire::{candidates,demux,rtp}}  net::{parse,policy}  pure
 //!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  stun  pure
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
@@ -89,32 +89,20 @@
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room
-//!   stun/                PURE. STUN messages, read in place and written: integrity, fingerprint
-//!   sfu/                 the media plane; the only place that names `rtc`
-//!     handle.rs          its doors: open, publish, watch, close; a room on several workers is one
-//!     placement.rs       PURE. which worker has a room, and which its viewers when that is full
-//!     worker.rs          one thread, one UDP port, its rooms: the loop; batches to other workers
-//!     socket.rs          batches in by GRO, messages out by GSO and `sendmmsg`
-//!     demux.rs           PURE. whose is a datagram
-//!     candidates.rs      PURE. announced addresses -> candidates
-//!     credentials.rs     ICE user fragments and passwords
-//!     flight.rs          keeps a DTLS handshake going over a path that loses datagrams
-//!     ice.rs             ICE-lite: answers checks, knows where the client is
-//!     dtls.rs            the handshake, for its keys; certificate and configurations
-//!     srtp.rs            keys, seal and open: AES-GCM, AES-CM
-//!     rtp.rs             PURE. headers as they come from the network
-//!     uplink/            a publisher's connection, ours: answers any offer, opens, asks again
-//!     downlink/          a viewer's connection, ours: ICE-lite, DTLS, SRTP seal, RTCP
-//!     track.rs           a published track: recent packets for NACK, keyframe state
-//!     packet.rs          an RTP packet, decrypted once, shared by all viewers
-//!     payload.rs         PURE. does a payload begin a keyframe?
-//!     red.rs             PURE. redundant audio: where in a packet the newest sound lies
-//!     bandwidth.rs       PURE. arrivals -> estimate of a viewer's path -> layers of its tiles
-//!     speakers.rs        PURE. audio levels -> which voices are forwarded, who speaks
-//!     forward.rs         PURE. per viewer: which packet, under which header
-//!     transmit.rs        where connections write what is to be sent
-//!     fuzzing/           its doors for fuzzing
 //!   store/               SQLite, one thread: people, invites, sessions, page settings, audit, chat
+//!   stun/                PURE. STUN messages, read in place and written: integrity, fingerprint
+//!   sfu/                 the media plane; the only place that names `rtc`; imports run downward
+//!     door/              open, publish, watch, close; a room on several workers is one; placement
+//!     worker/            one thread, one UDP port, its rooms: the loop, mailbox, moderation
+//!     router/            one room's media: wishes made real, packets in and out, timers, demand
+//!     relay/             tracks handed from worker to worker
+//!     up/                a publisher's connection, ours: answers any offer, opens, asks again
+//!     down/              a viewer's connection, ours: offers or answers, seals, RTCP
+//!     media/             PURE. packets, keyframes, caches, forwarding, redundant sound, voices
+//!     path/              PURE. arrivals -> estimate of a viewer's path -> layers of its tiles
+//!     link/              ICE-lite, DTLS for its keys, SRTP, credentials
+//!     wire/              sockets, the arena, demux, RTP headers, candidates
+//!     testing/           ends in memory, doors for fuzzing, the library as reference; not in the binary
 //!   telemetry/           logging, metrics, systemd
 //!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
 //! ```

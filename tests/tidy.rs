@@ -67,7 +67,7 @@ fn each_big_library_lives_in_one_folder() {
         layers::libraries,
         &[
             ("src/room/mod.rs", "use rtc::peer_connection::RTCPeerConnection;", true),
-            ("src/sfu/uplink/mod.rs", "use rtc::peer_connection::RTCPeerConnection;", false),
+            ("src/sfu/link/dtls.rs", "use rtc::peer_connection::RTCPeerConnection;", false),
             ("src/rooms/mod.rs", "fn f() { rtc_dtls::f() }", true),
             ("src/rooms/mod.rs", "use std::{net::IpAddr, sync::Arc}; use rtcp_like::X;", false),
             ("src/app.rs", "use {std::net, gstreamer as g};", true),
@@ -90,8 +90,8 @@ fn only_the_drawn_edges_exist_between_parts() {
             ("src/http/session.rs", "use crate::rooms::RoomHandle;", false),
             ("src/http/session.rs", "use crate::{ids::RoomName, sfu::SfuHandle};", true),
             ("src/rooms/mod.rs", "use crate::{\n    ids::RoomName,\n    camera::X,\n};", true),
-            ("src/sfu/worker.rs", "use super::downlink::X; use super::super::rooms::Y;", true),
-            ("src/sfu/worker.rs", "use super::downlink::X; use crate::telemetry::Y;", false),
+            ("src/sfu/worker/mod.rs", "use super::down::X; use super::super::rooms::Y;", true),
+            ("src/sfu/worker/mod.rs", "use super::down::X; use crate::telemetry::Y;", false),
             ("src/room/mod.rs", "fn f() { crate::telemetry::metrics::metrics(); }", true),
             ("src/ids.rs", "use crate::rooms::RoomHandle;", true),
             ("src/config/settings.rs", "use crate::ids::RoomName;", false),
@@ -104,6 +104,32 @@ fn only_the_drawn_edges_exist_between_parts() {
 }
 
 #[test]
+fn imports_of_the_media_plane_run_downward() {
+    check_examples(
+        layers::media_rooms,
+        &[
+            ("src/sfu/router/flow.rs", "use crate::sfu::{media::packet::Packet, up::X};", false),
+            ("src/sfu/router/flow.rs", "use super::{Router, viewer::Viewer};", false),
+            ("src/sfu/router/mod.rs", "use super::worker::core::X;", true),
+            ("src/sfu/media/track.rs", "use crate::{ids::Mid, sfu::{path, router::X}};", true),
+            ("src/sfu/up/offer.rs", "fn f() { crate::sfu::down::g() }", true),
+            ("src/sfu/up/offer.rs", "use crate::sfu::SfuHandle;", true),
+            ("src/sfu/up/mod.rs", "use crate::sfu::testing::fuzzing;", true),
+            ("src/sfu/up/mod.rs", "#[cfg(test)]\nmod tests { use crate::sfu::testing::X; }", false),
+            ("src/sfu/testing/world.rs", "use crate::sfu::{door, wire};", false),
+            ("src/sfu/forward.rs", "", true),
+            ("src/sfu/mod.rs", "pub use door::SfuHandle; use self::wire::X;", false),
+            ("src/rooms/mod.rs", "use crate::sfu::testing::X;", true),
+            ("src/rooms/mod.rs", "use crate::sfu::SfuHandle;", false),
+        ],
+    );
+    let all = sources(root());
+    let sfu = all.iter().filter(|source| source.path.starts_with("src/sfu/")).count();
+    assert!(sfu >= 50, "only {sfu} files of the media plane found");
+    check_sources(layers::media_rooms);
+}
+
+#[test]
 fn pure_modules_read_no_clock_and_touch_no_socket() {
     check_examples(
         |source| layers::purity(source, &layers::pure_modules(std::slice::from_ref(source))),
@@ -111,9 +137,9 @@ fn pure_modules_read_no_clock_and_touch_no_socket() {
             ("src/room/mod.rs", "fn f() { let now = Instant::now(); }", true),
             ("src/room/mod.rs", "use std::time::{Duration, Instant}; fn f(now: Instant) {}", false),
             ("src/room/chat.rs", "fn f() { std::time::SystemTime::now(); }", true),
-            ("src/sfu/forward.rs", "use tokio::sync::mpsc;", true),
-            ("src/sfu/forward/layer.rs", "use rand::Rng;", true),
-            ("src/sfu/forwarding.rs", "use rand::Rng;", false),
+            ("src/sfu/media/forward.rs", "use tokio::sync::mpsc;", true),
+            ("src/sfu/media/forward/layer.rs", "use rand::Rng;", true),
+            ("src/sfu/mediation.rs", "use rand::Rng;", false),
             ("src/net/parse.rs", "use std::net::{IpAddr, UdpSocket};", true),
             ("src/net/parse.rs", "use std::net::IpAddr;", false),
             ("src/net/policy.rs", "async fn f() {}", true),
@@ -145,7 +171,7 @@ fn a_camera_is_a_member_like_any_other() {
         &[
             ("src/room/mod.rs", "if kind == MemberKind::Camera {}", true),
             ("src/rooms/mod.rs", "use crate::ids::CameraId;", true),
-            ("src/sfu/track.rs", "// a camera's track\nfn f() { \"camera\"; }", false),
+            ("src/sfu/media/track.rs", "// a camera's track\nfn f() { \"camera\"; }", false),
             ("src/http/mod.rs", "use crate::ids::CameraId;", false),
         ],
     );

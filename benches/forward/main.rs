@@ -24,7 +24,7 @@ use self::{
     scenes::{Scene, Shown},
 };
 
-#[path = "../../src/sfu/tests/client.rs"]
+#[path = "../../src/sfu/testing/client.rs"]
 #[allow(dead_code)]
 mod client;
 mod clients;

@@ -18,12 +18,10 @@ use std::{
 
 use nix::time::{ClockId, clock_gettime};
 use parlor::sfu::{
-    credentials::IceCredentials,
-    packet::Packet,
-    uplink::{
-        UpEvent, UpShared, Uplink,
-        reference::{Reference, ReferenceShared, Side},
-    },
+    link::credentials::IceCredentials,
+    media::packet::Packet,
+    testing::reference::{Reference, ReferenceShared, Side},
+    up::{UpEvent, UpShared, Uplink},
 };
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 
@@ -32,7 +30,7 @@ use self::{
     floor::Floor,
 };
 
-#[path = "../../src/sfu/tests/client.rs"]
+#[path = "../../src/sfu/testing/client.rs"]
 #[allow(dead_code)]
 mod client;
 mod counting;

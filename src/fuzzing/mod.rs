@@ -9,7 +9,7 @@ mod tests;
 
 pub use crate::{
     http::fuzzing::sdp_fragment,
-    sfu::fuzzing::{
+    sfu::testing::fuzzing::{
         demux, dtls, dtls_handshake, ice, payload, rewrite, rtcp_down, rtcp_up, rtp, sdp_answer,
         sdp_publish, sdp_whep, srtp, uplink,
     },

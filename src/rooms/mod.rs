@@ -22,7 +22,7 @@ mod viewers;
 
 pub use viewers::{ViewerSeat, Watch, WatchError};
 
-pub use crate::{room::ViewerNews, sfu::uplink::published_sections};
+pub use crate::{room::ViewerNews, sfu::published_sections};
 
 /// Messages a member's outbox holds. A member whose outbox is full is disconnected (it may resume):
 /// a browser that cannot take 256 messages is not reading.

@@ -11,16 +11,17 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
-use super::{
-    JoinError, JoinRequest, Liveness, RoomView, Seat,
-    registry::{self, JoinReply},
-    viewers::{Owners, WatchReply},
-};
 use crate::{
     ids::{MemberId, RoomName},
     protocol::{ErrorCode, Outgoing},
     room::{Action, Arrival, Input, Now, Room, SeatId, Target},
-    sfu::{News, SfuRoom},
+    rooms::{
+        JoinError, JoinRequest, Liveness, RoomView, Seat,
+        registry::{self, JoinReply},
+        viewers::{Owners, WatchReply},
+    },
+    seams::media::News,
+    sfu::SfuRoom,
     telemetry::metrics::metrics,
 };
 

@@ -12,36 +12,37 @@
 //! offer in [`DownSeen`] and the client's answer in [`DownWant`], or the other way round where the
 //! client offers. One `down` offer of ours is in flight at a time; the first goes at once, later
 //! changes of 20 ms are taken together.
+//!
+//! Ten rooms, and imports between them run downward only (`tests/tidy.rs` checks it):
+//!
+//! ```text
+//!  door     open, publish, watch, close; which worker has what
+//!  worker   one thread a worker: the loop, its mailbox and its rooms' numbers
+//!  router   one room's media: wishes made real, packets in and out again
+//!  relay    tracks handed from worker to worker
+//!  up down  a publisher's connection, a viewer's connection
+//!  media    packets, caches, keyframes, forwarding, voices
+//!  path     what a viewer's path carries, and what is made of it
+//!  link     ICE-lite, DTLS, SRTP
+//!  wire     sockets, what goes out at once, whose a datagram is, RTP
+//! ```
+//! `testing` knows them all and is not in the product.
 
-pub mod bandwidth;
-pub mod candidates;
-pub mod credentials;
-pub mod demux;
-pub mod downlink;
-mod dtls;
-pub mod flight;
-pub mod forward;
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
-mod handle;
-mod ice;
-pub mod packet;
-pub mod payload;
-pub mod placement;
-pub mod red;
-mod rtp;
-mod socket;
-pub mod speakers;
-mod srtp;
-pub mod track;
-pub mod transmit;
-pub mod uplink;
+mod door;
+pub mod down;
+pub mod link;
+pub mod media;
+pub mod path;
+mod relay;
+mod router;
+#[cfg(any(test, fuzzing, feature = "reference"))]
+pub mod testing;
+pub mod up;
+pub mod wire;
 mod worker;
 
-#[cfg(test)]
-mod tests;
-
-pub use handle::{SfuHandle, SfuRoom, StartError};
+pub use door::{SfuHandle, SfuRoom, StartError};
+pub use up::published_sections;
 
 pub use crate::seams::media::{
     Desired, DownSeen, DownWant, News, Observed, Path, QUIET_AFTER, SfuError, Speaking, UpSeen,

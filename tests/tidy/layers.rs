@@ -48,11 +48,11 @@ const LIBRARIES: [(&str, &[&str]); 12] = [
 const PURE: [&str; 18] = [
     "room",
     "stun",
-    "sfu/demux",
-    "sfu/candidates",
-    "sfu/forward",
-    "sfu/bandwidth",
-    "sfu/speakers",
+    "sfu/media",
+    "sfu/path",
+    "sfu/wire/candidates",
+    "sfu/wire/demux",
+    "sfu/wire/rtp",
     "turn/server",
     "turn/allocation",
     "turn/credential",
@@ -65,6 +65,22 @@ const PURE: [&str; 18] = [
     "http/routes",
     "doctor/verdicts",
 ];
+
+/// The media plane's rooms, from the top down; those of one line do not know each other.
+const MEDIA: [&[&str]; 9] = [
+    &["door"],
+    &["worker"],
+    &["router"],
+    &["relay"],
+    &["up", "down"],
+    &["media"],
+    &["path"],
+    &["link"],
+    &["wire"],
+];
+
+/// What the media plane is tried with: it knows all its rooms, and the product does not know it.
+const TRIALS: &str = "testing";
 
 /// What a pure module must not name: clocks, chance, sockets, files, tasks.
 const IMPURE: [&str; 17] = [
@@ -136,6 +152,41 @@ pub(crate) fn edges(source: &Source) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Between the rooms of the media plane imports run downward only, and each thing is named where it
+/// is: what `sfu` shows the house is for the house. Nobody in the product names what it is tried with.
+pub(crate) fn media_rooms(source: &Source) -> Vec<Fault> {
+    let module = source.module();
+    let floor = |room: &str| MEDIA.iter().position(|rooms| rooms.contains(&room));
+    let own = match module.as_slice() {
+        ["sfu", TRIALS, ..] | ["fuzzing", ..] => return Vec::new(),
+        ["sfu", room, ..] if floor(room).is_none() => {
+            return vec![Fault::new(source, 1, format!("`sfu` has no room `{room}`"))];
+        }
+        ["sfu", room, ..] => Some(*room),
+        _ => None,
+    };
+    let mut faults = Vec::new();
+    for (path, line) in source.paths() {
+        let ["crate" | "parlor", "sfu", to, ..] = path_of(&path)[..] else { continue };
+        let text = match own {
+            _ if to == TRIALS => format!("`{TRIALS}` is named outside of tests"),
+            None => continue,
+            Some(own) if to == own => continue,
+            Some(own) => match (floor(own), floor(to)) {
+                (Some(above), Some(below)) if above < below => continue,
+                (_, Some(_)) => format!("`{own}` names `{to}`, which is not below it"),
+                (_, None) => format!("`{own}` names `{to}` by way of `sfu`; name it where it is"),
+            },
+        };
+        faults.push(Fault::new(source, line, text));
+    }
+    faults
+}
+
+fn path_of(path: &[String]) -> Vec<&str> {
+    path.iter().map(String::as_str).collect()
 }
 
 /// The modules held to purity: those of the list, those that say so of themselves (a line of their

@@ -17,21 +17,22 @@ use std::{
 use rand::{SeedableRng, rngs::StdRng};
 use slab::Slab;
 
-use super::{
-    Context, RoomId, Shared,
-    feed::Feed,
-    outbox::{Outbox, Sink},
-    pipe::Pipe,
-    room::{ConnectionKey, Room},
-    timers::{TimerKey, Timers},
-};
 use crate::{
     ids::MemberId,
+    seams::media::{Desired, Observed, Speaking},
     sfu::{
-        Desired, Observed, Speaking,
-        demux::{Demux, classify},
-        downlink::DownShared,
-        uplink::UpShared,
+        down::DownShared,
+        relay::{feed::Feed, pipe::Pipe},
+        router::{
+            ConnectionKey, Router,
+            context::{Context, RoomId, Shared},
+            timers::{TimerKey, Timers},
+        },
+        up::UpShared,
+        wire::{
+            demux::{Demux, classify},
+            outbox::{Outbox, Sink},
+        },
     },
     telemetry::metrics::metrics,
 };
@@ -42,7 +43,7 @@ pub(crate) struct WorkerCore {
     demux: Demux<ConnectionKey>,
     timers: Timers,
     outbox: Outbox,
-    rooms: Slab<Room>,
+    rooms: Slab<Router>,
     numbers: HashMap<RoomId, usize>,
     n_datagrams: u64,
     n_bad: u64,
@@ -76,7 +77,7 @@ impl WorkerCore {
     }
 
     /// A room and what else of the worker it needs.
-    fn room(&mut self, number: usize) -> Option<(&mut Room, Context<'_>)> {
+    fn room(&mut self, number: usize) -> Option<(&mut Router, Context<'_>)> {
         let context = Context {
             shared: &mut self.shared,
             demux: &mut self.demux,
@@ -121,7 +122,7 @@ impl WorkerCore {
             timers: &mut self.timers,
             outbox: &mut self.outbox,
         };
-        entry.insert(Room::new(now, room, number as u32, max_speakers, &mut context));
+        entry.insert(Router::new(now, room, number as u32, max_speakers, &mut context));
         self.numbers.insert(room, number);
         number
     }

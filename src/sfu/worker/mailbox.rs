@@ -14,10 +14,15 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{RoomId, bell::Bell, lock, pipe::Pipe};
+use super::load::Load;
 use crate::{
     ids::MemberId,
-    sfu::{Desired, Observed, Speaking, placement::Load},
+    seams::media::{Desired, Observed, Speaking},
+    sfu::{
+        relay::{lock, pipe::Pipe},
+        router::context::RoomId,
+        wire::bell::Bell,
+    },
 };
 
 /// The workers' end of a room: what they have made of the wishes. A room that several workers share

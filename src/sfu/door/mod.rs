@@ -1,0 +1,245 @@
+//! The doors of the media plane: [`SfuHandle`] and [`SfuRoom`].
+//!
+//! Owns the worker threads' beginning and end. Everything a handle does is leaving a wish in a
+//! worker's mailbox or taking news out of it: neither ever waits for a packet.
+
+use std::{
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    config::MediaSettings,
+    seams::{Addresses, media::SfuError},
+    sfu::{
+        down::DownShared,
+        router::context::RoomId,
+        up::UpShared,
+        wire::socket,
+        worker::{Mailbox, Worker, load::Load},
+    },
+};
+
+mod placement;
+mod room;
+
+pub use room::SfuRoom;
+
+/// Why the media plane did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The first worker's port, or all that were left for another worker.
+    #[error("media.ports: UDP port {port} is in use")]
+    PortInUse {
+        /// Which.
+        port: u16,
+    },
+    /// The port could not be bound for another reason.
+    #[error("media.ports: UDP port {port} cannot be bound: {source}")]
+    Bind {
+        /// Which.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
+    /// Fewer ports than workers.
+    #[error("media.ports: {wanted} workers need a port each, and there are {found}")]
+    TooFewPorts {
+        /// Workers.
+        wanted: usize,
+        /// Ports.
+        found: usize,
+    },
+    /// A certificate could not be made.
+    #[error("the media plane's certificate could not be made: {0}")]
+    Certificate(#[from] SfuError),
+    /// No thread, or no event queue for one.
+    #[error("a media thread could not be started: {0}")]
+    Thread(io::Error),
+}
+
+/// Speaks to the workers.
+#[derive(Clone)]
+pub struct SfuHandle {
+    workers: Arc<Workers>,
+}
+
+impl fmt::Debug for SfuHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SfuHandle").field("ports", &self.ports()).finish_non_exhaustive()
+    }
+}
+
+struct Workers {
+    list: Vec<(u16, Arc<Mailbox>)>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    next_room: AtomicU64,
+    /// Viewers of one room on one worker before others take new ones.
+    max_viewers: usize,
+}
+
+impl Workers {
+    fn next_room(&self) -> RoomId {
+        self.next_room.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn loads(&self) -> Vec<Load> {
+        self.list.iter().map(|(_, mailbox)| mailbox.load()).collect()
+    }
+
+    fn mailbox(&self, worker: usize) -> &Arc<Mailbox> {
+        &self.list[worker].1
+    }
+
+    fn take_threads(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        // Nobody is left to wish anything: the threads end by themselves.
+        self.list.iter().for_each(|(_, mailbox)| mailbox.stop());
+    }
+}
+
+impl SfuHandle {
+    /// Binds one UDP port for each worker and starts its thread: `[::]`, or `0.0.0.0` where IPv6 is
+    /// off. The first worker takes the first port of `settings.ports`, the others the next free
+    /// ones; port 0 is any. To be called within a runtime.
+    pub fn start(
+        settings: &MediaSettings,
+        addresses: watch::Receiver<Arc<Addresses>>,
+    ) -> Result<Self, StartError> {
+        let sockets = bind_ports(settings)?;
+        let up = UpShared::new()?;
+        let down = DownShared::new()?;
+        let mut workers = Workers {
+            list: Vec::new(),
+            threads: Mutex::default(),
+            next_room: AtomicU64::new(0),
+            max_viewers: settings.viewers_per_worker,
+        };
+        let has_others = sockets.len() > 1;
+        for (index, (port, socket)) in sockets.into_iter().enumerate() {
+            let mailbox = Arc::new(Mailbox::new().map_err(StartError::Thread)?);
+            let worker = Worker {
+                index,
+                has_others,
+                socket,
+                port,
+                addresses: addresses.clone(),
+                mailbox: Arc::clone(&mailbox),
+                up: Arc::clone(&up),
+                down: Arc::clone(&down),
+            };
+            workers.list.push((port, mailbox));
+            let thread = spawn(worker).map_err(StartError::Thread)?;
+            workers.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        let workers = Arc::new(workers);
+        tokio::spawn(pass_on(addresses, Arc::downgrade(&workers)));
+        Ok(Self { workers })
+    }
+
+    /// Each worker's UDP port.
+    pub fn ports(&self) -> Vec<u16> {
+        self.workers.list.iter().map(|(port, _)| *port).collect()
+    }
+
+    /// A new room, on the worker that has least to do. Of the voices in it that tell their levels
+    /// `max_speakers` are forwarded at a time, the loudest.
+    pub fn open_room(&self, max_speakers: usize) -> SfuRoom {
+        let home = placement::least_loaded(&self.workers.loads(), |_| true);
+        let home = home.expect("start made at least one worker");
+        SfuRoom::open(Arc::clone(&self.workers), home, max_speakers)
+    }
+
+    /// The thread of this port panics, as it would by a fault of ours.
+    #[cfg(test)]
+    pub(crate) fn fail(&self, port: u16) {
+        let worker = self.workers.list.iter().find(|(known, _)| *known == port);
+        worker.expect("a worker's port").1.fail();
+    }
+
+    /// Tells all peers goodbye and waits for the threads. Rooms that are still held hear nothing any
+    /// more.
+    pub async fn stop(self) {
+        self.workers.list.iter().for_each(|(_, mailbox)| mailbox.stop());
+        let threads = self.workers.take_threads();
+        let join = || threads.into_iter().try_for_each(JoinHandle::join);
+        if !matches!(tokio::task::spawn_blocking(join).await, Ok(Ok(()))) {
+            tracing::error!("a media thread ended by a panic");
+        }
+    }
+}
+
+/// Has the workers look when the box's addresses change.
+async fn pass_on(mut addresses: watch::Receiver<Arc<Addresses>>, workers: Weak<Workers>) {
+    while addresses.changed().await.is_ok() {
+        let Some(workers) = workers.upgrade() else { return };
+        workers.list.iter().for_each(|(_, mailbox)| mailbox.bell().ring());
+    }
+}
+
+fn bind_ports(settings: &MediaSettings) -> Result<Vec<(u16, std::net::UdpSocket)>, StartError> {
+    let n_workers = settings.workers.max(1);
+    let n_ports = settings.ports.clone().count();
+    let any = *settings.ports.start() == 0;
+    if n_ports < n_workers && !any {
+        return Err(StartError::TooFewPorts { wanted: n_workers, found: n_ports });
+    }
+    let mut ports = settings.ports.clone();
+    let mut bound: Vec<(u16, std::net::UdpSocket)> = Vec::new();
+    let mut refused = *settings.ports.start();
+    while bound.len() < n_workers {
+        let port =
+            if any { 0 } else { ports.next().ok_or(StartError::PortInUse { port: refused })? };
+        match socket::bind(port) {
+            Ok(socket) => {
+                let local = socket.local_addr();
+                let local = local.map_err(|source| StartError::Bind { port, source })?;
+                bound.push((local.port(), socket));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                refused = port;
+                if bound.is_empty() {
+                    return Err(StartError::PortInUse { port });
+                }
+            }
+            Err(source) => return Err(StartError::Bind { port, source }),
+        }
+    }
+    Ok(bound)
+}
+
+/// A thread that panics begins anew on its port: its rooms are opened again, and their members come
+/// back as after a lost path.
+fn spawn(mut worker: Worker) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(format!("sfu-{}", worker.index)).spawn(move || {
+        loop {
+            let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
+            let worker = worker.index;
+            match run {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => {
+                    tracing::error!(worker, %error, "a media thread could not use its socket");
+                    return;
+                }
+                Err(_) => {
+                    tracing::error!(
+                        worker,
+                        "a media thread panicked and begins anew; please report this"
+                    );
+                }
+            }
+        }
+    })
+}

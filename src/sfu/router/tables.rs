@@ -1,0 +1,65 @@
+//! Who is shown what: the tables that viewers' connections are offered by.
+
+use std::time::Instant;
+
+use super::{Router, context::Context};
+use crate::{
+    protocol::{MediaKind, Shown, TrackSource},
+    sfu::{
+        down::ShownTrack,
+        media::{packet::Codec, track::SourceTrack},
+    },
+};
+
+impl Router {
+    /// Makes viewers' tables from who watches whom and what is published. All of a member's tracks
+    /// whose codec is known are shown: sound first, then screens, then cameras.
+    pub(crate) fn refresh_tables(&mut self, now: Instant, context: &mut Context<'_>) {
+        if !std::mem::take(&mut self.tables_stale) {
+            return;
+        }
+        self.note_annexes();
+        let mut order: Vec<usize> = self.tracks.iter().map(|(number, _)| number).collect();
+        order.sort_by_key(|number| {
+            let track = &self.tracks[*number].track;
+            let rank = match track.source() {
+                _ if track.kind() == MediaKind::Audio => 0,
+                TrackSource::Screen => 1,
+                _ => 2,
+            };
+            (rank, track.id().clone())
+        });
+        let indices: Vec<usize> = self.viewers.iter().map(|(index, _)| index).collect();
+        for index in indices {
+            let viewer = &mut self.viewers[index];
+            let want = self.members.get(&viewer.member).and_then(|m| m.want.down.as_ref());
+            let Some(want) = want else { continue };
+            let mut table = Vec::new();
+            let before = std::mem::take(&mut viewer.shown);
+            for &number in &order {
+                let published = &self.tracks[number];
+                let Some(codec) = published.codec else { continue };
+                if want.watch.contains(&published.track.id().member) {
+                    viewer.shown.push(number);
+                    table.push(shown_track(&published.track, codec));
+                }
+            }
+            viewer.downlink.show(now, &table);
+            viewer.slots_stale = true;
+            viewer.awaits_since = Some(now);
+            self.demand_stale = true;
+            self.fetch_keyframes(now, index, &before);
+            self.pump_viewer(now, index, context);
+        }
+    }
+}
+
+fn shown_track(track: &SourceTrack, codec: Codec) -> ShownTrack {
+    let shown = Shown {
+        member: track.id().member,
+        track: track.id().clone(),
+        kind: track.kind(),
+        source: track.source(),
+    };
+    ShownTrack { shown, codec }
+}

@@ -1,0 +1,174 @@
+//! PURE. The sources of one connection, found by their SSRC, and where each belongs.
+//!
+//! A source is known from its first packet on that a section takes. Its counts, its missing packets
+//! and what it was of outlive a new offer; its place does not, since payload types may have moved.
+
+use super::{
+    media::extension_ids,
+    nack::Missing,
+    published::{self, Published},
+    reception::Reception,
+};
+use crate::{
+    ids::Mid,
+    sfu::{link::srtp::MAX_SOURCES, wire::rtp::Header},
+};
+
+/// Where the packets of a source belong.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Index of its section.
+    pub(super) section: usize,
+    /// Which layer of it.
+    pub(super) layer: u8,
+    /// The payload type of the packet that it was sorted by.
+    payload_type: u8,
+    /// It carries retransmissions (RFC 4588).
+    pub(super) repairs: bool,
+    /// Of this source, where that was declared.
+    pub(super) primary: Option<u32>,
+    /// The extension with the transport-wide number, if it is told.
+    pub(super) number_id: Option<u8>,
+    /// What Opus inside of it is called, if this is RED (RFC 2198).
+    pub(super) opus_of_red: Option<u8>,
+    /// The extension with the level of sound.
+    pub(super) level_id: Option<u8>,
+}
+
+/// One source.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) ssrc: u32,
+    pub(super) reception: Reception,
+    pub(super) missing: Missing,
+    place: Option<Place>,
+    /// The section and the layer that it was of: browsers stop saying so once they are understood,
+    /// and do not say it again after another offer.
+    mid: Mid,
+    layer: u8,
+}
+
+/// All sources.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    streams: Vec<Stream>,
+    /// Where the packet before was found: video comes in bursts.
+    recent: usize,
+}
+
+impl Streams {
+    /// Every source is sorted anew by its next packet: mids and payload types may have moved.
+    pub(super) fn unplace(&mut self) {
+        self.streams.iter_mut().for_each(|stream| stream.place = None);
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+        self.streams.iter_mut()
+    }
+
+    fn position(&self, ssrc: u32) -> Option<usize> {
+        if self.streams.get(self.recent).is_some_and(|stream| stream.ssrc == ssrc) {
+            return Some(self.recent);
+        }
+        self.streams.iter().position(|stream| stream.ssrc == ssrc)
+    }
+
+    /// A source that is known.
+    pub(super) fn known(&mut self, ssrc: u32) -> Option<&mut Stream> {
+        let at = self.position(ssrc)?;
+        self.streams.get_mut(at)
+    }
+
+    /// A source that is known, and its place.
+    pub(super) fn placed(&mut self, ssrc: u32) -> Option<(&mut Stream, Place)> {
+        let stream = self.known(ssrc)?;
+        let place = stream.place?;
+        Some((stream, place))
+    }
+
+    /// What [`Self::find`] has found.
+    pub(super) fn at(&mut self, at: usize) -> (&mut Stream, Place) {
+        let stream = &mut self.streams[at];
+        let place = stream.place.expect("find has placed it");
+        (stream, place)
+    }
+
+    /// The source of a packet, placed; `None` if no section takes it, or there are too many.
+    pub(super) fn find(
+        &mut self,
+        sections: &[Published],
+        header: &Header<'_>,
+        index: u64,
+    ) -> Option<usize> {
+        let known = self.position(header.ssrc);
+        if let Some(at) = known
+            && let Some(place) = &self.streams[at].place
+        {
+            self.recent = at;
+            if place.payload_type == header.payload_type {
+                return Some(at);
+            }
+            // Another codec of the same section, or nothing of ours.
+            let place = place_in(sections, place.section, header, Some(place.layer))?;
+            self.streams[at].place = Some(place);
+            return Some(at);
+        }
+        let (mid, layer) = known.map(|at| (&self.streams[at].mid, self.streams[at].layer)).unzip();
+        let section = published::section_of(sections, header, mid)?;
+        let place = place_in(sections, section, header, layer)?;
+        if let Some(at) = known {
+            let stream = &mut self.streams[at];
+            (stream.mid, stream.layer) = (sections[section].mid.clone(), place.layer);
+            stream.place = Some(place);
+            return Some(at);
+        }
+        if self.streams.len() >= MAX_SOURCES {
+            self.streams.retain(|stream| stream.place.is_some());
+        }
+        if self.streams.len() >= MAX_SOURCES {
+            return None;
+        }
+        let section = &sections[place.section];
+        let codec = section.codec(header.payload_type);
+        let codec = codec.or_else(|| section.repaired_codec(header.payload_type))?;
+        self.streams.push(Stream {
+            ssrc: header.ssrc,
+            reception: Reception::new(codec.codec.clock_rate(), index),
+            missing: Missing::default(),
+            place: Some(place),
+            mid: section.mid.clone(),
+            layer: place.layer,
+        });
+        self.recent = self.streams.len() - 1;
+        Some(self.recent)
+    }
+}
+
+fn place_in(
+    sections: &[Published],
+    index: usize,
+    header: &Header<'_>,
+    known_layer: Option<u8>,
+) -> Option<Place> {
+    let section = sections.get(index)?;
+    let payload_type = header.payload_type;
+    let repairs = section.codec(payload_type).is_none();
+    if repairs {
+        section.repaired_codec(payload_type)?;
+    }
+    let (number_id, level_id) = extension_ids(section, payload_type);
+    let opus_of_red = section.opus_of_red(payload_type);
+    let primary = if repairs { section.repaired_source(header.ssrc) } else { None };
+    let known_layer = known_layer.filter(|layer| usize::from(*layer) < section.accepted.rids.len());
+    let layer = section.layer(header).or(known_layer)?;
+    Some(Place {
+        section: index,
+        layer,
+        payload_type,
+        repairs,
+        primary,
+        number_id,
+        opus_of_red,
+        level_id,
+    })
+}

@@ -1,0 +1,209 @@
+//! One thread, one UDP port, its rooms: the loop.
+//!
+//! Owns the thread and what it waits for: its socket, its timers, its rooms' wishes, and nothing
+//! else, ever; it waits without a runtime (`wire::bell`). What it does then is [`core::WorkerCore`]'s affair,
+//! which knows no socket and no clock.
+//!
+//! ```text
+//!  rooms --Inbox (newest wish a member)--> thread: wishes -> socket (bounded) -> timers -> flush
+//!        <--Outcome (newest state a member)--  news                                       |
+//!                         another worker of a room <--Pipe (a batch a wake-up, bounded)--'
+//! ```
+//! Inbox and outcome are maps under a lock that is held for a swap or an insert, never while packets
+//! are handled and never across an await.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+pub(crate) mod core;
+pub(crate) mod load;
+mod mailbox;
+mod moderation;
+
+pub(crate) use self::mailbox::{Mailbox, Opened, Outcome};
+use self::{core::WorkerCore, load::BusyMeter, mailbox::Outcomes, moderation::Moderation};
+use crate::{
+    seams::Addresses,
+    sfu::{
+        down::DownShared,
+        up::UpShared,
+        wire::{
+            candidates::host_candidates,
+            socket::{Receiver, Sender},
+        },
+    },
+};
+
+/// Batches taken from the socket before timers and wishes have their turn: up to 16 messages each.
+const MAX_BATCHES: usize = 8;
+/// Drops are reported once in this time.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// What a worker's thread begins with.
+pub(crate) struct Worker {
+    /// Its number; the first has forwarded ports announced as its own.
+    pub(crate) index: usize,
+    /// It is not the only one: how busy it is decides what others take over.
+    pub(crate) has_others: bool,
+    pub(crate) socket: UdpSocket,
+    pub(crate) port: u16,
+    pub(crate) addresses: watch::Receiver<Arc<Addresses>>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) up: Arc<UpShared>,
+    pub(crate) down: Arc<DownShared>,
+}
+
+impl Worker {
+    fn candidates(&mut self, ipv6: bool) -> (Arc<[String]>, SocketAddr) {
+        let addresses = Arc::clone(&self.addresses.borrow_and_update());
+        let lines = host_candidates(&addresses, self.port, self.index == 0, ipv6);
+        let ip = addresses.ips().next().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        (lines.into(), SocketAddr::new(ip, self.port))
+    }
+
+    /// Runs until it is told to stop; then says goodbye to all connections. After a panic it may run
+    /// again: what it had is gone, and its rooms were told.
+    pub(crate) fn run(&mut self) -> std::io::Result<()> {
+        let ipv6 = self.socket.local_addr()?.is_ipv6();
+        let socket = Arc::new(self.socket.try_clone()?);
+        let mut receiver = Receiver::new(Arc::clone(&socket))?;
+        let mut sender = Sender::new(Arc::clone(&socket))?;
+        let (candidates, local) = self.candidates(ipv6);
+        let (up, down) = (Arc::clone(&self.up), Arc::clone(&self.down));
+        let mut core = WorkerCore::new(up, down, candidates, local, rand::random());
+        let mut outcomes = Outcomes::new(Arc::clone(&self.mailbox));
+        let mut busy = self.has_others.then(|| BusyMeter::new(Instant::now()));
+        let mut drops = Drops::default();
+        let mut moderation = Moderation::new(Instant::now());
+        let mut rested = false;
+        loop {
+            let more = rested || self.wait(&socket, core.poll_timeout())?;
+            let began = busy.as_ref().map(|_| Instant::now());
+            let mut stop = false;
+            if self.mailbox.bell().answer() {
+                stop = self.take_wishes(&mut core, &mut outcomes);
+                self.look_at_addresses(&mut core, ipv6);
+            }
+            let received = more && receive(&mut receiver, &mut core);
+            let now = Instant::now();
+            core.handle_timeout(now);
+            if stop {
+                core.close(now);
+            }
+            core.flush(now, &mut sender);
+            for (room, member, observed) in core.take_news() {
+                outcomes.of(room).inspect(|outcome| outcome.put(room, member, observed));
+            }
+            for (room, speaking) in core.take_speaking() {
+                outcomes.of(room).inspect(|outcome| outcome.put_speaking(speaking));
+            }
+            self.mailbox.set_connections(core.n_connections());
+            drops.add(now, core.take_dropped(), self.index);
+            if stop {
+                outcomes.is_stopped = true;
+                return Ok(());
+            }
+            let share = busy.as_mut().zip(began).and_then(|(b, at)| b.add(at, Instant::now()));
+            share.inspect(|share| self.mailbox.set_busy(*share));
+            let n_sent = core.take_sent();
+            let pause = received.then(|| moderation.pause(Instant::now(), n_sent)).flatten();
+            rested = pause.inspect(|pause| rest(*pause)).is_some();
+        }
+    }
+
+    /// Waits for something to do; true if the socket may have datagrams.
+    fn wait(&self, socket: &UdpSocket, due: Option<Instant>) -> std::io::Result<bool> {
+        let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+        self.mailbox.bell().wait(socket, left)
+    }
+
+    fn look_at_addresses(&mut self, core: &mut WorkerCore, ipv6: bool) {
+        // It errs where the sender is gone: then nothing changes any more.
+        if self.addresses.has_changed().unwrap_or(false) {
+            let (candidates, local) = self.candidates(ipv6);
+            core.set_candidates(candidates, local);
+        }
+    }
+
+    /// Passes on what rooms want. True if the worker is to stop.
+    fn take_wishes(&self, core: &mut WorkerCore, outcomes: &mut Outcomes) -> bool {
+        let inbox = self.mailbox.take();
+        // First of all: they are to be told if what follows panics.
+        for (room, outcome, _) in &inbox.opened {
+            outcomes.insert(*room, Arc::clone(outcome));
+        }
+        #[cfg(test)]
+        assert!(!inbox.fail, "the fault that a test wants");
+        let now = Instant::now();
+        for (room, _, opened) in inbox.opened {
+            match opened {
+                Opened::Home(max_speakers) => core.open_room(now, room, max_speakers),
+                Opened::Annex(pipe) => core.open_annex(now, room, pipe),
+            }
+        }
+        for (room, pipe) in inbox.links {
+            core.link(room, pipe);
+        }
+        for (room, wants) in inbox.wants {
+            for (member, want) in wants {
+                core.apply(now, room, member, want);
+            }
+        }
+        for room in inbox.closed {
+            core.close_room(now, room);
+            outcomes.remove(room);
+        }
+        inbox.stop
+    }
+}
+
+/// Leaves everything alone for a moment, see [`Moderation`].
+#[expect(clippy::disallowed_methods, reason = "this is the pause itself, two milliseconds at most")]
+fn rest(pause: Duration) {
+    std::thread::sleep(pause);
+}
+
+/// Takes what the socket has, up to a bound. False if it had nothing.
+fn receive(receiver: &mut Receiver, core: &mut WorkerCore) -> bool {
+    let mut received = false;
+    for _ in 0..MAX_BATCHES {
+        let now = Instant::now();
+        let each = |from, local, data: &[u8]| {
+            received = true;
+            core.handle_datagram(now, from, local, data);
+        };
+        match receiver.receive(each) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                // ICMP errors of unconnected sockets do not come here; whatever does is passing.
+                tracing::debug!(%error, "receiving failed");
+                break;
+            }
+        }
+    }
+    received
+}
+
+/// What could not be sent, told once in ten seconds.
+#[derive(Default)]
+struct Drops {
+    n_packets: u64,
+    told: Option<Instant>,
+}
+
+impl Drops {
+    fn add(&mut self, now: Instant, n_packets: u64, worker: usize) {
+        self.n_packets += n_packets;
+        let recently = self.told.is_some_and(|told| now < told + REPORT_EVERY);
+        if self.n_packets > 0 && !recently {
+            tracing::warn!(worker, n_packets = self.n_packets, "packets could not be sent");
+            *self = Self { n_packets: 0, told: Some(now) };
+        }
+    }
+}
