@@ -2,10 +2,14 @@
 //!
 //! Owns the rules of what a room, a member, a track may be called. Knows nobody else.
 
+pub mod text;
+
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use unicode_normalization::UnicodeNormalization;
+
+use text::TextFault;
 
 /// Longest room name and nickname, in characters after NFC (product contract, section 6).
 pub const MAX_NAME_CHARS: usize = 64;
@@ -19,12 +23,28 @@ pub enum NameError {
     /// More than [`MAX_NAME_CHARS`].
     #[error("it has {0} characters; at most 64 are allowed")]
     TooLong(usize),
-    /// `/` (rooms only) or a control character.
+    /// `/` (rooms only), or a character that controls, misleads or cannot be seen.
     #[error("it contains {0:?}, which is not allowed")]
     Forbidden(char),
+    /// More than [`text::MAX_MARKS`] marks on one letter.
+    #[error("it has more than {max} marks on one letter", max = text::MAX_MARKS)]
+    Piled,
+    /// Nothing of it can be seen.
+    #[error("nothing of it can be seen; a letter, a digit or a sign is needed")]
+    Invisible,
 }
 
-fn normalize(text: &str, forbidden: impl Fn(char) -> bool) -> Result<String, NameError> {
+impl From<TextFault> for NameError {
+    fn from(fault: TextFault) -> Self {
+        match fault {
+            TextFault::Forbidden(c) => Self::Forbidden(c),
+            TextFault::Piled => Self::Piled,
+            TextFault::Invisible => Self::Invisible,
+        }
+    }
+}
+
+fn normalize(text: &str) -> Result<String, NameError> {
     let name: String = text.trim().nfc().collect();
     let name = name.trim();
     if name.is_empty() {
@@ -34,13 +54,11 @@ fn normalize(text: &str, forbidden: impl Fn(char) -> bool) -> Result<String, Nam
     if n_chars > MAX_NAME_CHARS {
         return Err(NameError::TooLong(n_chars));
     }
-    match name.chars().find(|&c| forbidden(c)) {
-        Some(c) => Err(NameError::Forbidden(c)),
-        None => Ok(name.to_owned()),
-    }
+    text::check_name(name)?;
+    Ok(name.to_owned())
 }
 
-/// A room's name: 1-64 characters after NFC and trimming, no `/`, no control characters.
+/// A room's name: 1-64 characters after NFC and trimming, no `/`, and what [`text`] says of names.
 ///
 /// Two names are the same room if they are equal after case folding; what was typed first is shown.
 #[derive(Debug, Clone)]
@@ -52,7 +70,10 @@ pub struct RoomName {
 impl RoomName {
     /// Parses what a user typed or a URL held (already percent-decoded).
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let shown = normalize(text, |c| c == '/' || c.is_control())?;
+        let shown = normalize(text)?;
+        if shown.contains('/') {
+            return Err(NameError::Forbidden('/'));
+        }
         let folded: String = caseless::default_case_fold_str(&shown).nfc().collect();
         Ok(Self { shown: shown.into(), folded: folded.into() })
     }
@@ -85,14 +106,15 @@ impl Ord for RoomName {
     }
 }
 
-/// What a member is called by the others: 1-64 characters after NFC and trimming, no controls.
+/// What a member is called by the others: 1-64 characters after NFC and trimming, and
+/// what [`text`] says of names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Nickname(Arc<str>);
 
 impl Nickname {
     /// Parses what a user typed.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        Ok(Self(normalize(text, char::is_control)?.into()))
+        Ok(Self(normalize(text)?.into()))
     }
 
     /// The name.
@@ -122,6 +144,34 @@ impl FromStr for MemberId {
             return Err(IdError("a member id is 16 hex digits"));
         }
         u64::from_str_radix(text, 16).map(Self).map_err(|_| IdError("a member id is 16 hex digits"))
+    }
+}
+
+/// By which a browser is known again that has lost its token: 16 to 64 letters, digits, `-` or `_` of
+/// its own choosing, kept to itself. Never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Device(Arc<str>);
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Device(***)")
+    }
+}
+impl FromStr for Device {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if !(16..=64).contains(&text.len()) || !text.bytes().all(allowed) {
+            return Err(IdError("a device is 16 to 64 letters, digits, '-' or '_'"));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+/// The secret itself, as it goes over the wire.
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -252,7 +302,7 @@ macro_rules! serde_as_text {
         }
     )*};
 }
-serde_as_text!(MemberId, Mid, TrackId, CameraId, RoomName, Nickname);
+serde_as_text!(Device, MemberId, Mid, TrackId, CameraId, RoomName, Nickname);
 
 #[cfg(test)]
 mod tests {
@@ -268,6 +318,8 @@ mod tests {
             (" \t ", Err(NameError::Empty)),
             ("a/b", Err(NameError::Forbidden('/'))),
             ("a\u{7}b", Err(NameError::Forbidden('\u{7}'))),
+            ("a\u{202e}b", Err(NameError::Forbidden('\u{202e}'))),
+            ("\u{200b}", Err(NameError::Forbidden('\u{200b}'))),
         ];
         for (text, expected) in cases {
             let name = RoomName::parse(text).map(|name| name.as_str().to_owned());

@@ -54,6 +54,7 @@
 //!   cli.rs               the command line: arguments in, what is to be done out; exit codes
 //!   fuzzing/             what each fuzz target calls, and the test over the kept inputs; not in the binary
 //!   ids.rs               names of things: parsed once, then carried as types
+//!     text.rs            PURE. what text people may show each other
 //!   protocol/            signaling messages both ways
 //!   seams/               plain values and traits by which parts meet without knowing each other
 //!   camera/              the box's own cameras; the only place that names `gstreamer`
@@ -63,7 +64,7 @@
 //!     host.rs            PURE. the host a request names, the origin it comes from
 //!     routes.rs          PURE. what a path means
 //!     demux.rs           PURE. TLS, HTTP or neither, by the first byte
-//!     limits.rs          connections and joins of one address
+//!     limits.rs          connections, joins and requests of one source
 //!     listener.rs        sockets that listen
 //!     connection.rs      one connection: TLS, HTTP/1.1 and 2, its time
 //!     handler/           one request: gate (who may come in), dispatch (route -> answer), body, and

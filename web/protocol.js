@@ -31,8 +31,10 @@ export const MAX_NAME_CHARS = 64;
  * @property {Track[]} tracks
  */
 
+/** @typedef {{ id: string, name: string, watches: string | null }} Viewer who watches without being a member */
+
 /** @typedef {{ type: 'hello', version: number }} Hello */
-/** @typedef {{ type: 'join', room: string, name: string, mic: boolean, cam: boolean, resume?: string }} Join */
+/** @typedef {{ type: 'join', room: string, name: string, mic: boolean, cam: boolean, resume?: string, device?: string }} Join */
 /** @typedef {{ type: 'publish', generation: number, sdp: string, tracks: PublishTrack[] }} Publish */
 /** @typedef {{ type: 'answer', generation: number, revision: number, sdp: string }} Answer */
 /** @typedef {{ type: 'candidate', direction: Direction, generation: number, candidate: string | null, mid?: string }} Candidate */
@@ -46,19 +48,21 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {Hello | Join | Publish | Answer | Candidate | Restart | Watch | Tiles | Say | State | Rename | { type: 'leave' } | { type: 'ping' }} ClientMessage */
 
 /** @typedef {{ type: 'welcome', version: number, server: string }} Welcome */
-/** @typedef {{ type: 'joined', room: string, you: string, token: string, resumed: boolean, members: Member[], chat: ChatLine[], ice_servers: IceServer[] }} Joined */
+/** @typedef {{ type: 'joined', room: string, you: string, token: string, resumed: boolean, members: Member[], chat: ChatLine[], ice_servers: IceServer[], viewers: Viewer[] }} Joined */
 /** @typedef {{ type: 'published', generation: number, sdp: string }} Published */
 /** @typedef {{ type: 'error', code: string, message: string }} Failure */
 /** @typedef {{ type: 'member-joined', member: Member }} MemberJoined */
 /** @typedef {{ type: 'member-changed', member: Member }} MemberChanged */
 /** @typedef {{ type: 'member-left', id: string, reason: 'left' | 'lost' | 'slow' | 'ended' }} MemberLeft */
+/** @typedef {{ type: 'viewer-joined' | 'viewer-changed', viewer: Viewer }} ViewerSeen */
+/** @typedef {{ type: 'viewer-left', id: string }} ViewerLeft */
 /** @typedef {{ type: 'chat', line: ChatLine }} Said */
 /** @typedef {{ type: 'speakers', active: string | null, speaking: string[] }} Speakers */
 /** @typedef {{ type: 'offer', generation: number, revision: number, sdp: string, mids: Record<string, Shown> }} Offer */
 /** @typedef {{ type: 'mids', generation: number, mids: Record<string, Shown> }} Mids */
 /** @typedef {{ type: 'layers', generation: number, tracks: Record<string, boolean[]> }} Layers by mid, the lowest layer first */
 /** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' }} Bye */
-/** @typedef {Welcome | Joined | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | Said | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
+/** @typedef {Welcome | Joined | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | ViewerSeen | ViewerLeft | Said | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
 /** @typedef {ServerMessage & { re?: number }} Outgoing */
 
 /** @typedef {(value: unknown) => boolean} Check */
@@ -98,6 +102,7 @@ const mediaKind = word('audio', 'video');
 const chatLine = shape({ seq: count, from: text, name: text, text, at_ms: count });
 const shown = shape({ member: text, track: text, kind: mediaKind, source });
 const track = shape({ id: text, kind: mediaKind, source, codec: maybe(text) });
+const viewer = shape({ id: text, name: text, watches: orNull(text) });
 const iceServer = shape({ urls: list(text), username: maybe(text), credential: maybe(text) });
 const member = shape({
   id: text, name: text, kind: word('person', 'camera', 'stream'),
@@ -107,7 +112,7 @@ const member = shape({
 /** What each request holds. @type {Record<string, Record<string, Check>>} */
 const CLIENT = {
   hello: { version: count },
-  join: { room: text, name: text, mic: flag, cam: flag, resume: maybe(text) },
+  join: { room: text, name: text, mic: flag, cam: flag, resume: maybe(text), device: maybe(text) },
   publish: { generation: count, sdp: text, tracks: list(shape({ mid: text, source })) },
   answer: { generation: count, revision: count, sdp: text },
   candidate: { direction, generation: count, candidate: orNull(text), mid: maybe(text) },
@@ -126,7 +131,7 @@ const SERVER = {
   welcome: { version: count, server: text },
   joined: {
     room: text, you: text, token: text, resumed: flag, members: list(member), chat: list(chatLine),
-    ice_servers: list(iceServer),
+    ice_servers: list(iceServer), viewers: list(viewer),
   },
   published: { generation: count, sdp: text },
   done: {},
@@ -135,6 +140,9 @@ const SERVER = {
   'member-joined': { member },
   'member-changed': { member },
   'member-left': { id: text, reason: word('left', 'lost', 'slow', 'ended') },
+  'viewer-joined': { viewer },
+  'viewer-changed': { viewer },
+  'viewer-left': { id: text },
   chat: { line: chatLine },
   speakers: { active: orNull(text), speaking: list(text) },
   offer: { generation: count, revision: count, sdp: text, mids: table(shown) },

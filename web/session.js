@@ -6,7 +6,7 @@
 import { Down } from './down.js';
 import { RequestError } from './protocol.js';
 import { SignalSocket } from './socket.js';
-import { recallSession, remember } from './storage.js';
+import { device, recallSession, remember } from './storage.js';
 import { TileReport } from './tiles.js';
 import { Up } from './up.js';
 
@@ -120,7 +120,7 @@ export class Session {
     const { mic, cam } = this.wires.state();
     const resume = withToken && this.#token !== '' ? { resume: this.#token } : {};
     try {
-      const answer = await this.socket.request({ type: 'join', ...wanted, mic, cam, ...resume });
+      const answer = await this.socket.request({ type: 'join', ...wanted, mic, cam, device: device(), ...resume });
       if (answer.type === 'joined' && this.#wanted === wanted) this.#entered(answer, mic, cam);
     } catch (error) {
       if (error instanceof RequestError && this.#wanted === wanted) this.#refused(error, withToken);

@@ -28,3 +28,15 @@ export function recallSession(key) {
     return '';
   }
 }
+
+/**
+ * By which the box finds the place of a tab of this browser that crashed: made once, told to nobody
+ * else. Where storage is blocked each page has its own, which does no harm.
+ */
+export function device() {
+  const known = recall('device');
+  if (known !== '') return known;
+  const made = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  remember('device', made);
+  return made;
+}

@@ -20,6 +20,7 @@ use hyper::{
 use super::{
     Visit,
     handler::{Ask, foreign, not_found, read_body},
+    limits::Weight,
     reply::{self, Reply},
     sdp_fragment,
     streams::{IfMatch, Patched, Place, Refusal},
@@ -106,7 +107,7 @@ impl Ask<'_> {
             return Err((ErrorCode::Stopping, "the box is stopping".into()));
         }
         let limit = self.settings.http.joins_per_minute;
-        if !house.joins.allow(self.visit.peer, limit, std::time::Instant::now()) {
+        if !house.rates.allow_join(self.visit.peer.into(), limit) {
             metrics().http_refused.inc();
             let detail = format!("{limit} joins a minute from one address are allowed; wait");
             return Err((ErrorCode::RateLimited, detail));
@@ -197,6 +198,9 @@ pub(super) async fn session(ask: Ask<'_>, id: &str) -> Reply {
     }
     if !streams.has(id) {
         return not_found();
+    }
+    if let Err(detail) = ask.visit.house.rates.allow(ask.visit.peer.into(), Weight::Light) {
+        return refused((ErrorCode::RateLimited, detail.into()));
     }
     match patch(ask, id).await {
         Ok(Some(Patched::Trickled)) => reply::empty(StatusCode::NO_CONTENT),

@@ -1,84 +1,217 @@
-//! How much one address may have and do: open connections, joins in a minute.
+//! How much one source may have and do: open connections, joins, requests.
 //!
-//! Both are counted under a lock that is held for a look-up and never across an await. An address
-//! that has nothing open and did nothing for a minute is forgotten.
+//! A source is an IPv4 address or the /64 of an IPv6 address ([`Source`]). Rates are token buckets
+//! (`governor`, GCRA): so much at once, so much a second after that. There is no bucket for all sources
+//! together, since whoever empties it would lock the others out; what costs the house something that
+//! is scarce (rooms, viewers, connections) has a total and a share where it is kept.
+//!
+//! | what | a session | a source |
+//! |---|---|---|
+//! | requests | 100, then 20 a second | 500, then 100 a second |
+//! | of these, what all members hear or read: `chat`, `rename` | 20, then 2 a second | 100, then 10 a second |
+//! | of these, what costs the media plane: `publish`, `restart` | 10, then 1 a second | 50, then 5 a second |
+//! | joins, WHIP and WHEP sessions | | `http.joins_per_minute` |
+//!
+//! All is counted under locks that are held for a look-up and never across an await. A source that has
+//! nothing open and whose buckets are full is forgotten.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    net::IpAddr,
+    collections::HashMap,
+    num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+    middleware::NoOpMiddleware,
+    state::{InMemoryState, NotKeyed, keyed::HashMapStateStore},
+};
 
-/// Addresses remembered before idle ones are swept out.
+use crate::{protocol::ClientMessage, seams::Source};
+
+/// Sources remembered before idle ones are swept out.
 const SWEEP_ABOVE: usize = 256;
 
-/// Open connections by address.
+/// Open connections by source.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Connections {
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    open: Arc<Mutex<HashMap<Source, usize>>>,
 }
 
 /// One open connection; dropping it counts it out.
 #[derive(Debug)]
 pub(super) struct Slot {
     connections: Connections,
-    ip: IpAddr,
+    source: Source,
 }
 
 impl Connections {
-    /// A place for one more connection of `ip`, if it has fewer than `limit`.
-    pub(super) fn enter(&self, ip: IpAddr, limit: usize) -> Option<Slot> {
+    /// A place for one more connection of a source, if it has fewer than `limit`.
+    pub(super) fn enter(&self, source: Source, limit: usize) -> Option<Slot> {
         let mut open = locked(&self.open);
-        let count = open.entry(ip).or_default();
+        let count = open.entry(source).or_default();
         if *count >= limit {
             if *count == 0 {
-                open.remove(&ip);
+                open.remove(&source);
             }
             return None;
         }
         *count += 1;
-        Some(Slot { connections: self.clone(), ip })
+        Some(Slot { connections: self.clone(), source })
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut open = locked(&self.connections.open);
-        if let Some(count) = open.get_mut(&self.ip) {
+        if let Some(count) = open.get_mut(&self.source) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.ip);
+                open.remove(&self.source);
             }
         }
     }
 }
 
-/// Joins of the last minute by address.
-#[derive(Debug, Default)]
-pub(super) struct JoinRate {
-    joins: Mutex<HashMap<IpAddr, VecDeque<Instant>>>,
+/// What a request costs others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// Nothing but our time to read it.
+    Light,
+    /// All members hear of it.
+    Heard,
+    /// The media plane works for it.
+    Media,
 }
 
-impl JoinRate {
-    /// Counts a join of `ip` at `now`, if it had fewer than `limit` in the minute before.
-    pub(super) fn allow(&self, ip: IpAddr, limit: usize, now: Instant) -> bool {
-        let recent = |at: &Instant| now.saturating_duration_since(*at) < MINUTE;
+impl Weight {
+    pub(super) fn of(message: &ClientMessage) -> Self {
+        match message {
+            ClientMessage::Chat { .. } | ClientMessage::Rename { .. } => Self::Heard,
+            ClientMessage::Publish { .. } | ClientMessage::Restart { .. } => Self::Media,
+            _ => Self::Light,
+        }
+    }
+}
+
+const SLOWER: &str = "too many requests; slow down";
+const SAY_LESS: &str = "too many messages or names in a short time; wait a few seconds";
+const PUBLISH_LESS: &str = "too many publications or restarts in a short time; wait a few seconds";
+
+/// So much at once, and so much a second after that.
+const fn quota(burst: u32, per_second: u32) -> Quota {
+    let (Some(burst), Some(per_second)) = (NonZeroU32::new(burst), NonZeroU32::new(per_second))
+    else {
+        panic!("a rate is no zero")
+    };
+    Quota::per_second(per_second).allow_burst(burst)
+}
+
+type Direct<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
+type Keyed<C> =
+    RateLimiter<Source, HashMapStateStore<Source>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// What one session may ask.
+#[derive(Debug)]
+pub(super) struct SessionRates<C: Clock = DefaultClock> {
+    all: Direct<C>,
+    heard: Direct<C>,
+    media: Direct<C>,
+}
+
+impl SessionRates {
+    pub(super) fn new() -> Self {
+        Self::by(&DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> SessionRates<C> {
+    fn by(clock: &C) -> Self {
+        let direct = |quota| RateLimiter::direct_with_clock(quota, clock.clone());
+        Self {
+            all: direct(quota(100, 20)),
+            heard: direct(quota(20, 2)),
+            media: direct(quota(10, 1)),
+        }
+    }
+
+    /// Counts a request, or says what to do.
+    pub(super) fn allow(&self, weight: Weight) -> Result<(), &'static str> {
+        self.all.check().map_err(|_| SLOWER)?;
+        match weight {
+            Weight::Light => Ok(()),
+            Weight::Heard => self.heard.check().map_err(|_| SAY_LESS),
+            Weight::Media => self.media.check().map_err(|_| PUBLISH_LESS),
+        }
+    }
+}
+
+/// What one source may ask, by whatever sessions.
+pub(super) struct Rates<C: Clock = DefaultClock> {
+    clock: C,
+    all: Keyed<C>,
+    heard: Keyed<C>,
+    media: Keyed<C>,
+    /// By the limit in force, which may change while we run: the buckets are made anew then.
+    joins: Mutex<(usize, Keyed<C>)>,
+}
+
+impl<C: Clock> std::fmt::Debug for Rates<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rates").field("n_sources", &self.all.len()).finish()
+    }
+}
+
+impl Rates {
+    pub(super) fn new() -> Self {
+        Self::by(DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> Rates<C> {
+    fn by(clock: C) -> Self {
+        let keyed = |quota| RateLimiter::hashmap_with_clock(quota, clock.clone());
+        Self {
+            all: keyed(quota(500, 100)),
+            heard: keyed(quota(100, 10)),
+            media: keyed(quota(50, 5)),
+            joins: Mutex::new((0, keyed(quota(1, 1)))),
+            clock,
+        }
+    }
+
+    /// Counts a request of a source, or says what to do.
+    pub(super) fn allow(&self, source: Source, weight: Weight) -> Result<(), &'static str> {
+        sweep(&self.all);
+        self.all.check_key(&source).map_err(|_| SLOWER)?;
+        let (limiter, sentence) = match weight {
+            Weight::Light => return Ok(()),
+            Weight::Heard => (&self.heard, SAY_LESS),
+            Weight::Media => (&self.media, PUBLISH_LESS),
+        };
+        sweep(limiter);
+        limiter.check_key(&source).map_err(|_| sentence)
+    }
+
+    /// Counts a join of a source, if it may join once more by so many a minute.
+    pub(super) fn allow_join(&self, source: Source, per_minute: usize) -> bool {
+        let Some(most) = u32::try_from(per_minute).ok().and_then(NonZeroU32::new) else {
+            return false;
+        };
         let mut joins = locked(&self.joins);
-        if joins.len() > SWEEP_ABOVE {
-            joins.retain(|_, joins| joins.back().is_some_and(recent));
+        if joins.0 != per_minute {
+            let quota = Quota::per_minute(most);
+            *joins = (per_minute, RateLimiter::hashmap_with_clock(quota, self.clock.clone()));
         }
-        let joins = joins.entry(ip).or_default();
-        while joins.front().is_some_and(|at| !recent(at)) {
-            joins.pop_front();
-        }
-        let allowed = joins.len() < limit;
-        if allowed {
-            joins.push_back(now);
-        }
-        allowed
+        sweep(&joins.1);
+        joins.1.check_key(&source).is_ok()
+    }
+}
+
+fn sweep<C: Clock>(limiter: &Keyed<C>) {
+    if limiter.len() > SWEEP_ABOVE {
+        limiter.retain_recent();
     }
 }
 
@@ -89,12 +222,20 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::{net::IpAddr, time::Duration};
+
+    use governor::clock::FakeRelativeClock;
+
     use super::*;
+
+    fn source(text: &str) -> Source {
+        text.parse::<IpAddr>().expect("an address").into()
+    }
 
     #[test]
     fn an_address_has_so_many_connections_and_no_more() {
         let connections = Connections::default();
-        let [a, b] = [IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2])];
+        let [a, b] = ["10.0.0.1", "10.0.0.2"].map(source);
         let first = connections.enter(a, 2).expect("the first");
         let _second = connections.enter(a, 2).expect("the second");
         assert!(connections.enter(a, 2).is_none());
@@ -106,19 +247,50 @@ mod tests {
     }
 
     #[test]
-    fn joins_are_counted_over_the_minute_that_slides() {
-        let rate = JoinRate::default();
-        let ip = IpAddr::from([10, 0, 0, 1]);
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let joins = [(0, true), (10, true), (20, false), (60, true), (61, false), (70, true)];
-        for (second, expected) in joins {
-            assert_eq!(rate.allow(ip, 2, at(second)), expected, "at {second} s");
-        }
+    fn whoever_has_a_64_has_no_more_connections_than_others() {
+        let connections = Connections::default();
+        let hosts = ["2001:db8::1", "2001:db8::2", "2001:db8::3"].map(source);
+        let _slots = [0, 1].map(|host| connections.enter(hosts[host], 2).expect("a place"));
+        assert!(connections.enter(hosts[2], 2).is_none());
+        assert!(connections.enter(source("2001:db8:0:1::1"), 2).is_some());
+    }
+
+    #[test]
+    fn joins_are_counted_by_the_limit_in_force_and_idle_sources_forgotten() {
+        let clock = FakeRelativeClock::default();
+        let rates = Rates::by(clock.clone());
+        let ip = source("10.0.0.1");
+        let n_allowed = |limit| (0..100).filter(|_| rates.allow_join(ip, limit)).count();
+        assert_eq!(n_allowed(6), 6);
+        clock.advance(Duration::from_secs(10));
+        assert_eq!(n_allowed(6), 1, "one every ten seconds");
+        assert_eq!(n_allowed(8), 8, "another limit");
         for host in 0..=u8::MAX {
-            assert!(rate.allow(IpAddr::from([10, 0, 1, host]), 2, at(70)));
+            assert!(rates.allow_join(source(&format!("10.0.1.{host}")), 8));
         }
-        assert!(rate.allow(IpAddr::from([10, 0, 2, 1]), 2, at(200)));
-        assert_eq!(locked(&rate.joins).len(), 1, "the idle ones are forgotten");
+        clock.advance(Duration::from_secs(120));
+        assert!(rates.allow_join(source("10.0.2.1"), 8));
+        assert_eq!(locked(&rates.joins).1.len(), 1);
+        assert!(!rates.allow_join(source("10.0.2.2"), 0));
+    }
+
+    #[test]
+    fn a_flood_is_stopped_and_its_neighbours_go_on() {
+        let clock = FakeRelativeClock::default();
+        let rates = Rates::by(clock.clone());
+        let session = SessionRates::by(&clock);
+        let n_of = |weight| (0..1_000).filter(|_| session.allow(weight).is_ok()).count();
+        assert_eq!((n_of(Weight::Heard), n_of(Weight::Light)), (20, 0));
+        clock.advance(Duration::from_secs(5));
+        assert_eq!((n_of(Weight::Media), n_of(Weight::Heard)), (10, 0), "all are counted together");
+        clock.advance(Duration::from_secs(60));
+        assert_eq!((n_of(Weight::Light), n_of(Weight::Media)), (100, 0));
+        // Many sessions of one source have no more than it has.
+        let from = |host: &str| {
+            let source = source(host);
+            (0..1_000).filter(|_| rates.allow(source, Weight::Heard).is_ok()).count()
+        };
+        assert_eq!((from("2001:db8::1"), from("2001:db8::2")), (100, 0));
+        assert_eq!(from("2001:db8:0:1::1"), 100, "its neighbour");
     }
 }

@@ -107,7 +107,7 @@ struct House {
     readiness: watch::Receiver<Readiness>,
     tls: Arc<rustls::ServerConfig>,
     connections: limits::Connections,
-    joins: limits::JoinRate,
+    rates: limits::Rates,
     streams: streams::Streams,
     stopping: watch::Receiver<bool>,
 }
@@ -150,7 +150,7 @@ impl HttpServer {
             readiness: doors.readiness,
             tls: Arc::new(tls),
             connections: limits::Connections::default(),
-            joins: limits::JoinRate::default(),
+            rates: limits::Rates::new(),
             streams: streams::Streams::default(),
             stopping: stopping_receiver,
         });
@@ -188,7 +188,7 @@ async fn accept(listener: TcpListener, house: Arc<House>, running: Running) {
             Ok((stream, peer)) => {
                 let ip = peer.ip().to_canonical();
                 let limit = house.settings().http.connections_per_address;
-                let Some(slot) = house.connections.enter(ip, limit) else {
+                let Some(slot) = house.connections.enter(ip.into(), limit) else {
                     metrics().http_refused.inc();
                     continue;
                 };

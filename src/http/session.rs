@@ -12,18 +12,19 @@
 use std::{
     net::IpAddr,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use tokio::sync::mpsc;
 
 use super::{
     House,
+    limits::{SessionRates, Weight},
     transport::{CloseReason, Gone, Received, Transport},
 };
 use crate::{
     config::Role,
-    ids::{Nickname, RoomName},
+    ids::{Device, Nickname, RoomName},
     protocol::{
         ByeReason, ClientMessage, ErrorCode, MemberKind, Outgoing, Request, ServerMessage, VERSION,
     },
@@ -38,10 +39,12 @@ pub(super) struct Session<T> {
     house: Arc<House>,
     peer: IpAddr,
     greeted: bool,
-    place: Option<Place>,
+    rates: SessionRates,
+    place: Option<Seated>,
 }
 
-struct Place {
+/// What a session has once it has joined.
+struct Seated {
     seat: Seat,
     outbox: mpsc::Receiver<Outgoing>,
     name: Nickname,
@@ -74,7 +77,8 @@ impl From<Gone> for End {
 
 impl<T: Transport> Session<T> {
     pub(super) fn new(transport: T, house: Arc<House>, peer: IpAddr) -> Self {
-        Self { transport, house, peer, greeted: false, place: None }
+        let rates = SessionRates::new();
+        Self { transport, house, peer, greeted: false, rates, place: None }
     }
 
     /// Runs until either side ends it.
@@ -147,6 +151,8 @@ impl<T: Transport> Session<T> {
                 member: *you,
                 name: name.unwrap_or_else(|| place.name.clone()),
                 role: Role::Guest,
+                epoch: place.seat.epoch(),
+                this_run: true,
             };
             *token = self.house.trust.tokens().mint(&claims, SystemTime::now());
         }
@@ -168,6 +174,10 @@ impl<T: Transport> Session<T> {
         if let Some((code, message)) = self.oversized(text.len(), &request.message) {
             metrics().messages_bad.inc();
             return Ok(self.refuse(Some(request.id), code, message).await?);
+        }
+        if let Err(message) = self.may_ask(&request.message) {
+            metrics().messages_bad.inc();
+            return Ok(self.refuse(Some(request.id), ErrorCode::RateLimited, message).await?);
         }
         if let Some(place) = &self.place {
             // A seat that has ended has left its reason in the outbox, which is read next.
@@ -198,8 +208,8 @@ impl<T: Transport> Session<T> {
                 let message = ServerMessage::Pong;
                 return self.transport.deliver(&Outgoing { re: Some(id), message }).await;
             }
-            ClientMessage::Join { room, name, mic, cam, resume } => {
-                match self.join(id, Wanted { room, name, mic, cam, resume }).await {
+            ClientMessage::Join { room, name, mic, cam, resume, device } => {
+                match self.join(id, Wanted { room, name, mic, cam, resume, device }).await {
                     Ok(()) => return Ok(()),
                     Err(refusal) => refusal,
                 }
@@ -209,23 +219,56 @@ impl<T: Transport> Session<T> {
         self.refuse(Some(id), code, &sentence).await
     }
 
-    async fn join(&mut self, id: u32, wanted: Wanted) -> Result<(), (ErrorCode, String)> {
+    /// Whether this client, and its source, may ask for that now.
+    fn may_ask(&self, message: &ClientMessage) -> Result<(), &'static str> {
+        let weight = Weight::of(message);
+        self.rates.allow(weight)?;
+        self.house.rates.allow(self.peer.into(), weight)
+    }
+
+    /// Whether this source may join once more.
+    fn may_join(&self) -> Result<(), (ErrorCode, String)> {
         let limit = self.house.settings().http.joins_per_minute;
-        if !self.house.joins.allow(self.peer, limit, Instant::now()) {
-            metrics().http_refused.inc();
-            let sentence = format!("{limit} joins a minute from one address are allowed; wait");
-            return Err((ErrorCode::RateLimited, sentence));
+        if self.house.rates.allow_join(self.peer.into(), limit) {
+            return Ok(());
         }
+        metrics().http_refused.inc();
+        let sentence = format!("{limit} joins a minute from one address are allowed; wait");
+        Err((ErrorCode::RateLimited, sentence))
+    }
+
+    async fn join(&mut self, id: u32, wanted: Wanted) -> Result<(), (ErrorCode, String)> {
+        // Whoever returns to its place takes nothing from its neighbours behind the same address: 60 of
+        // them come back at once after a restart.
+        let token = wanted.resume.as_deref().map(|token| self.verify(token));
+        let returns = matches!(token, Some(Ok(_)));
+        if !returns {
+            self.may_join()?;
+        }
+        let joined = self.join_with(id, wanted, token.transpose()).await;
+        if returns && joined.is_err() {
+            self.may_join()?;
+        }
+        joined
+    }
+
+    async fn join_with(
+        &mut self,
+        id: u32,
+        wanted: Wanted,
+        resume: Result<Option<ResumeClaims>, (ErrorCode, String)>,
+    ) -> Result<(), (ErrorCode, String)> {
         let room = RoomName::parse(&wanted.room).map_err(|fault| {
             (ErrorCode::RoomNameInvalid, format!("the room name cannot be used: {fault}"))
         })?;
         let name = Nickname::parse(&wanted.name).map_err(|fault| {
             (ErrorCode::NameInvalid, format!("the name cannot be used: {fault}"))
         })?;
-        let resume = match wanted.resume {
-            Some(token) => Some(self.resume(&token, &room)?),
-            None => None,
-        };
+        let resume = resume?;
+        if let Some(claims) = resume.as_ref().filter(|claims| claims.room != room) {
+            let fault = format!("the token is for the room {:?}", claims.room.as_str());
+            return Err(resume_invalid(&fault));
+        }
         let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
         let request = JoinRequest {
             room,
@@ -236,6 +279,8 @@ impl<T: Transport> Session<T> {
             cam: wanted.cam,
             receives: true,
             resume,
+            device: wanted.device,
+            source: Some(self.peer.into()),
             re: Some(id),
             outbox: sender,
             liveness: Liveness::Watched,
@@ -244,21 +289,13 @@ impl<T: Transport> Session<T> {
         let seat =
             self.house.rooms.join(request).await.map_err(|error| (error.code, error.message))?;
         tracing::debug!(room = %seat.room, member = %seat.member, peer = %self.peer, "seated");
-        self.place = Some(Place { seat, outbox, name });
+        self.place = Some(Seated { seat, outbox, name });
         Ok(())
     }
 
-    fn resume(&self, token: &str, room: &RoomName) -> Result<ResumeClaims, (ErrorCode, String)> {
-        let invalid = |fault: &dyn std::fmt::Display| {
-            (ErrorCode::ResumeInvalid, format!("{fault}; join without `resume`"))
-        };
+    fn verify(&self, token: &str) -> Result<ResumeClaims, (ErrorCode, String)> {
         let claims = self.house.trust.tokens().verify(token, SystemTime::now());
-        let PlaceClaims { room: of, member, name, role } =
-            claims.map_err(|error| invalid(&error))?;
-        if of != *room {
-            return Err(invalid(&format_args!("the token is for the room {:?}", of.as_str())));
-        }
-        Ok(ResumeClaims { room: of, member, name, role })
+        claims.map(claims_of_seat).map_err(|error| resume_invalid(&error))
     }
 
     /// What is too large in a message that came: its SDP, or the rest of it.
@@ -288,6 +325,16 @@ impl<T: Transport> Session<T> {
     }
 }
 
+fn resume_invalid(fault: &dyn std::fmt::Display) -> (ErrorCode, String) {
+    (ErrorCode::ResumeInvalid, format!("{fault}; join without `resume`"))
+}
+
+/// What a token says, as rooms understand it.
+pub(super) fn claims_of_seat(claims: PlaceClaims) -> ResumeClaims {
+    let PlaceClaims { room, member, name, role, epoch, this_run } = claims;
+    ResumeClaims { room, member, name, role, epoch, this_run }
+}
+
 /// What a `join` asks for, as typed.
 struct Wanted {
     room: String,
@@ -295,10 +342,11 @@ struct Wanted {
     mic: bool,
     cam: bool,
     resume: Option<String>,
+    device: Option<Device>,
 }
 
 /// The room's next word; never, where there is no seat.
-async fn next(place: &mut Option<Place>) -> Option<Outgoing> {
+async fn next(place: &mut Option<Seated>) -> Option<Outgoing> {
     match place {
         Some(place) => place.outbox.recv().await,
         None => std::future::pending().await,

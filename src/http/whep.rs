@@ -6,27 +6,34 @@ use super::{
     ingest::{created, refused},
     reply::Reply,
     streams::{Place, Refusal},
+    whip::name,
 };
-use crate::rooms::{RoomsHandle, Watch};
+use crate::rooms::{RoomsHandle, Watch, WatchRequest};
 
 /// `POST /whep/ROOM`, `/whep/ROOM/MEMBER`, `/c/ID/whep`
 pub(super) async fn post(ask: Ask<'_>, watch: Watch) -> Reply {
     let visit = ask.visit;
+    let name = match name(ask.request.uri().query(), ask.headers(), "WHEP") {
+        Ok(name) => name,
+        Err(refusal) => return refused(refusal),
+    };
     let offer = match ask.offer().await {
         Ok(offer) => offer,
         Err(refused) => return refused,
     };
-    match view(&visit.house.rooms, watch, &offer).await {
+    let source = visit.peer.into();
+    let request = WatchRequest { watch, name, source, offer: offer.as_str().into() };
+    match view(&visit.house.rooms, request).await {
         Ok((place, answer)) => created(visit, place, offer, answer),
         Err(refusal) => refused(refusal),
     }
 }
 
-async fn view(rooms: &RoomsHandle, watch: Watch, offer: &str) -> Result<(Place, String), Refusal> {
-    let seat =
-        rooms.watch(watch, offer.into()).await.map_err(|error| (error.code, error.message))?;
+async fn view(rooms: &RoomsHandle, request: WatchRequest) -> Result<(Place, String), Refusal> {
+    let offer = request.offer.clone();
+    let seat = rooms.watch(request).await.map_err(|error| (error.code, error.message))?;
     let mut place = Place::Viewer { seat, revision: 0 };
-    match place.negotiate(offer).await {
+    match place.negotiate(&offer).await {
         Ok(answer) => Ok((place, answer)),
         Err(refusal) => {
             place.leave().await;

@@ -15,6 +15,7 @@ use crate::{
     ids::{Mid, Nickname, RoomName},
     protocol::{ErrorCode, MediaKind, MemberKind, PublishTrack, TrackSource},
     rooms::{JoinRequest, Liveness, OUTBOX_LEN, RoomsHandle, published_sections},
+    seams::Source,
 };
 
 /// Sections of one publisher that are shown; RFC 9725 4.2 knows one of a kind.
@@ -22,7 +23,7 @@ const MAX_TRACKS: usize = 8;
 
 /// `POST /whip/ROOM`
 pub(super) async fn post(ask: Ask<'_>, room: RoomName) -> Reply {
-    let name = match name(ask.request.uri().query(), ask.headers()) {
+    let name = match name(ask.request.uri().query(), ask.headers(), "WHIP") {
         Ok(name) => name,
         Err(refusal) => return refused(refusal),
     };
@@ -31,14 +32,19 @@ pub(super) async fn post(ask: Ask<'_>, room: RoomName) -> Reply {
         Ok(offer) => offer,
         Err(refused) => return refused,
     };
-    match publish(&visit.house.rooms, room, name, &offer).await {
+    let newcomer = (name, visit.peer.into());
+    match publish(&visit.house.rooms, room, newcomer, &offer).await {
         Ok((place, answer)) => created(visit, place, offer, answer),
         Err(refusal) => refused(refusal),
     }
 }
 
-/// `?name=`, else the product of `User-Agent`, else `WHIP`.
-fn name(query: Option<&str>, headers: &HeaderMap) -> Result<Nickname, Refusal> {
+/// `?name=`, else the product of `User-Agent`, else what the protocol is called.
+pub(super) fn name(
+    query: Option<&str>,
+    headers: &HeaderMap,
+    protocol: &str,
+) -> Result<Nickname, Refusal> {
     let bad = |why: &dyn std::fmt::Display| {
         (ErrorCode::NameInvalid, format!("the name cannot be used: {why}"))
     };
@@ -49,7 +55,7 @@ fn name(query: Option<&str>, headers: &HeaderMap) -> Result<Nickname, Refusal> {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let product = agent.and_then(|agent| agent.split(['/', ' ']).next());
     let product = product.and_then(|product| Nickname::parse(product).ok());
-    product.map_or_else(|| Nickname::parse("WHIP").map_err(|fault| bad(&fault)), Ok)
+    product.map_or_else(|| Nickname::parse(protocol).map_err(|fault| bad(&fault)), Ok)
 }
 
 /// Of a kind the first is the camera or the microphone, further ones are a screen and its sound.
@@ -69,7 +75,7 @@ fn tracks(sections: Vec<(Mid, MediaKind)>) -> Vec<PublishTrack> {
 async fn publish(
     rooms: &RoomsHandle,
     room: RoomName,
-    name: Nickname,
+    (name, source): (Nickname, Source),
     offer: &str,
 ) -> Result<(Place, String), Refusal> {
     let sections = published_sections(offer).map_err(|error| (error.code(), error.to_string()))?;
@@ -84,6 +90,8 @@ async fn publish(
         cam: has(MediaKind::Video),
         receives: false,
         resume: None,
+        device: None,
+        source: Some(source),
         re: None,
         outbox: sender,
         liveness: Liveness::MediaPath,
@@ -126,7 +134,7 @@ mod tests {
             if let Some(agent) = agent {
                 headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
             }
-            let name = name(query, &headers).ok();
+            let name = name(query, &headers, "WHIP").ok();
             assert_eq!(name.as_ref().map(Nickname::as_str), expected, "{query:?} {agent:?}");
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Direction, ErrorCode, PublishTrack, TileSize};
-use crate::ids::MemberId;
+use crate::ids::{Device, MemberId};
 
 /// A client's request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,10 @@ pub enum ClientMessage {
         /// Token of the last `joined`, to keep the place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<String>,
+        /// By which a browser finds the place of a tab that crashed: its own secret, the same in all
+        /// its tabs. See [`crate::ids::Device`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<Device>,
     },
     /// The `up` connection's offer. Answered by `published`.
     Publish {

@@ -52,7 +52,7 @@ pub enum ErrorCode {
     PreconditionFailed,
     /// `If-Match` is missing.
     PreconditionRequired,
-    /// Too many requests, joins or connections from this address.
+    /// Too many requests, joins or connections from this source or by this session.
     RateLimited,
     /// Not from the LAN, or no right to do this.
     Forbidden,

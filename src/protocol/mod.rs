@@ -123,6 +123,17 @@ pub struct Member {
     pub tracks: Vec<Track>,
 }
 
+/// Somebody who watches without being a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewer {
+    /// As long as it watches.
+    pub id: MemberId,
+    /// What it calls itself, or its program does; not unique.
+    pub name: String,
+    /// Whom it sees now; null while it waits for somebody.
+    pub watches: Option<MemberId>,
+}
+
 /// A published track.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Track {

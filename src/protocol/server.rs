@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ByeReason, ChatLine, Direction, ErrorCode, IceServer, LeaveReason, Member, Shown};
+use super::{
+    ByeReason, ChatLine, Direction, ErrorCode, IceServer, LeaveReason, Member, Shown, Viewer,
+};
 use crate::ids::{MemberId, Mid, RoomName};
 
 /// What the server writes to a client.
@@ -45,6 +47,9 @@ pub enum ServerMessage {
         chat: Vec<ChatLine>,
         /// For `RTCPeerConnection`.
         ice_servers: Vec<IceServer>,
+        /// Who watches without being a member.
+        #[serde(default)]
+        viewers: Vec<Viewer>,
     },
     /// Answer to `publish`.
     Published {
@@ -80,6 +85,21 @@ pub enum ServerMessage {
         id: MemberId,
         /// Why.
         reason: LeaveReason,
+    },
+    /// Somebody watches who is no member (WHEP).
+    ViewerJoined {
+        /// Who.
+        viewer: Viewer,
+    },
+    /// It watches another member now.
+    ViewerChanged {
+        /// As it is now.
+        viewer: Viewer,
+    },
+    /// It watches no more.
+    ViewerLeft {
+        /// Who.
+        id: MemberId,
     },
     /// Somebody said something.
     Chat {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::ViewerNews;
 use crate::{
-    ids::{Label, MemberId, Nickname},
+    ids::{Device, Label, MemberId, Nickname},
     protocol::{ClientMessage, MemberKind, Outgoing},
     seams::media::{Desired, Observed, Speaking},
 };
@@ -23,8 +23,19 @@ pub struct Now {
 pub struct SeatId {
     /// Who.
     pub member: MemberId,
-    /// Counts the sockets that had this place.
+    /// No other sitting in this room has it, whoever's it is.
     pub epoch: u32,
+}
+
+/// A seat that somebody had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Return {
+    /// Who.
+    pub member: MemberId,
+    /// Which sitting; only the last one of a place is good for anything.
+    pub epoch: u32,
+    /// The seat is of this run of the box, so that its place is here or over.
+    pub this_run: bool,
 }
 
 /// Somebody wants to sit down.
@@ -32,8 +43,10 @@ pub struct SeatId {
 pub struct Arrival {
     /// A fresh id, used unless the place of `resume` is still there.
     pub fresh: MemberId,
-    /// The member whose place is to be taken again.
-    pub resume: Option<MemberId>,
+    /// The seat to be taken again, as a token proves it.
+    pub resume: Option<Return>,
+    /// By which a browser is known that has lost its token.
+    pub device: Option<Device>,
     /// As asked for.
     pub name: Nickname,
     /// Who stands behind it.
@@ -82,8 +95,8 @@ pub enum Input {
     },
     /// A member's owner ends its stay.
     Leave {
-        /// Who, whatever its epoch.
-        member: MemberId,
+        /// Who.
+        seat: SeatId,
     },
     /// The media plane has something new about a member.
     Observed {
@@ -105,6 +118,16 @@ pub enum Input {
     ViewerGone {
         /// Who.
         viewer: MemberId,
+    },
+    /// Another limit is in force. Whoever is here stays.
+    Limit {
+        /// Persons allowed; 0 is no limit.
+        max_participants: usize,
+    },
+    /// The rooms' chat is too large in all: forget the oldest lines of this one.
+    TrimChat {
+        /// What may stay.
+        max_bytes: usize,
     },
     /// [`super::Room::next_deadline`] has come.
     Tick,
@@ -150,7 +173,12 @@ pub enum Action {
 
 /// Why nobody could sit down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RoomFull {
-    /// `rooms.max_participants`.
-    pub limit: usize,
+pub enum NoSeat {
+    /// As many are here as may be.
+    Full {
+        /// `rooms.max_participants`.
+        limit: usize,
+    },
+    /// The seat to return to is over, or somebody sits there by a newer token.
+    NotKept,
 }

@@ -8,24 +8,25 @@
 //!                           \-- leave -------------^
 //! ```
 //!
-//! A seat has an epoch: who returns to its place gets the next one, and whatever the old socket's
-//! owner still says is dropped.
+//! A seat has an epoch, which no other seat of this room ever had: who returns to its place gets a new
+//! one, and whatever the old socket's owner still says, or an old token still claims, is dropped.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use crate::{
-    ids::{MemberId, Nickname, RoomName},
-    protocol::{
-        ByeReason, ChatLine, ErrorCode, LeaveReason, Member, MemberKind, Outgoing, ServerMessage,
-    },
+    ids::{MemberId, RoomName},
+    protocol::{ByeReason, ErrorCode, LeaveReason, Member, MemberKind, Outgoing, ServerMessage},
     seams::media::Speaking,
 };
 
+mod aim;
+mod chat;
 mod io;
 mod media;
+mod names;
 mod place;
 mod requests;
 mod speaking;
@@ -33,16 +34,14 @@ mod speaking;
 mod tests;
 mod viewers;
 
-pub use io::{Action, Arrival, Input, Now, RoomFull, SeatId};
+pub use chat::{CHAT_HISTORY, CHAT_HISTORY_BYTES};
+pub use io::{Action, Arrival, Input, NoSeat, Now, Return, SeatId};
 use place::Place;
 use viewers::Viewer;
-pub use viewers::{Looker, NoView, Target, ViewerNews};
+pub use viewers::{CONNECT_WITHIN, Looker, NoView, Target, ViewerNews, WAITING_PER_SOURCE};
 
 /// How long a lost member's place is kept (product contract, section 6).
 pub const PLACE_KEPT: Duration = Duration::from_secs(30);
-
-/// Lines of chat that whoever joins is given.
-pub const CHAT_HISTORY: usize = 200;
 
 /// One room.
 #[derive(Debug)]
@@ -56,8 +55,11 @@ pub struct Room {
     viewers: BTreeMap<MemberId, Viewer>,
     /// As everybody was told last.
     speaking: Speaking,
-    chat: VecDeque<ChatLine>,
-    next_chat_seq: u64,
+    chat: chat::History,
+    /// Of the next seat.
+    next_epoch: u32,
+    /// Members of before a restart of the box that have come back, each once.
+    returned: BTreeSet<MemberId>,
     actions: Vec<Action>,
 }
 
@@ -71,8 +73,9 @@ impl Room {
             order: Vec::new(),
             viewers: BTreeMap::new(),
             speaking: Speaking::default(),
-            chat: VecDeque::new(),
-            next_chat_seq: 1,
+            chat: chat::History::new(),
+            next_epoch: 1,
+            returned: BTreeSet::new(),
             actions: Vec::new(),
         }
     }
@@ -99,26 +102,38 @@ impl Room {
 
     /// When [`Input::Tick`] is wanted next.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.places.values().filter_map(Place::deadline).min()
+        let places = self.places.values().filter_map(Place::deadline);
+        places.chain(self.viewers_deadline()).min()
     }
 
     /// Sits somebody down, anew or at the place that was kept. The first action for the seat is
     /// `joined`.
-    pub fn join(&mut self, arrival: Arrival) -> Result<SeatId, RoomFull> {
-        let kept = arrival.resume.filter(|member| self.places.contains_key(member));
+    pub fn join(&mut self, arrival: Arrival) -> Result<SeatId, NoSeat> {
+        let kept = match arrival.resume {
+            None => self.left_by(&arrival),
+            Some(of) if of.this_run => {
+                let place = self.places.get(&of.member).filter(|p| p.seat().epoch == of.epoch);
+                Some(place.ok_or(NoSeat::NotKept)?.member)
+            }
+            // After a restart of the box the place is gone, yet the client keeps its id: the others'
+            // browsers know it by that. Once: what comes later is the token of a stay that is over.
+            Some(of) if self.returned.contains(&of.member) => return Err(NoSeat::NotKept),
+            Some(_) => None,
+        };
         if let Some(member) = kept {
             return Ok(self.resume(member, &arrival));
         }
         let n_persons = self.places.values().filter(|p| p.kind == MemberKind::Person).count();
         let limited = self.max_participants != 0 && arrival.kind == MemberKind::Person;
         if limited && n_persons >= self.max_participants {
-            return Err(RoomFull { limit: self.max_participants });
+            return Err(NoSeat::Full { limit: self.max_participants });
         }
-        // After a restart of the box the place is gone, yet the client keeps its id: the others'
-        // browsers know it by that.
-        let member = arrival.resume.unwrap_or(arrival.fresh);
+        if let Some(of) = arrival.resume {
+            self.returned.insert(of.member);
+        }
+        let member = arrival.resume.map_or(arrival.fresh, |of| of.member);
         let name = self.free_name(&arrival.name, member);
-        let place = Place::new(member, name, &arrival);
+        let place = Place::new(member, name, self.fresh_epoch(), &arrival);
         let seat = place.seat();
         self.places.insert(member, place);
         self.order.push(member);
@@ -131,17 +146,37 @@ impl Room {
         Ok(seat)
     }
 
+    /// The place that somebody lost who comes back by the same device without a token: a tab that
+    /// crashed leaves none to the next.
+    fn left_by(&self, arrival: &Arrival) -> Option<MemberId> {
+        let device = arrival.device.as_ref()?;
+        let mut places = self.order.iter().filter_map(|id| self.places.get(id));
+        let left = places.find(|p| p.device.as_ref() == Some(device) && !p.is_connected())?;
+        Some(left.member)
+    }
+
+    fn fresh_epoch(&mut self) -> u32 {
+        let epoch = self.next_epoch;
+        self.next_epoch += 1;
+        epoch
+    }
+
     fn resume(&mut self, member: MemberId, arrival: &Arrival) -> SeatId {
+        let epoch = self.fresh_epoch();
         let place = self.places.get_mut(&member).expect("the caller has found the place");
         let old = place.seat();
         let was_connected = place.is_connected();
-        place.take_again(arrival);
+        place.take_again(epoch, arrival);
         let seat = place.seat();
         if was_connected {
             let message = ServerMessage::Bye { reason: ByeReason::Replaced };
             self.actions.push(Action::Send { seat: old, message: Outgoing { re: None, message } });
         }
         self.actions.push(Action::Close { seat: old });
+        if arrival.resume.is_none() {
+            // Another tab: what was typed there counts.
+            self.call(member, arrival.name.clone());
+        }
         self.send_joined(seat, arrival.re, true);
         self.resend_offer(member);
         self.tell_layers(member);
@@ -156,8 +191,9 @@ impl Room {
             token: String::new(),
             resumed,
             members: self.members(),
-            chat: self.chat.iter().cloned().collect(),
+            chat: self.chat.lines(),
             ice_servers: Vec::new(),
+            viewers: self.viewers_shown(),
         };
         self.actions.push(Action::Send { seat, message: Outgoing { re, message } });
         self.send_speakers(seat);
@@ -177,7 +213,11 @@ impl Room {
                 }
             }
             Input::SocketLost { seat, slow } => self.lose_socket(now, seat, slow),
-            Input::Leave { member } => self.end(member, LeaveReason::Left),
+            Input::Leave { seat } => {
+                if self.places.get(&seat.member).is_some_and(|place| place.seat() == seat) {
+                    self.end(seat.member, LeaveReason::Left);
+                }
+            }
             Input::Observed { member, observed } => {
                 if !self.observe_viewer(member, &observed) {
                     self.observe(now, member, observed);
@@ -186,6 +226,8 @@ impl Room {
             Input::Speaking(speaking) => self.hear_speakers(speaking),
             Input::ViewerOffer { viewer, offer } => self.offer_of_viewer(viewer, offer),
             Input::ViewerGone { viewer } => self.end_view(viewer, "it has left"),
+            Input::Limit { max_participants } => self.max_participants = max_participants,
+            Input::TrimChat { max_bytes } => self.chat.trim(max_bytes),
             Input::Tick => self.tick(now),
             Input::Stop => self.stop(),
         }
@@ -221,6 +263,7 @@ impl Room {
             self.end(member, reason);
         }
         self.restart_due(now);
+        self.viewers_due(now);
     }
 
     fn stop(&mut self) {
@@ -247,6 +290,7 @@ impl Room {
         }
         self.actions.push(Action::Remove { member });
         self.tell_others(member, ServerMessage::MemberLeft { id: member, reason });
+        self.give_names_back();
         self.desire_all();
     }
 
@@ -293,20 +337,5 @@ impl Room {
 
     fn refuse(&mut self, seat: SeatId, re: u32, code: ErrorCode, message: impl Into<String>) {
         self.answer(seat, re, ServerMessage::Error { code, message: message.into() });
-    }
-
-    /// The name, or the first of "NAME (2)", "NAME (3)", ... that nobody else has.
-    fn free_name(&self, wanted: &Nickname, member: MemberId) -> String {
-        let taken: BTreeSet<&str> = self
-            .places
-            .values()
-            .filter(|place| place.member != member)
-            .map(|place| place.name.as_str())
-            .collect();
-        let numbered = (2..).map(|n: u32| format!("{wanted} ({n})"));
-        std::iter::once(wanted.to_string())
-            .chain(numbered)
-            .find(|name| !taken.contains(name.as_str()))
-            .expect("an endless sequence has a free name")
     }
 }

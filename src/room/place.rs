@@ -8,7 +8,7 @@ use std::{
 
 use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
-    ids::{Label, MemberId, Mid},
+    ids::{Device, Label, MemberId, Mid, Nickname},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Shown, TileSize},
     seams::media::{Desired, DownWant, Layers, Observed, Path, UpWant},
 };
@@ -63,6 +63,9 @@ pub(super) struct PendingPublish {
 pub(super) struct Place {
     pub(super) member: MemberId,
     pub(super) name: String,
+    /// Without the number that keeps it apart from others.
+    pub(super) wanted: Nickname,
+    pub(super) device: Option<Device>,
     pub(super) kind: MemberKind,
     pub(super) mic: bool,
     pub(super) cam: bool,
@@ -90,7 +93,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(member: MemberId, name: String, arrival: &Arrival) -> Self {
+    pub(super) fn new(member: MemberId, name: String, epoch: u32, arrival: &Arrival) -> Self {
         let down = arrival.receives.then_some(Down {
             generation: 1,
             watch: None,
@@ -103,6 +106,8 @@ impl Place {
         let mut place = Self {
             member,
             name,
+            wanted: arrival.name.clone(),
+            device: arrival.device.clone(),
             kind: arrival.kind,
             mic: arrival.mic,
             cam: arrival.cam,
@@ -110,7 +115,7 @@ impl Place {
             by_path: arrival.by_path,
             label: arrival.label.clone(),
             fault: None,
-            epoch: 1,
+            epoch,
             socket: Socket::Connected,
             up: None,
             pending: None,
@@ -144,8 +149,8 @@ impl Place {
     }
 
     /// Somebody proved that this place is theirs: from now on only the new socket counts.
-    pub(super) fn take_again(&mut self, arrival: &Arrival) {
-        self.epoch += 1;
+    pub(super) fn take_again(&mut self, epoch: u32, arrival: &Arrival) {
+        self.epoch = epoch;
         self.socket = Socket::Connected;
         self.mic = arrival.mic;
         self.cam = arrival.cam;

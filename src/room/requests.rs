@@ -2,15 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{
-    Action, CHAT_HISTORY, Now, Room, SeatId,
-    place::{PendingPublish, Place},
-};
+use super::{Action, Now, Room, SeatId, place::PendingPublish};
 use crate::{
     ids::{MemberId, Nickname},
     protocol::{
-        ChatLine, ClientMessage, Direction, ErrorCode, LeaveReason, MAX_CHAT_CHARS, MAX_TILES,
-        Outgoing, PublishTrack, ServerMessage, TileSize,
+        ClientMessage, Direction, ErrorCode, LeaveReason, MAX_TILES, Outgoing, PublishTrack,
+        ServerMessage, TileSize,
     },
     seams::media::UpWant,
 };
@@ -148,31 +145,6 @@ impl Room {
         self.desire(seat.member);
     }
 
-    fn say(&mut self, now: Now, seat: SeatId, id: u32, text: &str) {
-        let text = text.trim();
-        let n_chars = text.chars().count();
-        if n_chars == 0 || n_chars > MAX_CHAT_CHARS {
-            let message =
-                format!("the message has {n_chars} characters; 1 to {MAX_CHAT_CHARS} are allowed");
-            return self.refuse(seat, id, ErrorCode::ChatInvalid, message);
-        }
-        let Some(place) = self.places.get(&seat.member) else { return };
-        let line = ChatLine {
-            seq: self.next_chat_seq,
-            from: seat.member,
-            name: place.name.clone(),
-            text: text.to_owned(),
-            at_ms: now.unix_ms,
-        };
-        self.next_chat_seq += 1;
-        if self.chat.len() == CHAT_HISTORY {
-            self.chat.pop_front();
-        }
-        self.chat.push_back(line.clone());
-        self.answer(seat, id, ServerMessage::Done);
-        self.tell_all(&ServerMessage::Chat { line });
-    }
-
     fn rename(&mut self, seat: SeatId, id: u32, name: &str) {
         let name = match Nickname::parse(name) {
             Ok(name) => name,
@@ -181,8 +153,7 @@ impl Room {
                 return self.refuse(seat, id, ErrorCode::NameInvalid, message);
             }
         };
-        let name = self.free_name(&name, seat.member);
         self.answer(seat, id, ServerMessage::Done);
-        self.change(seat.member, |place: &mut Place| place.name = name);
+        self.call(seat.member, name);
     }
 }

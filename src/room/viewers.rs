@@ -1,23 +1,38 @@
 //! Viewers: who watches without being a member (WHEP). They are counted and limited, see one target,
-//! and nobody sees them.
+//! and whoever is connected is seen by all members.
 //!
 //! ```text
-//!  look -> Waiting --answer--> Answered <--offer (ICE restart)--.
-//!             |                   |  '--------------------------'
+//!  look -> Waiting --its path--> Connected
 //!             '------ Gone <------'   target left, path closed, box stops, owner is gone
 //! ```
 //!
-//! What a viewer watches is a wish: a member, the camera of an id, or the room, which is its first
-//! camera, else its active speaker, else its first publisher. Who is meant is found out again whenever
-//! somebody comes, goes, begins to publish or becomes the active speaker.
+//! A viewer that does not connect within [`CONNECT_WITHIN`] is over; before that it makes way for
+//! others, and one source has few of them. Whom a target means is in `aim`.
 
-use std::{collections::BTreeSet, sync::Arc};
-
-use super::{Action, Room, place::Place};
-use crate::{
-    ids::{Label, MemberId},
-    seams::media::{Desired, DownSeen, DownWant, Observed, Path, SfuError},
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
 };
+
+use super::{Action, Now, Room};
+use crate::{
+    ids::{Label, MemberId, Nickname},
+    protocol::{ServerMessage, Viewer as Shown},
+    seams::{
+        Source,
+        media::{Desired, DownSeen, DownWant, Observed, Path, SfuError},
+    },
+};
+
+/// How long a viewer may take from our answer to its path.
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Viewers of one source that have not connected yet; the next one takes the place of the oldest.
+pub const WAITING_PER_SOURCE: usize = 8;
+
+/// However small the limit: that many viewers one source may have where there is room.
+const LEAST_SHARE: usize = 8;
 
 /// Whom a viewer wants to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +53,10 @@ pub struct Looker {
     pub viewer: MemberId,
     /// Whom.
     pub target: Target,
+    /// What the members shall call it.
+    pub name: Nickname,
+    /// Where it comes from.
+    pub source: Source,
     /// Its offer.
     pub offer: Arc<str>,
     /// How many may watch; 0 is no limit.
@@ -55,6 +74,11 @@ pub enum NoView {
     Full {
         /// `rooms.max_viewers`.
         limit: usize,
+    },
+    /// So many from the same source are watching already.
+    SourceFull {
+        /// What one source may have of `rooms.max_viewers`.
+        share: usize,
     },
 }
 
@@ -74,8 +98,12 @@ pub enum ViewerNews {
 
 #[derive(Debug)]
 pub(super) struct Viewer {
-    target: Target,
-    watching: Option<MemberId>,
+    pub(super) target: Target,
+    pub(super) watching: Option<MemberId>,
+    name: Nickname,
+    source: Source,
+    /// Until then its path has to be there; `None`: it is.
+    connect_by: Option<Instant>,
     /// Revision and text of its newest offer.
     offer: (u32, Arc<str>),
     /// Revision of the newest answer it was told.
@@ -85,6 +113,12 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
+    /// As the members see it; nobody sees one that has no path.
+    fn view(&self, id: MemberId) -> Option<Shown> {
+        let name = self.name.to_string();
+        self.connect_by.is_none().then_some(Shown { id, name, watches: self.watching })
+    }
+
     fn want(&self) -> Desired {
         let down = DownWant {
             generation: 1,
@@ -109,41 +143,75 @@ impl Room {
         places.filter_map(|place| Some((place.label.clone()?, place.member))).collect()
     }
 
+    /// Who watches, as the members see it.
+    pub(super) fn viewers_shown(&self) -> Vec<Shown> {
+        self.viewers.iter().filter_map(|(id, viewer)| viewer.view(*id)).collect()
+    }
+
     /// Lets somebody watch. Its answer comes as [`Action::Tell`].
-    pub fn look(&mut self, looker: Looker) -> Result<(), NoView> {
-        let Looker { viewer, target, offer, limit } = looker;
+    pub fn look(&mut self, now: Now, looker: Looker) -> Result<(), NoView> {
+        let Looker { viewer, target, name, source, offer, limit } = looker;
         let watching = self.find(&target);
         if watching.is_none() {
             let is_room = target == Target::Room;
             return Err(if is_room { NoView::Nothing } else { NoView::Unknown });
         }
-        if limit != 0 && self.viewers.len() >= limit {
-            return Err(NoView::Full { limit });
-        }
-        let offer = (1, offer);
-        let desired = Desired::default();
-        self.viewers.insert(viewer, Viewer { target, watching, offer, answered: 0, desired });
+        self.make_way(source, limit)?;
+        let (offer, desired) = ((1, offer), Desired::default());
+        let connect_by = Some(now.instant + CONNECT_WITHIN);
+        let new =
+            Viewer { target, watching, name, source, connect_by, offer, answered: 0, desired };
+        self.viewers.insert(viewer, new);
         self.desire_view(viewer);
         Ok(())
     }
 
-    fn find(&self, target: &Target) -> Option<MemberId> {
-        let mut places = self.order.iter().filter_map(|id| self.places.get(id));
-        match target {
-            Target::Member(member) => self.places.contains_key(member).then_some(*member),
-            Target::Label(label) => {
-                Some(places.find(|place| place.label.as_ref() == Some(label))?.member)
-            }
-            Target::Room => {
-                let all: Vec<&Place> = places.filter(|place| place.up.is_some()).collect();
-                let place = all.iter().find(|place| place.kind.shows_a_place());
-                let speaks = |place: &&&Place| Some(place.member) == self.speaking.active;
-                Some(place.or(all.iter().find(speaks)).or(all.first())?.member)
-            }
+    /// Finds a place for one more viewer of a source: its own that wait go before anybody else's.
+    fn make_way(&mut self, source: Source, limit: usize) -> Result<(), NoView> {
+        let mine = |viewer: &Viewer| viewer.source == source;
+        let waiting = self.waiting(mine);
+        if waiting.len() >= WAITING_PER_SOURCE {
+            self.end_view(waiting[0], "another viewer took its place before it had connected");
+        }
+        if limit == 0 {
+            return Ok(());
+        }
+        let share = (limit / 2).max(LEAST_SHARE);
+        let n_mine = self.viewers.values().filter(|viewer| mine(viewer)).count();
+        if n_mine >= share && limit > share {
+            return Err(NoView::SourceFull { share });
+        }
+        if self.viewers.len() >= limit {
+            let oldest = self.waiting(|_| true).first().copied();
+            let oldest = oldest.ok_or(NoView::Full { limit })?;
+            self.end_view(oldest, "another viewer took its place before it had connected");
+        }
+        Ok(())
+    }
+
+    /// Those that have no path yet, the oldest first.
+    fn waiting(&self, which: impl Fn(&Viewer) -> bool) -> Vec<MemberId> {
+        let all = self.viewers.iter().filter(|(_, viewer)| which(viewer));
+        let mut waiting: Vec<(Instant, MemberId)> =
+            all.filter_map(|(id, viewer)| Some((viewer.connect_by?, *id))).collect();
+        waiting.sort_unstable();
+        waiting.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// When the next viewer will have waited for too long.
+    pub(super) fn viewers_deadline(&self) -> Option<Instant> {
+        self.viewers.values().filter_map(|viewer| viewer.connect_by).min()
+    }
+
+    /// Ends those that did not connect in time.
+    pub(super) fn viewers_due(&mut self, now: Now) {
+        let late = |viewer: &Viewer| viewer.connect_by.is_some_and(|by| by <= now.instant);
+        for id in self.waiting(late) {
+            self.end_view(id, "it did not connect within 10 s");
         }
     }
 
-    /// Somebody came, went or began to publish: who is meant may be another now.
+    /// Somebody came, went, began or ceased to show a picture: who is meant may be another now.
     pub(super) fn aim_viewers(&mut self) {
         let aims: Vec<(MemberId, Option<MemberId>)> = self
             .viewers
@@ -157,9 +225,12 @@ impl Room {
             viewer.watching = watching;
             if watching.is_none() && matches!(viewer.target, Target::Member(_)) {
                 self.end_view(id, "whom it watched has left");
-            } else {
-                self.desire_view(id);
+                continue;
             }
+            if let Some(viewer) = viewer.view(id) {
+                self.tell_all(&ServerMessage::ViewerChanged { viewer });
+            }
+            self.desire_view(id);
         }
     }
 
@@ -191,6 +262,10 @@ impl Room {
             let news = ViewerNews::Answered { revision: *revision, answer: answer.clone() };
             self.actions.push(Action::Tell { viewer: id, news });
         }
+        let connects = *path == Path::Connected && viewer.connect_by.take().is_some();
+        if let Some(viewer) = viewer.view(id).filter(|_| connects) {
+            self.tell_all(&ServerMessage::ViewerJoined { viewer });
+        }
         if *path == Path::Closed {
             self.end_view(id, "its connection has ended");
         }
@@ -199,7 +274,10 @@ impl Room {
 
     /// Ends a viewer's stay.
     pub(super) fn end_view(&mut self, id: MemberId, reason: &'static str) {
-        if self.viewers.remove(&id).is_some() {
+        if let Some(viewer) = self.viewers.remove(&id) {
+            if viewer.connect_by.is_none() {
+                self.tell_all(&ServerMessage::ViewerLeft { id });
+            }
             self.actions.push(Action::Tell { viewer: id, news: ViewerNews::Ended(reason) });
             self.actions.push(Action::Remove { member: id });
         }

@@ -10,17 +10,21 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     config::{Role, RoomSettings},
-    ids::{Label, MemberId, Nickname, RoomName},
+    ids::{Device, Label, MemberId, Nickname, RoomName},
     protocol::{ErrorCode, Member, MemberKind, Outgoing, Request},
-    room::{Input, SeatId},
+    room::{Input, NoSeat, SeatId},
+    seams::Source,
     sfu::SfuHandle,
 };
 
+mod history;
 mod registry;
 mod task;
+#[cfg(test)]
+mod tests;
 mod viewers;
 
-pub use viewers::{ViewerSeat, Watch, WatchError};
+pub use viewers::{ViewerSeat, Watch, WatchError, WatchRequest};
 
 pub use crate::{room::ViewerNews, sfu::published_sections};
 
@@ -56,6 +60,10 @@ pub struct JoinRequest {
     pub receives: bool,
     /// The place to return to: claims of a token that has been verified.
     pub resume: Option<ResumeClaims>,
+    /// By which a browser finds the place that it lost together with its token.
+    pub device: Option<Device>,
+    /// Where it comes from; `None` is this process itself.
+    pub source: Option<Source>,
     /// The request's id, repeated in `joined`.
     pub re: Option<u32>,
     /// Where everything for this member is written. Its length should be [`OUTBOX_LEN`]. Dropping
@@ -78,6 +86,10 @@ pub struct ResumeClaims {
     pub name: Nickname,
     /// What it may do.
     pub role: Role,
+    /// Which sitting ([`Seat::epoch`]): only the last one of a place is good for anything.
+    pub epoch: u32,
+    /// The seat is of this run of the box, so that its place is here or over.
+    pub this_run: bool,
 }
 
 /// How a member is known to be alive.
@@ -99,6 +111,23 @@ pub struct JoinError {
     pub code: ErrorCode,
     /// A sentence.
     pub message: String,
+}
+
+impl From<NoSeat> for JoinError {
+    fn from(no_seat: NoSeat) -> Self {
+        let (code, message) = match no_seat {
+            NoSeat::Full { limit } => (
+                ErrorCode::RoomFull,
+                format!("the room has its {limit} participants; try again when somebody has left"),
+            ),
+            NoSeat::NotKept => (
+                ErrorCode::ResumeInvalid,
+                "the place is not kept any more, or a newer token has it; join without `resume`"
+                    .into(),
+            ),
+        };
+        Self { code, message }
+    }
 }
 
 /// A member's place in a room.
@@ -152,9 +181,9 @@ impl RoomsHandle {
     ///
     /// # Errors
     /// See [`WatchError`]. A room that is not there is not made.
-    pub async fn watch(&self, watch: Watch, offer: Arc<str>) -> Result<ViewerSeat, WatchError> {
+    pub async fn watch(&self, request: WatchRequest) -> Result<ViewerSeat, WatchError> {
         let (reply, answer) = oneshot::channel();
-        let command = registry::Command::Watch(watch, offer, reply);
+        let command = registry::Command::Watch(request, reply);
         // overflow: awaited; whoever wants to watch may wait its turn.
         self.commands.send(command).await.map_err(|_| WatchError::stopping())?;
         answer.await.map_err(|_| WatchError::stopping())?
@@ -170,10 +199,13 @@ impl RoomsHandle {
         answer.await.unwrap_or_default()
     }
 
-    /// Ends a member's stay at once, wherever it is: a browser's farewell outside its socket.
-    pub async fn leave(&self, room: RoomName, member: MemberId) {
-        // overflow: awaited. A registry that has ended needs no farewell.
-        let _ = self.commands.send(registry::Command::Leave(room, member)).await;
+    /// Ends a seat at once, as its token says: a browser's farewell outside its socket. One that was
+    /// superseded ends nothing.
+    pub async fn leave(&self, claims: ResumeClaims) {
+        if claims.this_run {
+            // overflow: awaited. A registry that has ended needs no farewell.
+            let _ = self.commands.send(registry::Command::Leave(claims)).await;
+        }
     }
 
     /// Says `bye` to everybody and ends all rooms. Returns when every outbox has its last message.
@@ -187,6 +219,11 @@ impl RoomsHandle {
 }
 
 impl Seat {
+    /// Which sitting of its member this is.
+    pub fn epoch(&self) -> u32 {
+        self.seat.epoch
+    }
+
     /// Passes a request on. Its answer comes by the outbox.
     pub async fn request(&self, request: Request) -> Result<(), SeatClosed> {
         let Request { id, message } = request;
@@ -201,7 +238,7 @@ impl Seat {
     /// Goes at once, without the 30 s of a lost socket.
     pub async fn leave(self) {
         // A room that has ended needs no farewell.
-        let _ = self.send(Input::Leave { member: self.member }).await;
+        let _ = self.send(Input::Leave { seat: self.seat }).await;
     }
 
     async fn send(&self, input: Input) -> Result<(), SeatClosed> {

@@ -1,4 +1,8 @@
 //! The registry: which rooms there are, and who may make one.
+//!
+//! Rooms are few and made by whoever comes first, so one source has a share of them, and an empty one
+//! makes way for the next: of that source where its share is used up, else the one that is empty for
+//! longest.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,15 +13,17 @@ use tokio::{
 use tracing::info;
 
 use super::{
-    JoinError, JoinRequest, QUEUE_LEN, RoomView, Seat,
-    task::{self, RoomTask},
-    viewers::{Watch, WatchError, WatchReply},
+    JoinError, JoinRequest, QUEUE_LEN, ResumeClaims, RoomView, Seat,
+    history::{HISTORY_BYTES, Total},
+    task::{self, Birth, Pulse, RoomTask},
+    viewers::{Watch, WatchError, WatchReply, WatchRequest},
 };
 use crate::{
     config::RoomSettings,
-    ids::{MemberId, RoomName},
+    ids::RoomName,
     protocol::ErrorCode,
-    room::Target,
+    room::{Input, NoSeat, SeatId, Target},
+    seams::Source,
     sfu::SfuHandle,
     telemetry::metrics::metrics,
 };
@@ -26,23 +32,31 @@ use crate::{
 /// walks through names shall not fill the memory.
 const MAX_ROOMS: usize = 1_000;
 
+/// Of these, how many one source may have made.
+const ROOMS_PER_SOURCE: usize = 50;
+
 pub(super) type JoinReply = oneshot::Sender<Result<Seat, JoinError>>;
 
 /// All that can happen to the registry.
 #[derive(Debug)]
 pub(super) enum Command {
     Join(Box<JoinRequest>, JoinReply),
-    Watch(Watch, Arc<str>, WatchReply),
-    Leave(RoomName, MemberId),
+    Watch(WatchRequest, WatchReply),
+    Leave(ResumeClaims),
     List(oneshot::Sender<Vec<RoomView>>),
     /// A room has been empty for long and asks to end. It ends once the reply is there.
-    Idle(RoomName, oneshot::Sender<()>),
+    Idle(RoomName, u64, oneshot::Sender<()>),
+    /// The rooms' chat is too large in all.
+    Crowded,
     Stop(oneshot::Sender<()>),
 }
 
 struct Entry {
+    number: u64,
+    made_by: Option<Source>,
     commands: mpsc::Sender<task::Command>,
     view: watch::Receiver<RoomView>,
+    pulse: watch::Receiver<Pulse>,
 }
 
 pub(super) struct Registry {
@@ -51,6 +65,9 @@ pub(super) struct Registry {
     own: mpsc::WeakSender<Command>,
     rooms: HashMap<RoomName, Entry>,
     tasks: JoinSet<()>,
+    history: Total,
+    /// Rooms ever made.
+    n_made: u64,
 }
 
 impl Registry {
@@ -59,10 +76,12 @@ impl Registry {
         sfu: SfuHandle,
         own: mpsc::WeakSender<Command>,
     ) -> Self {
-        Self { settings, sfu, own, rooms: HashMap::new(), tasks: JoinSet::new() }
+        let (rooms, tasks) = (HashMap::new(), JoinSet::new());
+        Self { settings, sfu, own, rooms, tasks, history: Total::default(), n_made: 0 }
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut may_change = true;
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -73,6 +92,10 @@ impl Registry {
                 Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     self.forget_dead(ended);
                 }
+                changed = self.settings.changed(), if may_change => {
+                    may_change = changed.is_ok();
+                    self.tell_settings().await;
+                }
             }
         }
     }
@@ -80,10 +103,10 @@ impl Registry {
     async fn handle(&mut self, command: Command) {
         match command {
             Command::Join(request, reply) => self.join(request, reply).await,
-            Command::Watch(watch, offer, reply) => self.watch(watch, offer, reply).await,
-            Command::Leave(room, member) => {
+            Command::Watch(request, reply) => self.watch(request, reply).await,
+            Command::Leave(ResumeClaims { room, member, epoch, .. }) => {
                 if let Some(entry) = self.rooms.get(&room) {
-                    let input = crate::room::Input::Leave { member };
+                    let input = Input::Leave { seat: SeatId { member, epoch } };
                     // overflow: awaited; a room's task never waits for anybody.
                     let _ = entry.commands.send(task::Command::Input(input)).await;
                 }
@@ -95,18 +118,22 @@ impl Registry {
                 views.sort_by(|a, b| a.name.cmp(&b.name));
                 let _ = reply.send(views);
             }
-            Command::Idle(room, reply) => {
-                self.rooms.remove(&room);
+            Command::Idle(room, number, reply) => {
+                // One that made way is forgotten already, and its name may be another's.
+                if self.rooms.get(&room).is_some_and(|entry| entry.number == number) {
+                    self.rooms.remove(&room);
+                }
                 self.count();
                 let _ = reply.send(());
             }
+            Command::Crowded => self.thin_out().await,
             Command::Stop(_) => unreachable!("run() takes it"),
         }
     }
 
     async fn join(&mut self, request: Box<JoinRequest>, reply: JoinReply) {
         if !self.rooms.contains_key(&request.room)
-            && let Err(error) = self.make(&request)
+            && let Err(error) = self.make(&request).await
         {
             let _ = reply.send(Err(error));
             return;
@@ -117,16 +144,16 @@ impl Registry {
         let _ = entry.commands.send(task::Command::Join(request, reply)).await;
     }
 
-    async fn watch(&mut self, watch: Watch, offer: Arc<str>, reply: WatchReply) {
+    async fn watch(&mut self, request: WatchRequest, reply: WatchReply) {
         let limit = self.settings.borrow().max_viewers;
-        let (entry, target) = match watch {
-            Watch::Member(room, member) => (self.rooms.get(&room), Target::Member(member)),
-            Watch::Room(room) => (self.rooms.get(&room), Target::Room),
+        let (entry, target) = match &request.watch {
+            Watch::Member(room, member) => (self.rooms.get(room), Target::Member(*member)),
+            Watch::Room(room) => (self.rooms.get(room), Target::Room),
             Watch::Label(label) => {
                 let has = |entry: &&Entry| {
-                    entry.view.borrow().labels.iter().any(|(known, _)| *known == label)
+                    entry.view.borrow().labels.iter().any(|(known, _)| known == label)
                 };
-                (self.rooms.values().find(has), Target::Label(label))
+                (self.rooms.values().find(has), Target::Label(label.clone()))
             }
         };
         let Some(entry) = entry else {
@@ -138,21 +165,22 @@ impl Registry {
             return;
         };
         // overflow: awaited; a room's task never waits for anybody.
-        let _ = entry.commands.send(task::Command::Watch(target, offer, limit, reply)).await;
+        let _ = entry.commands.send(task::Command::Watch(request, target, limit, reply)).await;
     }
 
-    fn make(&mut self, request: &JoinRequest) -> Result<(), JoinError> {
+    async fn make(&mut self, request: &JoinRequest) -> Result<(), JoinError> {
         let settings = self.settings.borrow().clone();
         let refused = |message: String| JoinError { code: ErrorCode::RoomCreateRefused, message };
+        if request.resume.as_ref().is_some_and(|claims| claims.this_run) {
+            return Err(NoSeat::NotKept.into());
+        }
         if request.role < settings.create {
             return Err(refused(format!(
                 "there is no room {:?}, and you may not make one here",
                 request.room.as_str()
             )));
         }
-        if self.rooms.len() >= MAX_ROOMS {
-            return Err(refused(format!("there are {MAX_ROOMS} rooms already; enter one of them")));
-        }
+        self.make_way(request.source).await.map_err(refused)?;
         let (commands, receiver) = mpsc::channel(QUEUE_LEN);
         let name = request.room.clone();
         let (view_sender, view) = watch::channel(RoomView {
@@ -160,19 +188,93 @@ impl Registry {
             members: Vec::new(),
             labels: Vec::new(),
         });
+        let (pulse_sender, pulse) = watch::channel(Pulse::default());
         info!(room = %name, "room made");
-        let room = RoomTask::new(
-            name.clone(),
-            settings.max_participants,
-            self.sfu.open_room(settings.max_speakers),
-            commands.downgrade(),
-            self.own.clone(),
-            view_sender,
-        );
+        self.n_made += 1;
+        let number = self.n_made;
+        let room = RoomTask::new(Birth {
+            name: name.clone(),
+            number,
+            sfu: self.sfu.open_room(settings.max_speakers),
+            settings,
+            own: commands.downgrade(),
+            registry: self.own.clone(),
+            view: view_sender,
+            pulse: pulse_sender,
+            history: self.history.clone(),
+        });
         self.tasks.spawn(room.run(receiver));
-        self.rooms.insert(name, Entry { commands, view });
+        self.rooms.insert(name, Entry { number, made_by: request.source, commands, view, pulse });
         self.count();
         Ok(())
+    }
+
+    /// Finds a place for one more room of a source.
+    async fn make_way(&mut self, source: Option<Source>) -> Result<(), String> {
+        let is_mine = |entry: &Entry| source.is_some() && entry.made_by == source;
+        if self.rooms.values().filter(|entry| is_mine(entry)).count() >= ROOMS_PER_SOURCE
+            && !self.end_an_empty_one(is_mine).await
+        {
+            return Err(format!(
+                "{ROOMS_PER_SOURCE} rooms were made from this address already; enter one of them"
+            ));
+        }
+        if self.rooms.len() >= MAX_ROOMS && !self.end_an_empty_one(|_| true).await {
+            return Err(format!("there are {MAX_ROOMS} rooms already; enter one of them"));
+        }
+        Ok(())
+    }
+
+    /// Ends the room that is empty for longest; false if there is none.
+    async fn end_an_empty_one(&mut self, which: impl Fn(&Entry) -> bool) -> bool {
+        let mut empty: Vec<(std::time::Instant, RoomName)> = self
+            .rooms
+            .iter()
+            .filter(|(_, entry)| which(entry))
+            .filter_map(|(name, entry)| Some((entry.pulse.borrow().empty_since?, name.clone())))
+            .collect();
+        empty.sort();
+        for (_, name) in empty {
+            let Some(entry) = self.rooms.get(&name) else { continue };
+            let (reply, answer) = oneshot::channel();
+            // overflow: awaited; a room's task never waits for anybody but us, and answers this even
+            // then. Whoever is on its way there came before: it is not empty then.
+            let _ = entry.commands.send(task::Command::MakeWay(reply)).await;
+            // A reply that is dropped is a room that has ended.
+            if answer.await.unwrap_or(true) {
+                info!(room = %name, "an empty room made way");
+                self.rooms.remove(&name);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Brings the chat of all rooms back below its limit: empty rooms go first, the longest empty
+    /// before others; then what is left is shared.
+    async fn thin_out(&mut self) {
+        let mut n_bytes: usize = self.rooms.values().map(|e| e.pulse.borrow().history_bytes).sum();
+        while n_bytes > HISTORY_BYTES && self.end_an_empty_one(|_| true).await {
+            n_bytes = self.rooms.values().map(|e| e.pulse.borrow().history_bytes).sum();
+        }
+        if n_bytes > HISTORY_BYTES {
+            let max_bytes = HISTORY_BYTES / self.rooms.len().max(1);
+            for entry in self.rooms.values() {
+                // overflow: awaited; a room's task never waits for anybody.
+                let trim = task::Command::Input(Input::TrimChat { max_bytes });
+                let _ = entry.commands.send(trim).await;
+            }
+        }
+        self.count();
+    }
+
+    /// Rooms that live get their new limits at once.
+    async fn tell_settings(&self) {
+        let settings = self.settings.borrow().clone();
+        for entry in self.rooms.values() {
+            // overflow: awaited; a room's task never waits for anybody.
+            let _ = entry.commands.send(task::Command::Settings(settings.clone())).await;
+        }
     }
 
     /// A panic in a room ends that room, not the house.

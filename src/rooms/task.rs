@@ -11,15 +11,16 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
+use super::{
+    JoinRequest, Liveness, RoomView, Seat, history,
+    registry::{self, JoinReply},
+    viewers::{Owners, WatchReply, WatchRequest},
+};
 use crate::{
+    config::RoomSettings,
     ids::{MemberId, RoomName},
-    protocol::{ErrorCode, Outgoing},
-    room::{Action, Arrival, Input, Now, Room, SeatId, Target},
-    rooms::{
-        JoinError, JoinRequest, Liveness, RoomView, Seat,
-        registry::{self, JoinReply},
-        viewers::{Owners, WatchReply},
-    },
+    protocol::Outgoing,
+    room::{Action, Arrival, Input, Now, Return, Room, SeatId, Target},
     seams::media::News,
     sfu::SfuRoom,
     telemetry::metrics::metrics,
@@ -28,7 +29,7 @@ use crate::{
 /// An empty room keeps its chat for that long.
 const EMPTY_ROOM_KEPT: Duration = Duration::from_secs(30 * 60);
 
-fn now() -> Now {
+pub(super) fn now() -> Now {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Now { instant: Instant::now(), unix_ms: unix.as_millis() as u64 }
 }
@@ -37,9 +38,12 @@ fn now() -> Now {
 #[derive(Debug)]
 pub(super) enum Command {
     Join(Box<JoinRequest>, JoinReply),
-    /// Somebody wants to watch: whom, with which offer, among how many.
-    Watch(Target, Arc<str>, usize, WatchReply),
+    /// Somebody wants to watch: whom, among how many.
+    Watch(WatchRequest, Target, usize, WatchReply),
     Input(Input),
+    /// The place is needed: end, if nobody is here. Tells whether it does.
+    MakeWay(oneshot::Sender<bool>),
+    Settings(Arc<RoomSettings>),
     Stop,
 }
 
@@ -71,21 +75,41 @@ pub(super) struct RoomTask {
     closed: FuturesUnordered<Closed>,
     pub(super) owners: Owners,
     view: watch::Sender<RoomView>,
+    /// Which of the rooms that ever had this name.
+    number: u64,
+    pulse: watch::Sender<Pulse>,
+    history: history::Part,
     /// Since when nobody is here.
     empty_since: Option<Instant>,
 }
 
+/// What the registry sees of a room without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Pulse {
+    /// Since when nobody is here.
+    pub(super) empty_since: Option<Instant>,
+    /// Bytes of its chat.
+    pub(super) history_bytes: usize,
+}
+
+/// What a room's task is given at its start.
+pub(super) struct Birth {
+    pub(super) name: RoomName,
+    pub(super) number: u64,
+    pub(super) settings: Arc<RoomSettings>,
+    pub(super) sfu: SfuRoom,
+    pub(super) own: mpsc::WeakSender<Command>,
+    pub(super) registry: mpsc::WeakSender<registry::Command>,
+    pub(super) view: watch::Sender<RoomView>,
+    pub(super) pulse: watch::Sender<Pulse>,
+    pub(super) history: history::Total,
+}
+
 impl RoomTask {
-    pub(super) fn new(
-        name: RoomName,
-        max_participants: usize,
-        sfu: SfuRoom,
-        own: mpsc::WeakSender<Command>,
-        registry: mpsc::WeakSender<registry::Command>,
-        view: watch::Sender<RoomView>,
-    ) -> Self {
+    pub(super) fn new(birth: Birth) -> Self {
+        let Birth { name, number, settings, sfu, own, registry, view, pulse, history } = birth;
         Self {
-            room: Room::new(name, max_participants),
+            room: Room::new(name, settings.max_participants),
             sfu,
             own,
             registry,
@@ -93,6 +117,9 @@ impl RoomTask {
             closed: FuturesUnordered::new(),
             owners: Owners::default(),
             view,
+            number,
+            pulse,
+            history: history::Part::of(history),
             empty_since: Some(Instant::now()),
         }
     }
@@ -107,8 +134,20 @@ impl RoomTask {
                     break;
                 }
                 Event::Command(Some(Command::Join(request, reply))) => self.join(*request, reply),
-                Event::Command(Some(Command::Watch(target, offer, limit, reply))) => {
-                    self.watch(target, offer, limit, reply);
+                Event::Command(Some(Command::Watch(request, target, limit, reply))) => {
+                    self.watch(request, target, limit, reply);
+                }
+                Event::Command(Some(Command::MakeWay(reply))) => {
+                    let is_empty = self.room.is_empty();
+                    // The registry has forgotten the room when it hears this.
+                    let _ = reply.send(is_empty);
+                    if is_empty {
+                        break;
+                    }
+                }
+                Event::Command(Some(Command::Settings(settings))) => {
+                    let max_participants = settings.max_participants;
+                    self.handle_input(Input::Limit { max_participants });
                 }
                 Event::Command(Some(Command::Input(input))) => self.handle_input(input),
                 Event::News(News { members, speaking }) => {
@@ -124,12 +163,10 @@ impl RoomTask {
                 }
                 Event::ViewerClosed(viewer) => self.handle_input(Input::ViewerGone { viewer }),
                 Event::Nothing => {}
-                Event::Deadline => {
-                    self.handle_input(Input::Tick);
-                    if self.is_over() {
-                        return self.end(commands).await;
-                    }
-                }
+                Event::Deadline => self.handle_input(Input::Tick),
+            }
+            if self.is_over() {
+                return self.end(commands).await;
             }
         }
         metrics().members.dec_by(self.view.borrow().members.len() as i64);
@@ -159,7 +196,12 @@ impl RoomTask {
     fn join(&mut self, request: JoinRequest, reply: JoinReply) {
         let arrival = Arrival {
             fresh: MemberId(rand::random()),
-            resume: request.resume.map(|claims| claims.member),
+            resume: request.resume.map(|of| Return {
+                member: of.member,
+                epoch: of.epoch,
+                this_run: of.this_run,
+            }),
+            device: request.device,
             name: request.name,
             kind: request.kind,
             mic: request.mic,
@@ -172,12 +214,8 @@ impl RoomTask {
         };
         let seat = match self.room.join(arrival) {
             Ok(seat) => seat,
-            Err(full) => {
-                let message = format!(
-                    "the room has its {} participants; try again when somebody has left",
-                    full.limit
-                );
-                let _ = reply.send(Err(JoinError { code: ErrorCode::RoomFull, message }));
+            Err(no_seat) => {
+                let _ = reply.send(Err(no_seat.into()));
                 return;
             }
         };
@@ -194,9 +232,9 @@ impl RoomTask {
         self.outboxes.insert(seat, Outbox { sender: request.outbox, _watched: watched });
         self.perform();
         let Some(commands) = self.own.upgrade() else { return };
-        let place = Seat { member: seat.member, room: self.room.name().clone(), seat, commands };
+        let seat = Seat { member: seat.member, room: self.room.name().clone(), seat, commands };
         // Whoever asked may be gone by now; its outbox is closed then, which makes it lost.
-        let _ = reply.send(Ok(place));
+        let _ = reply.send(Ok(seat));
     }
 
     fn handle_input(&mut self, input: Input) {
@@ -271,11 +309,28 @@ impl RoomTask {
             }
             changed
         });
+        self.tell_pulse();
     }
 
+    fn tell_pulse(&mut self) {
+        let history_bytes = self.room.history_bytes();
+        let pulse = Pulse { empty_since: self.empty_since, history_bytes };
+        // overflow: none, because the newest is all there is.
+        self.pulse.send_if_modified(|told| std::mem::replace(told, pulse) != pulse);
+        self.history.set(history_bytes);
+        if self.history.total().is_over()
+            && let Some(registry) = self.registry.upgrade()
+        {
+            // overflow: nudge; a registry that is busy hears of it at the next line.
+            let _ = registry.try_send(registry::Command::Crowded);
+        }
+    }
+
+    /// Nobody is here, and what is left is not worth keeping.
     fn is_over(&self) -> bool {
-        self.room.is_empty()
-            && self.empty_since.is_some_and(|since| since.elapsed() >= EMPTY_ROOM_KEPT)
+        let worth = self.room.history_bytes() > 0;
+        let kept = if worth { EMPTY_ROOM_KEPT } else { Duration::ZERO };
+        self.room.is_empty() && self.empty_since.is_some_and(|since| since.elapsed() >= kept)
     }
 
     /// The registry forgets the room first, so that nobody new is sent here; who was already on the
@@ -283,7 +338,7 @@ impl RoomTask {
     async fn end(self, mut commands: mpsc::Receiver<Command>) {
         let Some(registry) = self.registry.upgrade() else { return };
         let (reply, forgotten) = oneshot::channel();
-        let idle = registry::Command::Idle(self.room.name().clone(), reply);
+        let idle = registry::Command::Idle(self.room.name().clone(), self.number, reply);
         // overflow: awaited. The registry may be waiting for room in our queue: drain it meanwhile.
         let tell = async {
             let _ = registry.send(idle).await;
@@ -294,12 +349,12 @@ impl RoomTask {
         loop {
             tokio::select! {
                 () = &mut tell => break,
-                Some(command) = commands.recv() => sent_back.push(command),
+                Some(command) = commands.recv() => sent_back.extend(not_for_an_end(command)),
             }
         }
         commands.close();
         while let Some(command) = commands.recv().await {
-            sent_back.push(command);
+            sent_back.extend(not_for_an_end(command));
         }
         for command in sent_back {
             // Whoever wanted to watch an empty room is told so by its reply's end.
@@ -308,5 +363,16 @@ impl RoomTask {
                 let _ = registry.send(registry::Command::Join(request, reply)).await;
             }
         }
+    }
+}
+
+/// What a room that ends cannot do itself. The registry waits for the answer to `MakeWay`.
+fn not_for_an_end(command: Command) -> Option<Command> {
+    match command {
+        Command::MakeWay(reply) => {
+            let _ = reply.send(true);
+            None
+        }
+        command => Some(command),
     }
 }

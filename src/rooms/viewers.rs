@@ -14,9 +14,10 @@ use super::{
     task::{self, RoomTask},
 };
 use crate::{
-    ids::{Label, MemberId, RoomName},
+    ids::{Label, MemberId, Nickname, RoomName},
     protocol::ErrorCode,
     room::{Input, Looker, NoView, Target, ViewerNews},
+    seams::Source,
     telemetry::metrics::metrics,
 };
 
@@ -32,6 +33,19 @@ pub enum Watch {
     Room(RoomName),
     /// Whoever has this label, in whatever room: a camera by its id.
     Label(Label),
+}
+
+/// Somebody wants to watch.
+#[derive(Debug)]
+pub struct WatchRequest {
+    /// Whom.
+    pub watch: Watch,
+    /// What the members shall call it.
+    pub name: Nickname,
+    /// Where it comes from.
+    pub source: Source,
+    /// Its offer.
+    pub offer: Arc<str>,
 }
 
 /// Why nobody may watch.
@@ -160,13 +174,15 @@ impl RoomTask {
     /// Lets somebody watch, or says why not.
     pub(super) fn watch(
         &mut self,
+        request: WatchRequest,
         target: Target,
-        offer: Arc<str>,
         limit: usize,
         reply: WatchReply,
     ) {
         let viewer = MemberId(rand::random());
-        let looked = self.room.look(Looker { viewer, target, offer, limit });
+        let WatchRequest { name, source, offer, .. } = request;
+        let looker = Looker { viewer, target, name, source, offer, limit };
+        let looked = self.room.look(task::now(), looker);
         let room = self.room.name().clone();
         if let Err(refusal) = looked {
             let error = match refusal {
@@ -180,6 +196,13 @@ impl RoomTask {
                 }
                 NoView::Full { limit } => {
                     let message = format!("{limit} are watching already (rooms.max_viewers)");
+                    WatchError::new(ErrorCode::ViewersFull, message)
+                }
+                NoView::SourceFull { share } => {
+                    let message = format!(
+                        "{share} from this address are watching already, which is its share of \
+                         rooms.max_viewers"
+                    );
                     WatchError::new(ErrorCode::ViewersFull, message)
                 }
             };

@@ -2,10 +2,12 @@
 
 pub mod media;
 mod networks;
+mod source;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 pub use networks::{ContainerNetwork, Networks};
+pub use source::Source;
 
 /// An address of this box that clients may reach it by.
 #[derive(Debug, Clone, PartialEq, Eq)]

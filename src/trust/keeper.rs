@@ -76,7 +76,7 @@ impl Keeper {
     ) -> Result<(Self, TrustHandle), TrustError> {
         let data_dir = settings.data_dir.clone();
         let given = settings.http.certificate.clone();
-        let tokens = Arc::new(TokenKey::open(&data_dir)?);
+        let tokens = Arc::new(TokenKey::open(&data_dir, now)?);
         let (identity, own) = load(&data_dir, given.as_ref(), addresses, now)?;
         let (sender, receiver) = watch::channel(identity);
         let (reloads, reload_receiver) = mpsc::channel(1);

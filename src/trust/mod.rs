@@ -26,7 +26,7 @@ use rustls::sign::CertifiedKey;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use keeper::Keeper;
-pub use token::{PlaceClaims, TOKEN_LIFE, TokenError, TokenKey};
+pub use token::{PlaceClaims, RETURN_LIFE, TOKEN_LIFE, TokenError, TokenKey};
 
 /// PEM files of a given certificate: the chain, leaf first, and its key.
 pub type CertificateFiles = (PathBuf, PathBuf);

@@ -1,8 +1,11 @@
 //! Resume tokens: a place in a room, vouched for by this box.
 //!
-//! A token is `1.CLAIMS.MAC`, both parts base64url (RFC 4648, 5) without padding: the claims as JSON,
+//! A token is `2.CLAIMS.MAC`, both parts base64url (RFC 4648, 5) without padding: the claims as JSON,
 //! and an HMAC-SHA256 (RFC 2104) over all before the second point. Its key lies in the data folder, so
-//! that a token outlives a `kill -9`. It is no session: it proves a place, for [`TOKEN_LIFE`].
+//! that a token outlives a `kill -9`. It is no session: it proves one sitting (its epoch) of one run of
+//! the box, for [`TOKEN_LIFE`]. In that run the room knows whether the sitting is still the newest; a
+//! token of an earlier run is good for [`RETURN_LIFE`] after the start of this one, since what was left
+//! or ended before is not remembered.
 
 use std::{
     path::Path,
@@ -25,6 +28,10 @@ use crate::{
 /// How long a token is good for. Each `joined` brings a new one.
 pub const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long after a start tokens of earlier runs are good: places are kept for 30 s, and browsers need
+/// some time to notice that the box is back.
+pub const RETURN_LIFE: Duration = Duration::from_secs(2 * 60);
+
 /// Longest text that is looked at: two names of 64 characters, escaped, and the rest.
 const MAX_TOKEN_LEN: usize = 4096;
 
@@ -41,6 +48,10 @@ pub struct PlaceClaims {
     pub name: Nickname,
     /// What it may do.
     pub role: Role,
+    /// Which sitting.
+    pub epoch: u32,
+    /// Minted by this run of the box. Minting sets it.
+    pub this_run: bool,
 }
 
 /// The claims as they are written.
@@ -50,6 +61,9 @@ struct Written {
     member: MemberId,
     name: Nickname,
     role: u8,
+    epoch: u32,
+    /// Which run of the box.
+    run: u64,
     /// Seconds since 1970.
     until: u64,
 }
@@ -66,7 +80,12 @@ pub enum TokenError {
 }
 
 /// Makes and verifies tokens. Never shown.
-pub struct TokenKey(hmac::Key);
+pub struct TokenKey {
+    key: hmac::Key,
+    /// No other run has it.
+    run: u64,
+    started: SystemTime,
+}
 
 impl std::fmt::Debug for TokenKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -76,23 +95,23 @@ impl std::fmt::Debug for TokenKey {
 
 impl TokenKey {
     /// From `token.key` in the data folder, made at the first start.
-    pub(super) fn open(data_dir: &Path) -> Result<Self, TrustError> {
+    pub(super) fn open(data_dir: &Path, now: SystemTime) -> Result<Self, TrustError> {
         let path = data_dir.join("token.key");
         if let Some(bytes) = files::read(&path)?
             && let Ok(secret) = <[u8; KEY_LEN]>::try_from(bytes)
         {
-            return Ok(Self::new(secret));
+            return Ok(Self::new(secret, rand::random(), now));
         }
         let mut secret = [0; KEY_LEN];
         aws_lc_rs::rand::fill(&mut secret)
             .map_err(|_| TrustError::Making("no random numbers".into()))?;
         files::write(&path, SECRET, &secret)?;
-        Ok(Self::new(secret))
+        Ok(Self::new(secret, rand::random(), now))
     }
 
-    /// From 32 secret bytes.
-    pub fn new(secret: [u8; KEY_LEN]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+    /// From 32 secret bytes, for the run of this number that began then.
+    pub fn new(secret: [u8; KEY_LEN], run: u64, started: SystemTime) -> Self {
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &secret), run, started }
     }
 
     /// A token for a place, good until [`TOKEN_LIFE`] after `now`.
@@ -102,11 +121,13 @@ impl TokenKey {
             member: claims.member,
             name: claims.name.clone(),
             role: claims.role as u8,
+            epoch: claims.epoch,
+            run: self.run,
             until: seconds(now).saturating_add(TOKEN_LIFE.as_secs()),
         };
         let json = serde_json::to_vec(&written).expect("names and numbers are JSON");
-        let mut token = format!("1.{}", URL_SAFE_NO_PAD.encode(json));
-        let mac = hmac::sign(&self.0, token.as_bytes());
+        let mut token = format!("2.{}", URL_SAFE_NO_PAD.encode(json));
+        let mac = hmac::sign(&self.key, token.as_bytes());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(mac, &mut token);
         token
@@ -122,19 +143,23 @@ impl TokenKey {
         }
         let (signed, mac) = token.rsplit_once('.').ok_or(TokenError::Forged)?;
         let mac = URL_SAFE_NO_PAD.decode(mac).map_err(|_| TokenError::Forged)?;
-        hmac::verify(&self.0, signed.as_bytes(), &mac).map_err(|_| TokenError::Forged)?;
-        let claims = signed.strip_prefix("1.").ok_or(TokenError::Forged)?;
+        hmac::verify(&self.key, signed.as_bytes(), &mac).map_err(|_| TokenError::Forged)?;
+        let claims = signed.strip_prefix("2.").ok_or(TokenError::Forged)?;
         let json = URL_SAFE_NO_PAD.decode(claims).map_err(|_| TokenError::Forged)?;
         let written: Written = serde_json::from_slice(&json).map_err(|_| TokenError::Forged)?;
         if written.until <= seconds(now) {
+            return Err(TokenError::Expired);
+        }
+        let this_run = written.run == self.run;
+        if !this_run && now.duration_since(self.started).is_ok_and(|up| up > RETURN_LIFE) {
             return Err(TokenError::Expired);
         }
         let role = [Role::Guest, Role::User, Role::Owner]
             .into_iter()
             .find(|&role| role as u8 == written.role)
             .ok_or(TokenError::Forged)?;
-        let Written { room, member, name, .. } = written;
-        Ok(PlaceClaims { room, member, name, role })
+        let Written { room, member, name, epoch, .. } = written;
+        Ok(PlaceClaims { room, member, name, role, epoch, this_run })
     }
 }
 
@@ -152,25 +177,27 @@ mod tests {
             member: MemberId(42),
             name: Nickname::parse("Ada \"the\" first").expect("a name"),
             role: Role::User,
+            epoch: 3,
+            this_run: true,
         }
     }
 
     #[test]
     fn a_token_proves_its_place_for_a_day_to_the_box_that_made_it() {
-        let key = TokenKey::new([7; 32]);
         let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let key = TokenKey::new([7; 32], 1, now);
         let token = key.mint(&claims(), now);
         assert_eq!(key.verify(&token, now), Ok(claims()));
         let before_end = now + TOKEN_LIFE - Duration::from_secs(1);
         assert_eq!(key.verify(&token, before_end), Ok(claims()));
         assert_eq!(key.verify(&token, now + TOKEN_LIFE), Err(TokenError::Expired));
-        let other = TokenKey::new([8; 32]);
+        let other = TokenKey::new([8; 32], 1, now);
         assert_eq!(other.verify(&token, now), Err(TokenError::Forged));
     }
 
     #[test]
     fn whatever_is_changed_in_a_token_is_noticed() {
-        let key = TokenKey::new([7; 32]);
+        let key = TokenKey::new([7; 32], 1, UNIX_EPOCH);
         let token = key.mint(&claims(), UNIX_EPOCH);
         for index in 0..token.len() {
             let mut bytes = token.clone().into_bytes();
@@ -180,7 +207,7 @@ mod tests {
         }
         let long = "a.".repeat(MAX_TOKEN_LEN);
         for garbage in
-            ["", ".", "1.", "1..", "1.e30.", "\u{1f3e0}", &long, &token[..token.len() - 1]]
+            ["", ".", "2.", "2..", "2.e30.", "\u{1f3e0}", &long, &token[..token.len() - 1]]
         {
             assert_eq!(key.verify(garbage, UNIX_EPOCH), Err(TokenError::Forged), "{garbage}");
         }
@@ -189,11 +216,18 @@ mod tests {
     #[test]
     fn the_key_outlives_the_process() {
         let folder = crate::trust::tests::folder();
-        let token = TokenKey::open(folder.path()).expect("a key").mint(&claims(), UNIX_EPOCH);
-        let again = TokenKey::open(folder.path()).expect("the key");
-        assert_eq!(again.verify(&token, UNIX_EPOCH), Ok(claims()));
+        let open = || TokenKey::open(folder.path(), UNIX_EPOCH).expect("a key");
+        let token = open().mint(&claims(), UNIX_EPOCH);
+        let again = open();
+        let earlier = PlaceClaims { this_run: false, ..claims() };
+        assert_eq!(again.verify(&token, UNIX_EPOCH), Ok(earlier.clone()));
+        assert_eq!(again.verify(&token, UNIX_EPOCH + RETURN_LIFE), Ok(earlier));
+        let later = UNIX_EPOCH + RETURN_LIFE + Duration::from_secs(1);
+        assert_eq!(again.verify(&token, later), Err(TokenError::Expired));
+        let own = again.mint(&claims(), later);
+        assert_eq!(again.verify(&own, later), Ok(claims()));
         std::fs::write(folder.path().join("token.key"), "short").expect("writable");
-        let renewed = TokenKey::open(folder.path()).expect("a new key");
+        let renewed = open();
         assert_eq!(renewed.verify(&token, UNIX_EPOCH), Err(TokenError::Forged));
     }
 }

@@ -99,7 +99,7 @@ async fn two_who_join_hear_of_each_other_and_what_they_say() {
         panic!("{joined:?}")
     };
     assert_eq!((room.as_str(), resumed, members.len()), ("Kitchen", false, 1));
-    assert!(token.starts_with("1."), "the session puts the token in");
+    assert!(token.starts_with("2."), "the session puts the token in");
     ada.say(&join("Kitchen", "Ada").to_string()).await;
     assert_eq!(ada.hear_error().await, (Some(1), ErrorCode::AlreadyJoined));
 
@@ -170,6 +170,77 @@ async fn one_address_joins_so_often_a_minute_and_no_more() {
     let mut third = Client::greeted(&house).await;
     third.say(&join("Kitchen", "Cyd").to_string()).await;
     assert_eq!(third.hear_error().await, (Some(1), ErrorCode::RateLimited));
+}
+
+#[tokio::test]
+async fn whoever_returns_takes_no_join_from_its_neighbours_and_old_tokens_are_dead() {
+    let house = House::open(|settings| settings.http.joins_per_minute = 2).await;
+    let (_ada, _) = Client::joined(&house, join("Kitchen", "Ada")).await;
+    let (mut bob, joined) = Client::joined(&house, join("Kitchen", "Bob")).await;
+    let ServerMessage::Joined { token: mut newest, .. } = joined else { panic!("{joined:?}") };
+    let with = |token: &str| {
+        let mut join = join("Kitchen", "Bob");
+        join["resume"] = json!(token);
+        join
+    };
+    let first = newest.clone();
+    for _ in 0..10 {
+        let (again, joined) = Client::joined(&house, with(&newest)).await;
+        let ServerMessage::Joined { token, resumed: true, .. } = joined else {
+            panic!("{joined:?}")
+        };
+        (bob, newest) = (again, token);
+    }
+    // What is no return counts like any join: here there is none left.
+    let mut late = Client::greeted(&house).await;
+    for (token, code) in [("2.x.y", ErrorCode::RateLimited), (&first, ErrorCode::RateLimited)] {
+        late.say(&with(token).to_string()).await;
+        assert_eq!(late.hear_error().await, (Some(1), code), "{token}");
+    }
+    let head = format!("POST /api/v1/leave HTTP/1.1\r\nHost: {}", house.host());
+    let leave = |token: &str| json!({ "token": token }).to_string();
+    house.send(&head, &leave(&first)).await;
+    bob.say(r#"{"id":7,"type":"ping"}"#).await;
+    bob.hear_until(|message| *message == ServerMessage::Pong).await;
+    house.send(&head, &leave(&newest)).await;
+    bob.hear_until(|m| *m == ServerMessage::Bye { reason: ByeReason::Left }).await;
+
+    let house = House::open(|_| {}).await;
+    let (_ada, joined) = Client::joined(&house, join("Kitchen", "Ada")).await;
+    let ServerMessage::Joined { token: left, .. } = joined else { panic!("{joined:?}") };
+    house
+        .send(&format!("POST /api/v1/leave HTTP/1.1\r\nHost: {}", house.host()), &leave(&left))
+        .await;
+    let mut thief = Client::greeted(&house).await;
+    thief.say(&with(&left).to_string()).await;
+    assert_eq!(thief.hear_error().await, (Some(1), ErrorCode::ResumeInvalid), "it has left");
+}
+
+#[tokio::test]
+async fn a_flood_of_chat_and_names_reaches_nobody() {
+    let house = House::open(|_| {}).await;
+    let (mut ada, _) = Client::joined(&house, join("Kitchen", "Ada")).await;
+    let (mut bob, _) = Client::joined(&house, join("Kitchen", "Bob")).await;
+    for id in 10..310 {
+        let (text, name) = (format!("line {id}"), format!("Ada {id}"));
+        let message = match id % 2 {
+            0 => json!({"id": id, "type": "chat", "text": text}),
+            _ => json!({"id": id, "type": "rename", "name": name}),
+        };
+        ada.say(&message.to_string()).await;
+    }
+    let (mut n_done, mut n_limited) = (0, 0);
+    while n_done + n_limited < 300 {
+        match ada.hear().await.message {
+            ServerMessage::Done => n_done += 1,
+            ServerMessage::Error { code: ErrorCode::RateLimited, .. } => n_limited += 1,
+            _ => {}
+        }
+    }
+    assert!((20..60).contains(&n_done), "{n_done} of 300");
+    // Bob is not among those who were too slow, and is not limited by what Ada did.
+    bob.say(r#"{"id":2,"type":"chat","text":"enough"}"#).await;
+    bob.hear_until(|message| *message == ServerMessage::Done).await;
 }
 
 #[tokio::test]

@@ -49,6 +49,8 @@ fn join_request(settings: &CameraSettings, outbox: mpsc::Sender<Outgoing>) -> Op
         cam: true,
         receives: false,
         resume: None,
+        device: None,
+        source: None,
         re: None,
         outbox,
         liveness: Liveness::InProcess,

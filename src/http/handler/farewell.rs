@@ -6,7 +6,10 @@ use hyper::StatusCode;
 use serde::Deserialize;
 
 use super::{
-    super::reply::{self, Reply},
+    super::{
+        reply::{self, Reply},
+        session::claims_of_seat,
+    },
     Ask,
     gate::{forbidden, foreign},
     read_body,
@@ -38,7 +41,7 @@ pub(super) async fn leave(ask: Ask<'_>) -> Reply {
     };
     match visit.house.trust.tokens().verify(&token, SystemTime::now()) {
         Ok(claims) => {
-            visit.house.rooms.leave(claims.room, claims.member).await;
+            visit.house.rooms.leave(claims_of_seat(claims)).await;
             reply::empty(StatusCode::NO_CONTENT)
         }
         Err(error) => forbidden(ErrorCode::ResumeInvalid, &error.to_string()),

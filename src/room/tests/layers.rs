@@ -32,7 +32,7 @@ fn a_publisher_is_told_which_layers_are_wanted_once_and_again_after_its_return()
     bench.handle(seen(None));
     assert_eq!(told(&bench, ana), [], "nobody hears it");
     let mut arrival = Bench::arrival(1, "Ana");
-    arrival.resume = Some(ana.member);
+    arrival.resume = Some(of_this_run(ana));
     let again = bench.room.join(arrival).expect("the place was kept");
     bench.log = bench.room.take_actions();
     assert_eq!(told(&bench, again), [(5, 0)], "all are wanted again");

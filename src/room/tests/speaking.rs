@@ -41,7 +41,7 @@ fn who_has_left_speaks_no_more() {
     let mut bench = Bench::new(0);
     let (ada, ben) = (bench.join(1, "Ada"), bench.join(2, "Ben"));
     bench.handle(speaking(Some(2), &[1, 2]));
-    bench.handle(Input::Leave { member: ben.member });
+    bench.handle(Input::Leave { seat: ben });
     assert_eq!(told(&bench, ada), [], "member-left says it");
     assert!(bench.handle(speaking(None, &[1])).is_empty(), "the media plane says the same");
     assert!(bench.handle(speaking(Some(2), &[1, 2])).is_empty(), "a late word of it");
@@ -56,9 +56,15 @@ fn who_watches_a_room_without_a_camera_sees_its_active_speaker() {
     for seat in &seats[..2] {
         bench.ask(*seat, publish(1, &["0"]));
     }
-    let looker =
-        Looker { viewer: MemberId(101), target: Target::Room, offer: "offer".into(), limit: 0 };
-    bench.room.look(looker).expect("somebody publishes");
+    let looker = Looker {
+        viewer: MemberId(101),
+        target: Target::Room,
+        name: Nickname::parse("VLC").expect("a valid name"),
+        source: std::net::IpAddr::from([192, 0, 2, 1]).into(),
+        offer: "offer".into(),
+        limit: 0,
+    };
+    bench.room.look(bench.now, looker).expect("somebody publishes");
     bench.log = bench.room.take_actions();
     let wanted = |bench: &Bench| -> Option<DownWant> {
         bench.log.iter().find_map(|action| match action {
@@ -83,7 +89,7 @@ fn who_watches_a_room_without_a_camera_sees_its_active_speaker() {
     );
     bench.handle(speaking(Some(2), &[]));
     assert_eq!(shown(&bench), Some(vec![2]), "in silence too");
-    bench.handle(Input::Leave { member: seats[1].member });
+    bench.handle(Input::Leave { seat: seats[1] });
     assert_eq!(shown(&bench), Some(vec![1]));
 
     let camera = Arrival { kind: MemberKind::Camera, ..Bench::arrival(4, "Door") };

@@ -1,6 +1,7 @@
 //! Who watches without being a member.
 
 use super::*;
+use crate::protocol::Viewer;
 use crate::seams::media::{Desired, DownWant, UpWant};
 
 const LIMIT: usize = 2;
@@ -18,11 +19,32 @@ impl Bench {
     }
 
     fn look(&mut self, viewer: u64, target: Target) -> Result<(), NoView> {
-        let looker =
-            Looker { viewer: MemberId(viewer), target, offer: "offer".into(), limit: LIMIT };
-        let looked = self.room.look(looker);
+        self.look_from(viewer, target, 1, LIMIT)
+    }
+
+    fn look_from(
+        &mut self,
+        viewer: u64,
+        target: Target,
+        host: u8,
+        limit: usize,
+    ) -> Result<(), NoView> {
+        let looker = Looker {
+            viewer: MemberId(viewer),
+            target,
+            name: Nickname::parse("VLC").expect("a valid name"),
+            source: std::net::IpAddr::from([192, 0, 2, host]).into(),
+            offer: "offer".into(),
+            limit,
+        };
+        let looked = self.room.look(self.now, looker);
         self.log = self.room.take_actions();
         looked
+    }
+
+    fn connect(&mut self, viewer: u64) {
+        let observed = answered(1, Path::Connected);
+        self.handle(Input::Observed { member: MemberId(viewer), observed });
     }
 
     /// Whom the media plane was last told to show a viewer, in the last step.
@@ -64,9 +86,13 @@ fn a_viewer_is_no_member_and_is_counted_and_limited() {
     assert_eq!(want.offer, Some((1, "offer".into())));
     assert_eq!((bench.room.members().len(), bench.room.n_viewers()), (1, 1));
     assert_eq!(bench.look(102, Target::Room), Ok(()));
+    for viewer in [101, 102] {
+        bench.connect(viewer);
+    }
     assert_eq!(bench.look(103, Target::Room), Err(NoView::Full { limit: LIMIT }));
     bench.handle(Input::ViewerGone { viewer: MemberId(101) });
-    assert_eq!(bench.log.last(), Some(&Action::Remove { member: MemberId(101) }));
+    let gone = Action::Remove { member: MemberId(101) };
+    assert!(bench.log.contains(&gone), "{:?}", bench.log);
     assert_eq!(bench.look(103, Target::Room), Ok(()));
     let unknown = Target::Member(MemberId(77));
     assert_eq!(bench.look(104, unknown), Err(NoView::Unknown));
@@ -84,15 +110,15 @@ fn a_room_is_its_first_camera_else_its_first_publisher() {
     let ada = bench.arrive(2, MemberKind::Person, true);
     bench.look(101, Target::Room).expect("somebody publishes");
     assert_eq!(bench.shown(101), Some(vec![2]));
-    bench.arrive(3, MemberKind::Person, true);
+    let cyd = bench.arrive(3, MemberKind::Person, true);
     assert_eq!(bench.shown(101), None, "as before");
     let camera = bench.arrive(4, MemberKind::Camera, true);
     assert_eq!(bench.shown(101), Some(vec![4]));
-    bench.handle(Input::Leave { member: ada.member });
+    bench.handle(Input::Leave { seat: ada });
     assert_eq!(bench.shown(101), None);
-    bench.handle(Input::Leave { member: camera.member });
+    bench.handle(Input::Leave { seat: camera });
     assert_eq!(bench.shown(101), Some(vec![3]));
-    bench.handle(Input::Leave { member: MemberId(3) });
+    bench.handle(Input::Leave { seat: cyd });
     assert_eq!(bench.shown(101), Some(vec![]), "it waits");
     assert!(bench.told(101).is_empty() && !bench.room.is_empty());
 }
@@ -103,14 +129,14 @@ fn a_member_that_leaves_ends_its_viewers_and_a_camera_is_waited_for() {
     let camera = bench.arrive(1, MemberKind::Camera, true);
     bench.look(101, Target::Member(camera.member)).expect("it is there");
     bench.look(102, Target::Label("door".parse().expect("an id"))).expect("it is there");
-    bench.handle(Input::Leave { member: camera.member });
+    bench.handle(Input::Leave { seat: camera });
     assert!(matches!(bench.told(101)[..], [ViewerNews::Ended(_)]));
     assert!(bench.told(102).is_empty());
     assert_eq!(bench.shown(102), Some(vec![]));
-    bench.arrive(2, MemberKind::Camera, false);
+    let camera = bench.arrive(2, MemberKind::Camera, false);
     let again = bench.room.labels();
     assert_eq!(again, [("door".parse().expect("an id"), MemberId(2))]);
-    bench.ask(SeatId { member: MemberId(2), epoch: 1 }, publish(1, &["0"]));
+    bench.ask(camera, publish(1, &["0"]));
     assert_eq!(bench.room.n_viewers(), 1);
 }
 
@@ -162,4 +188,128 @@ fn a_member_by_its_path_alone_goes_with_it() {
     }
     bench.handle(Input::Observed { member: seat.member, observed: up_seen(1, 1, Path::Closed) });
     assert!(bench.room.members().is_empty());
+}
+
+#[test]
+fn whoever_is_watched_sees_who_watches_as_soon_as_it_can_see() {
+    let mut bench = Bench::new(0);
+    let ada = bench.arrive(1, MemberKind::Person, true);
+    bench.look(101, Target::Room).expect("somebody publishes");
+    assert!(bench.heard(ada).is_empty(), "it sees nothing yet");
+    bench.connect(101);
+    let viewer = |watches| Viewer {
+        id: MemberId(101),
+        name: "VLC".into(),
+        watches: Some(MemberId(watches)),
+    };
+    assert_eq!(bench.heard(ada)[0].message, ServerMessage::ViewerJoined { viewer: viewer(1) });
+    bench.connect(101);
+    assert!(bench.heard(ada).is_empty(), "once");
+    let door = bench.arrive(2, MemberKind::Camera, true);
+    let ServerMessage::ViewerChanged { viewer: now } = &bench.heard(ada)[0].message else {
+        panic!("{:?}", bench.log)
+    };
+    assert_eq!(*now, viewer(2));
+    let ben = bench.join(3, "Ben");
+    let ServerMessage::Joined { viewers, .. } = &bench.heard(ben)[0].message else { panic!() };
+    assert_eq!(*viewers, [viewer(2)]);
+    bench.handle(Input::ViewerGone { viewer: MemberId(101) });
+    let left = ServerMessage::ViewerLeft { id: MemberId(101) };
+    assert!([ada, ben, door].iter().all(|seat| bench.heard(*seat)[0].message == left));
+    bench.look(102, Target::Room).expect("somebody publishes");
+    bench.handle(Input::ViewerGone { viewer: MemberId(102) });
+    assert!(bench.heard(ada).is_empty(), "nobody saw it come");
+}
+
+#[test]
+fn viewers_that_do_not_connect_have_10_s_and_make_way_their_own_first() {
+    let mut bench = Bench::new(0);
+    bench.arrive(1, MemberKind::Person, true);
+    let many = WAITING_PER_SOURCE as u64;
+    // A flood of one source takes its own places; a viewer from elsewhere stays.
+    bench.look_from(900, Target::Room, 2, 200).expect("somebody publishes");
+    for viewer in 0..1_000 {
+        bench.look_from(1_000 + viewer, Target::Room, 1, 200).expect("there is always a place");
+        assert!(bench.room.n_viewers() as u64 <= many + 1);
+    }
+    bench.now.instant = bench.room.next_deadline().expect("they are waited for");
+    bench.handle(Input::Tick);
+    assert!(matches!(bench.told(900)[..], [ViewerNews::Ended(_)]));
+    assert_eq!(bench.room.n_viewers(), 0, "all came at that moment");
+    // Whoever is connected is never pushed out, and one source cannot take all there is.
+    for viewer in 0..20 {
+        let host = 10 + viewer as u8 / 5;
+        bench.look_from(2_000 + viewer, Target::Room, host, 20).expect("there is a place");
+        bench.connect(2_000 + viewer);
+    }
+    assert_eq!(bench.look_from(3_000, Target::Room, 1, 20), Err(NoView::Full { limit: 20 }));
+    bench.handle(Input::ViewerGone { viewer: MemberId(2_000) });
+    bench.look_from(3_000, Target::Room, 1, 20).expect("there is a place");
+    bench.look_from(3_001, Target::Room, 2, 20).expect("the one that waits makes way");
+    assert!(matches!(bench.told(3_000)[..], [ViewerNews::Ended(_)]));
+    let mut bench = Bench::new(0);
+    bench.arrive(1, MemberKind::Person, true);
+    for viewer in 0..10 {
+        bench.look_from(viewer + 100, Target::Room, 1, 20).expect("there is a place");
+        bench.connect(viewer + 100);
+    }
+    let refused = bench.look_from(300, Target::Room, 1, 20);
+    assert_eq!(refused, Err(NoView::SourceFull { share: 10 }));
+    bench.look_from(300, Target::Room, 2, 20).expect("for others there is");
+}
+
+#[test]
+fn a_room_is_watched_by_its_picture() {
+    let mut bench = Bench::new(0);
+    let seen = |member: u64, path, video: bool| {
+        let mut observed = up_seen(1, 1, path);
+        if let Some(up) = &mut observed.up {
+            let (kind, source) = if video {
+                (MediaKind::Video, TrackSource::Camera)
+            } else {
+                (MediaKind::Audio, TrackSource::Microphone)
+            };
+            let id = crate::ids::TrackId {
+                member: MemberId(member),
+                mid: "0".parse().expect("a valid mid"),
+            };
+            up.tracks = vec![Track { id, kind, source, codec: None }];
+        }
+        Input::Observed { member: MemberId(member), observed }
+    };
+    let ada = bench.arrive(1, MemberKind::Person, true);
+    bench.arrive(2, MemberKind::Person, true);
+    bench.handle(seen(1, Path::Connected, false));
+    bench.handle(seen(2, Path::Connected, true));
+    bench.look_from(101, Target::Room, 1, 0).expect("somebody publishes");
+    assert_eq!(bench.shown(101), Some(vec![2]), "the one with a picture");
+    let speaking = |member: u64| {
+        let member = MemberId(member);
+        Input::Speaking(Speaking { active: Some(member), members: [member].into() })
+    };
+    bench.handle(speaking(1));
+    assert_eq!(bench.shown(101), None, "a voice has no picture");
+    bench.handle(seen(1, Path::Connected, true));
+    assert_eq!(bench.shown(101), Some(vec![1]), "now it has, and speaks");
+    bench.ask(ada, ClientMessage::State { mic: true, cam: false });
+    assert_eq!(bench.shown(101), Some(vec![2]), "its camera is off");
+    bench.ask(ada, ClientMessage::State { mic: true, cam: true });
+    assert_eq!(bench.shown(101), Some(vec![1]));
+    bench.handle(Input::SocketLost { seat: ada, slow: false });
+    assert_eq!(bench.shown(101), Some(vec![2]), "live before lost");
+    // A publisher that died without a word comes back under its name.
+    let mut bench = Bench::new(0);
+    let stream = |id| Arrival {
+        kind: MemberKind::Stream,
+        receives: false,
+        by_path: true,
+        ..Bench::arrival(id, "OBS")
+    };
+    let died = bench.room.join(stream(1)).expect("there is room");
+    bench.ask(died, publish(1, &["0"]));
+    bench.handle(seen(1, Path::Connected, true));
+    bench.look_from(101, Target::Room, 1, 0).expect("somebody publishes");
+    let back = bench.room.join(stream(2)).expect("there is room");
+    bench.ask(back, publish(1, &["0"]));
+    assert_eq!(bench.shown(101), Some(vec![2]), "at once");
 }

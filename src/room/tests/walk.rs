@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::returns::device;
 use super::*;
 use crate::protocol::ClientMessage;
 
@@ -21,7 +22,8 @@ fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>) {
     let seat = seats.iter().rev().find(|seat| seat.member == member).copied();
     let (Some(seat), false) = (seat, dice.roll(6) == 0) else {
         let mut arrival = Bench::arrival(member.0, "Guest");
-        arrival.resume = Some(member);
+        arrival.resume = seat.map(of_this_run);
+        arrival.device = (dice.roll(2) == 0).then(|| device(member.0 % 3));
         if let Ok(seat) = bench.room.join(arrival) {
             seats.push(seat);
         }
@@ -34,7 +36,7 @@ fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>) {
     observed.up = up_seen(generation, revision, path).up;
     let input = match dice.roll(9) {
         0 => Input::SocketLost { seat, slow: dice.roll(2) == 0 },
-        1 => Input::Leave { member },
+        1 => Input::Leave { seat },
         2 => Input::Tick,
         3 | 4 => Input::Observed { member, observed },
         5 => Input::Request { seat, id: 2, message: publish(generation, &["0"]) },

@@ -1,0 +1,54 @@
+//! Whom a viewer's wish means: a member, the camera of an id, or the room.
+//!
+//! The room is its first camera, else its active speaker, else its first publisher; yet whoever shows
+//! a picture now comes before whoever does not, and of a stream that came anew under its name only the
+//! newest counts: the one before has died without a farewell.
+
+use std::cmp::Reverse;
+
+use super::{Room, Target, place::Place};
+use crate::{
+    ids::MemberId,
+    protocol::{MediaKind, MemberKind, MemberState, TrackSource},
+};
+
+impl Room {
+    pub(super) fn find(&self, target: &Target) -> Option<MemberId> {
+        let mut places = self.order.iter().filter_map(|id| self.places.get(id));
+        match target {
+            Target::Member(member) => self.places.contains_key(member).then_some(*member),
+            Target::Label(label) => {
+                Some(places.find(|place| place.label.as_ref() == Some(label))?.member)
+            }
+            Target::Room => {
+                let publishes = places.filter(|place| place.up.is_some());
+                let all: Vec<&Place> = publishes.filter(|place| !self.came_anew(place)).collect();
+                let best = all.iter().enumerate().max_by_key(|(index, place)| {
+                    let is_live = place.view().state == MemberState::Live;
+                    let shows = is_live && shows_a_picture(place);
+                    let speaks = Some(place.member) == self.speaking.active;
+                    (shows, place.kind.shows_a_place(), is_live, speaks, Reverse(*index))
+                });
+                best.map(|(_, place)| place.member)
+            }
+        }
+    }
+
+    /// Whether a younger stream goes by the same name.
+    fn came_anew(&self, place: &Place) -> bool {
+        let of_that_name = |other: &&Place| {
+            other.kind == MemberKind::Stream && other.up.is_some() && other.wanted == place.wanted
+        };
+        let mut youngest_first = self.order.iter().rev().filter_map(|id| self.places.get(id));
+        let youngest = youngest_first.find(of_that_name);
+        place.kind == MemberKind::Stream
+            && youngest.is_some_and(|youngest| youngest.member != place.member)
+    }
+}
+
+fn shows_a_picture(place: &Place) -> bool {
+    let is_off = place.kind == MemberKind::Person && !place.cam;
+    let tracks = place.observed.up.iter().flat_map(|up| &up.tracks);
+    let mut pictures = tracks.filter(|track| track.kind == MediaKind::Video);
+    pictures.any(|track| track.source == TrackSource::Screen || !is_off)
+}
