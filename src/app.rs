@@ -5,6 +5,7 @@
 use std::{
     io,
     net::SocketAddr,
+    path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -16,6 +17,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
+    access::{Access, Keys},
     cli::exit,
     config::{RoomSettings, Settings, Sources, data_folder::DataFolderError},
     http::{self, HttpServer, Readiness},
@@ -23,6 +25,7 @@ use crate::{
     rooms::RoomsHandle,
     seams::Addresses,
     sfu::{self, SfuHandle},
+    store::{OpenError, StoreHandle},
     telemetry::{
         port_holder,
         shutdown::{Signal, Signals},
@@ -93,6 +96,7 @@ pub async fn run(settings: Arc<Settings>, sources: Sources) -> Result<(), AppErr
     for line in house.open_lines() {
         info!("{line}");
     }
+    house.say_set_up().await;
     systemd::ready("running");
     loop {
         tokio::select! {
@@ -128,6 +132,7 @@ struct House {
     sfu: SfuHandle,
     room_settings: watch::Sender<Arc<RoomSettings>>,
     rooms: RoomsHandle,
+    access: Arc<Access>,
     trust: TrustHandle,
     listening: Vec<SocketAddr>,
     close_door: oneshot::Sender<()>,
@@ -148,11 +153,13 @@ impl House {
         let sfu = SfuHandle::start(&settings.media, addresses.clone()).map_err(media_error)?;
         let (room_settings, receiver) = watch::channel(Arc::new(settings.rooms.clone()));
         let rooms = RoomsHandle::start(receiver, sfu.clone());
+        let access = Arc::new(open_access(&settings.data_dir, &trust)?);
         let (settings_sender, settings_receiver) = watch::channel(settings.clone());
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
         let server = HttpServer::bind(http::Doors {
             settings: settings_receiver,
             rooms: rooms.clone(),
+            access: access.clone(),
             trust: trust.clone(),
             addresses: addresses.clone(),
             readiness: readiness_receiver,
@@ -176,6 +183,7 @@ impl House {
             sfu,
             room_settings,
             rooms,
+            access,
             trust,
             listening,
             close_door,
@@ -189,7 +197,17 @@ impl House {
     /// What to open in a browser, best first.
     fn open_lines(&mut self) -> Vec<String> {
         let addresses = self.addresses.borrow_and_update().clone();
-        open_lines(&self.listening, &addresses)
+        open_lines(&self.listening, &addresses, &self.access.local_token())
+    }
+
+    /// How the box gets an owner, while it has none.
+    async fn say_set_up(&self) {
+        match self.access.setup_code().await {
+            Ok(Some(code)) => info!("set-up code: {code}"),
+            Ok(None) => {}
+            // The store has said why.
+            Err(fault) => warn!("no set-up code: the store {fault}"),
+        }
     }
 
     /// Takes what can change while calls go on: rooms, limits, access, certificate.
@@ -235,10 +253,14 @@ impl House {
 }
 
 /// One line a URL: each announced address where a socket listens on all, else the address itself.
-fn open_lines(listening: &[SocketAddr], addresses: &Addresses) -> Vec<String> {
+fn open_lines(listening: &[SocketAddr], addresses: &Addresses, local: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for socket in listening {
         let port = socket.port();
+        if socket.ip().is_loopback() {
+            lines.push(format!("open https://{socket}/#local={local}"));
+            continue;
+        }
         if !socket.ip().is_unspecified() {
             lines.push(format!("open https://{socket}"));
             continue;
@@ -246,9 +268,36 @@ fn open_lines(listening: &[SocketAddr], addresses: &Addresses) -> Vec<String> {
         for ip in addresses.ips().filter(|ip| ip.is_ipv4() || socket.is_ipv6()) {
             lines.push(format!("open https://{}", SocketAddr::new(ip, port)));
         }
-        lines.push(format!("open https://localhost:{port} on this machine"));
+        lines.push(format!("open https://localhost:{port}/#local={local} on this machine"));
     }
     lines
+}
+
+/// Who is who, by what is kept in the data folder.
+fn open_access(data_dir: &Path, trust: &TrustHandle) -> Result<Access, AppError> {
+    let store = StoreHandle::open(data_dir).map_err(|error| match error {
+        OpenError::Newer { found, .. } => {
+            // The tables' version is the folder's, and one less.
+            let (path, found) = (data_dir.to_owned(), (found + 1).to_string());
+            AppError::DataFolder(DataFolderError::Newer { path, found })
+        }
+        error => AppError::Internal(error.into()),
+    })?;
+    Ok(Access::new(store, Keys::new(trust.tokens().derive("access"))))
+}
+
+/// `parlor owner reset`: the new set-up code.
+///
+/// # Errors
+/// The store cannot be opened or written.
+pub async fn reset_owner(data_dir: &Path) -> Result<String, AppError> {
+    let store = StoreHandle::open(data_dir).map_err(anyhow::Error::from)?;
+    // It makes no tokens, so any key will do.
+    let access = Access::new(store, Keys::new([0; 32]));
+    let code = access.reset_owner().await.map_err(|fault| {
+        AppError::Internal(anyhow::anyhow!("the store {} {fault}", data_dir.display()))
+    })?;
+    Ok(code.as_str().to_owned())
 }
 
 fn trust_error(error: trust::TrustError) -> AppError {
@@ -292,16 +341,19 @@ mod tests {
     fn every_address_that_answers_is_told_and_no_other() {
         let loopback = Addresses::loopback();
         let cases = [
-            ("127.0.0.1:1", vec!["open https://127.0.0.1:1"]),
-            ("[::1]:2", vec!["open https://[::1]:2"]),
+            ("127.0.0.1:1", vec!["open https://127.0.0.1:1/#local=T"]),
+            ("[::1]:2", vec!["open https://[::1]:2/#local=T"]),
             (
                 "[::]:8172",
-                vec!["open https://127.0.0.1:8172", "open https://localhost:8172 on this machine"],
+                vec![
+                    "open https://127.0.0.1:8172",
+                    "open https://localhost:8172/#local=T on this machine",
+                ],
             ),
         ];
         for (listen, expected) in cases {
             let listen = listen.parse().expect("an address");
-            assert_eq!(open_lines(&[listen], &loopback), expected);
+            assert_eq!(open_lines(&[listen], &loopback, "T"), expected);
         }
     }
 }

@@ -33,6 +33,8 @@ pub enum Command {
     Serve(Sources),
     /// Print the effective settings.
     Check(Sources),
+    /// Print a new set-up code; the owner's sessions end.
+    ResetOwner(Sources),
     /// Print this and go: to stdout with code 0, else to stderr.
     Say {
         /// The text, with its newline.
@@ -67,8 +69,25 @@ enum Written {
     Probe(LaterArgs),
     #[command(hide = true)]
     TurnCredential(LaterArgs),
-    #[command(hide = true)]
-    Owner(LaterArgs),
+    /// The owner of the box
+    #[command(subcommand)]
+    Owner(OwnerCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum OwnerCommand {
+    /// Print a new one-time set-up code; sessions and passwords of the owner end
+    Reset(FolderArgs),
+}
+
+#[derive(Debug, Args)]
+struct FolderArgs {
+    /// Configuration file [default: /etc/parlor/parlor.toml where that exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data folder [default: as serve has it]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -130,7 +149,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Command {
         Some(Written::Doctor(args)) => later("doctor", &args),
         Some(Written::Probe(args)) => later("probe", &args),
         Some(Written::TurnCredential(args)) => later("turn-credential", &args),
-        Some(Written::Owner(args)) => later("owner", &args),
+        Some(Written::Owner(OwnerCommand::Reset(FolderArgs { config, data }))) => {
+            Command::ResetOwner(Sources { config, data, ..Sources::default() })
+        }
     }
 }
 
@@ -190,7 +211,7 @@ mod tests {
             ("doctor --json --url u", exit::USAGE, "later release"),
             ("probe --help", exit::USAGE, "later release"),
             ("turn-credential --user a --ttl 24h", exit::USAGE, "later release"),
-            ("owner reset", exit::USAGE, "later release"),
+            ("owner", exit::USAGE, "reset"),
         ];
         for (line, expected_code, expected_text) in cases {
             let Command::Say { text, code } = parsed(line) else { panic!("{line}: ran") };

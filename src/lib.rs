@@ -24,11 +24,11 @@
 //!  main -> app            knows everyone, known by nobody
 //!    http  rooms  sfu  camera  net  trust  store  telemetry               shells
 //!    room  sfu::{media,path,wire::{candidates,demux,rtp}}  net::{parse,policy}  pure
-//!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  stun  pure
+//!    camera::{state,encoder}  http::{host,routes,demux,sdp_fragment}  stun  pure
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
 //!
-//! Between shells only these edges exist: `http -> rooms, trust`; `rooms -> room, sfu`;
+//! Between shells only these edges exist: `http -> rooms, access, trust, store`; `rooms -> room, sfu`;
 //! `sfu -> stun`; `camera -> rooms`; `access -> store`; every shell `-> telemetry`. All else goes
 //! through [`seams`] or is wired by [`app`].
 //!
@@ -57,10 +57,14 @@
 //!     text.rs            PURE. what text people may show each other
 //!   protocol/            signaling messages both ways
 //!   seams/               plain values and traits by which parts meet without knowing each other
+//!   access/              who is who: LAN rule, roles and what they may, invites, passwords, sessions
 //!   camera/              the box's own cameras; the only place that names `gstreamer`
 //!   config/              what was written -> what it means
 //!   http/                the front door: the only place that names hyper and WebSocket
-//!     access.rs          PURE. who is a guest
+//!     denied.rs          answers to whoever is refused
+//!     account.rs         set-up, signing in and out
+//!     invites.rs         invites, by the owner
+//!     people.rs          accounts, by the owner
 //!     host.rs            PURE. the host a request names, the origin it comes from
 //!     routes.rs          PURE. what a path means
 //!     demux.rs           PURE. TLS, HTTP or neither, by the first byte
@@ -110,6 +114,7 @@
 //!
 //! Dated decisions are in `docs/decisions/`, the signaling protocol in `docs/protocol.md`.
 
+pub mod access;
 pub mod app;
 #[cfg(feature = "camera")]
 pub mod camera;

@@ -11,6 +11,8 @@ use super::{
     settings::{Announce, AudioSource, IpRange, Secret, VideoSource},
     shape::{Meant, string},
 };
+use ipnet::IpNet;
+
 use crate::ids::{CameraId, Nickname, RoomName};
 
 /// What stands in the place of a secret.
@@ -339,6 +341,15 @@ fn prefix(network: IpAddr, bits: u32) -> Option<IpRange> {
                 last: Ipv6Addr::from(first | host).into(),
             })?
         }
+    })
+}
+
+/// `http.trusted_proxies`: an address or a prefix.
+pub(super) fn network(text: &str) -> Meant<IpNet> {
+    let host = text.parse::<IpAddr>().map(IpNet::from);
+    let net = host.or_else(|_| text.parse::<IpNet>());
+    net.map(|net| net.trunc()).map_err(|_| {
+        Problem::new("is no address", "write \"172.18.0.2\", or a prefix such as \"172.18.0.0/16\"")
     })
 }
 

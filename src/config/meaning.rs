@@ -14,7 +14,7 @@ use super::{
     section::Section,
     settings::{
         AccessSettings, Announce, AudioSource, CameraSettings, Guests, HttpSettings, LogSettings,
-        MediaSettings, MetricsSettings, NetworkSettings, Role, RoomSettings, Settings,
+        Loopback, MediaSettings, MetricsSettings, NetworkSettings, Role, RoomSettings, Settings,
         StorageSettings, TurnSettings, VideoSource,
     },
     shape::{self, Meant, string},
@@ -41,7 +41,7 @@ pub(super) fn settings(reader: &mut Reader, surroundings: &Surroundings) -> Sett
     let (turn, min_max) = reader.section("turn", turn);
     let rooms = reader.section("rooms", rooms);
     let cameras = reader.sections("camera", camera);
-    let access = reader.section("access", access);
+    let access = reader.section("access", |s| access(s, surroundings.demo));
     let (storage, data_dir) = reader.section("storage", |s| storage(s, &surroundings.data_dir));
     let log = reader.section("log", log);
     let metrics = reader.section("metrics", metrics);
@@ -100,6 +100,7 @@ fn http(s: &mut Section<'_>) -> (HttpSettings, bool) {
         idle_timeout: s.key("idle_timeout", "60s", shape::duration(seconds(1, 3600))),
         slow_timeout: s.key("slow_timeout", "10s", shape::duration(seconds(1, 300))),
         origins: s.list("origins", Vec::<String>::new(), forms::origin),
+        trusted_proxies: s.list("trusted_proxies", Vec::<String>::new(), forms::network),
         frame_ancestors: s.list("frame_ancestors", vec!["'self'"], forms::csp_source),
     };
     (settings, one_missing)
@@ -254,12 +255,15 @@ fn different_cameras(reader: &mut Reader, cameras: Vec<Camera>) -> Vec<CameraSet
     different
 }
 
-fn access(s: &mut Section<'_>) -> AccessSettings {
+fn access(s: &mut Section<'_>, demo: bool) -> AccessSettings {
     const GUESTS: &[(&str, Guests)] = &[("lan", Guests::Lan), ("none", Guests::None)];
-    AccessSettings {
-        guests: s.key("guests", "lan", shape::choice(GUESTS)),
-        local_proxy: s.key("local_proxy", false, shape::flag),
-    }
+    const LOOPBACK: &[(&str, Loopback)] = &[("token", Loopback::Token), ("guest", Loopback::Guest)];
+    let guests = s.key("guests", "lan", shape::choice(GUESTS));
+    let local_proxy = s.key("local_proxy", false, shape::flag);
+    // Whoever tries parlor out opens it on the same machine.
+    let unsaid = if demo { "guest" } else { "token" };
+    let loopback = s.key("loopback", unsaid, shape::choice(LOOPBACK));
+    AccessSettings { guests, local_proxy, loopback }
 }
 
 fn storage(s: &mut Section<'_>, default: &str) -> (StorageSettings, PathBuf) {

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
+
 use crate::ids::{CameraId, RoomName};
 
 /// The effective settings of one run.
@@ -70,6 +72,8 @@ pub struct HttpSettings {
     pub slow_timeout: Duration,
     /// Origins besides the box's own names from which sockets and changes are accepted.
     pub origins: Vec<String>,
+    /// Whose word on where a request comes from is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Who may embed the pages: CSP `frame-ancestors` sources; default `'self'`.
     pub frame_ancestors: Vec<String>,
 }
@@ -244,6 +248,17 @@ pub struct AccessSettings {
     pub guests: Guests,
     /// A proxy or tunnel on this machine speaks for the outside: loopback is not the LAN.
     pub local_proxy: bool,
+    /// Who comes from this machine itself (default `token`, with `--demo` `guest`).
+    pub loopback: Loopback,
+}
+
+/// `access.loopback`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loopback {
+    /// Somebody who may be anybody, by a tunnel or proxy: a token says that it is a browser here.
+    Token,
+    /// A guest: nothing forwards to this machine.
+    Guest,
 }
 
 /// `access.guests`

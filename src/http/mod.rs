@@ -1,7 +1,7 @@
 //! The house's front door: https, wss, the API, the page. The only place that names `hyper`.
 //!
 //! ```text
-//!  accept --> first byte --TLS--> HTTP/1.1 or 2 --> access --> routes --> page, API
+//!  accept --> first byte --TLS--> HTTP/1.1 or 2 --> who --> routes --> page, API, accounts
 //!    |            '--plain HTTP--> redirect (and the CA)          |--> WebSocket --> session (task)
 //!    |                                                           '--> WHIP, WHEP --> stream (task)
 //!    '--> connections of one address
@@ -11,18 +11,21 @@
 //! room (`room`), nor keep certificates (`trust`). Server-sent events and TURN over TLS come by
 //! the same door later. RFC 9110, 9112, 9113, 6455, 9725.
 
-mod access;
+mod account;
 mod api;
 mod assets;
 mod connection;
 mod demux;
+mod denied;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod handler;
 mod host;
 mod ingest;
+mod invites;
 mod limits;
 mod listener;
+mod people;
 mod reply;
 mod routes;
 mod sdp_fragment;
@@ -52,8 +55,8 @@ use tracing::{info, warn};
 pub use listener::BindError;
 
 use crate::{
-    config::Settings, rooms::RoomsHandle, seams::Addresses, telemetry::metrics::metrics,
-    trust::TrustHandle,
+    access::Access, config::Settings, rooms::RoomsHandle, seams::Addresses,
+    telemetry::metrics::metrics, trust::TrustHandle,
 };
 
 /// How long a stopping server waits for its clients to hear of it. A frozen browser never closes its
@@ -79,6 +82,8 @@ pub struct Doors {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// Where sessions join.
     pub rooms: RoomsHandle,
+    /// Who is who.
+    pub access: Arc<Access>,
     /// Certificate and resume tokens.
     pub trust: TrustHandle,
     /// The box's own addresses, by which the LAN is known.
@@ -102,6 +107,7 @@ pub struct HttpServer {
 struct House {
     settings: watch::Receiver<Arc<Settings>>,
     rooms: RoomsHandle,
+    access: Arc<Access>,
     trust: TrustHandle,
     addresses: watch::Receiver<Arc<Addresses>>,
     readiness: watch::Receiver<Readiness>,
@@ -128,6 +134,8 @@ struct Visit {
     house: Arc<House>,
     /// The client's address; IPv4 is written as such.
     peer: IpAddr,
+    /// The number of the interface that a link-local address is on, else 0.
+    scope: u32,
     _slot: limits::Slot,
     _running: Running,
 }
@@ -145,6 +153,7 @@ impl HttpServer {
         let house = Arc::new(House {
             settings: doors.settings,
             rooms: doors.rooms,
+            access: doors.access,
             trust: doors.trust,
             addresses: doors.addresses,
             readiness: doors.readiness,
@@ -182,6 +191,13 @@ impl HttpServer {
     }
 }
 
+fn scope_of(peer: SocketAddr) -> u32 {
+    match peer {
+        SocketAddr::V6(peer) => peer.scope_id(),
+        SocketAddr::V4(_) => 0,
+    }
+}
+
 async fn accept(listener: TcpListener, house: Arc<House>, running: Running) {
     loop {
         match listener.accept().await {
@@ -195,6 +211,7 @@ async fn accept(listener: TcpListener, house: Arc<House>, running: Running) {
                 let visit = Arc::new(Visit {
                     house: house.clone(),
                     peer: ip,
+                    scope: scope_of(peer),
                     _slot: slot,
                     _running: running.clone(),
                 });

@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    HeaderMap, Response, StatusCode,
+    Response, StatusCode,
     header::{self, HeaderName, HeaderValue},
 };
 use serde::Serialize;
 
-use super::access::Refusal;
 use crate::protocol::ErrorCode;
 
 /// An answer whose body is there already.
@@ -91,28 +90,6 @@ pub(super) fn method_not_allowed(allow: &'static str) -> Reply {
     reply
 }
 
-/// 403: a page for people, a problem for programs.
-pub(super) fn refused(refusal: &Refusal, request: &HeaderMap) -> Reply {
-    let detail = refusal.to_string();
-    let accepts_html = request
-        .get(header::ACCEPT)
-        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
-    if !accepts_html {
-        return problem(StatusCode::FORBIDDEN, ErrorCode::Forbidden, &detail);
-    }
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>parlor: no entry</title>\n\
-         <h1>No entry from here</h1>\n<p>{}</p>\n</html>\n",
-        escape(&detail)
-    );
-    body(StatusCode::FORBIDDEN, "text/html; charset=utf-8", page)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 /// Puts on what every answer has.
 pub(super) fn secure(reply: &mut Reply, frame_ancestors: &[String]) {
     let ancestors = match frame_ancestors {
@@ -131,6 +108,9 @@ pub(super) fn secure(reply: &mut Reply, frame_ancestors: &[String]) {
     };
     put(HeaderName::from_static("permissions-policy"), PERMISSIONS);
     put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    // No page of another site shows our pictures or holds our window; CORS is not touched by it.
+    put(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    put(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     // Not `no-referrer`: with that, browsers send `Origin: null` to ourselves.
     put(header::REFERRER_POLICY, "same-origin");
     // Settings have been checked; should they hold line ends all the same, nobody may embed.

@@ -58,6 +58,34 @@ pub enum ErrorCode {
     Forbidden,
     /// The page comes from elsewhere (Origin).
     OriginForbidden,
+    /// This is for people with an account.
+    SignInNeeded,
+    /// The name or the password is wrong.
+    PasswordWrong,
+    /// Not the set-up code.
+    SetupCodeWrong,
+    /// The box has an owner.
+    AlreadySetUp,
+    /// Not an invite of this box.
+    InviteInvalid,
+    /// It has been withdrawn.
+    InviteVoid,
+    /// It is not good yet.
+    InviteEarly,
+    /// It is no longer good.
+    InviteExpired,
+    /// It has been used as often as it may be.
+    InviteUsedUp,
+    /// Not the token of the URL that the box printed.
+    LocalTokenWrong,
+    /// A name, a password or another value that cannot be used; the sentence says why.
+    InputInvalid,
+    /// The last owner stays.
+    LastOwner,
+    /// There are as many as may be.
+    LimitReached,
+    /// What is kept cannot be read or written now.
+    StoreUnavailable,
     /// No such resource.
     NotFound,
     /// The resource is there, the method is not.

@@ -1,7 +1,7 @@
 //! One request: what it carries on its way in, and what every answer has on its way out.
 //!
 //! ```text
-//!  request --> gate: host, origin, who may come in --> dispatch: route -> answer
+//!  request --> gate: host, origin, who, what that needs --> dispatch: route -> answer
 //!                                                        |--> farewell   POST /api/v1/leave
 //!                                                        |--> upgrade    WebSocket -> session
 //!                                                        '--> body       what is read of a body
@@ -19,7 +19,7 @@ use http_body_util::Full;
 use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming};
 
 pub(super) use body::read_body;
-pub(super) use gate::{authority, foreign};
+pub(super) use gate::{authority, facts, foreign};
 
 use super::{
     Visit, api,
@@ -27,7 +27,7 @@ use super::{
     reply::{self, Reply},
     routes::{Route, resolve},
 };
-use crate::{config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
+use crate::{access::Visitor, config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
 
 /// One request, with all that is known of where it comes from. Made once, at the door.
 pub(super) struct Ask<'a> {
@@ -36,6 +36,8 @@ pub(super) struct Ask<'a> {
     pub(super) settings: &'a Settings,
     /// The host that it names.
     pub(super) host: Option<&'a Authority>,
+    /// Who sends it, and from where.
+    pub(super) visitor: Visitor,
     pub(super) request: Request<Incoming>,
 }
 
@@ -56,7 +58,8 @@ pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Re
     let settings = visit.house.settings();
     let is_head = request.method() == Method::HEAD;
     let host = authority(&request);
-    let ask = Ask { visit, settings: &settings, host: host.as_ref(), request };
+    let visitor = gate::visitor(visit, &settings, request.headers()).await;
+    let ask = Ask { visit, settings: &settings, host: host.as_ref(), visitor, request };
     let mut reply = dispatch::answer(ask).await;
     if is_head {
         *reply.body_mut() = Full::default();
@@ -72,10 +75,7 @@ pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Option
         return None;
     }
     metrics().http_requests.inc();
-    let settings = visit.house.settings();
-    let host = authority(request);
-    let mut reply = gate::refusal(visit, &settings, host.as_ref(), request.headers())
-        .unwrap_or_else(|| api::authority(&visit.house));
+    let mut reply = api::authority(&visit.house);
     if request.method() == Method::HEAD {
         *reply.body_mut() = Full::default();
     }
