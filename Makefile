@@ -14,6 +14,9 @@ BROWSER_OPTIONS ?= $(if $(filter dev,$(BROWSER_PROFILE)),--budget 5000 --runs 1)
 # How long `make fuzz` runs each target.
 FUZZ_SECONDS ?= 60
 
+# All that `make test` printed, of which it repeats at the end what was skipped.
+TEST_LOG = $(or $(CARGO_TARGET_DIR),target)/test.log
+
 binary = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(1)),debug,$(1))/parlor
 
 # Cargo builds the binary beside its tests with the tests' set of features; asking for it the same way
@@ -37,7 +40,10 @@ build: ## build only
 
 test: ## everything that a push has to pass
 	@.ci/deps test
-	@$(MAKE) --no-print-directory rust web browser
+	@mkdir -p $(dir $(TEST_LOG))
+	@bash -o pipefail -c '$(MAKE) --no-print-directory rust web browser 2>&1 | tee $(TEST_LOG)'; \
+	status=$$?; echo; echo 'Not tested in this run:'; \
+	grep '^skipped: ' $(TEST_LOG) | sort -u || echo '  nothing was skipped'; exit $$status
 
 rust: ## format, lints, tests and documentation of the Rust side
 	cargo fmt --check

@@ -127,7 +127,7 @@ struct LaterArgs {
 impl From<ServeArgs> for Sources {
     fn from(args: ServeArgs) -> Self {
         let ServeArgs { config, data, listen, web_dir, demo } = args;
-        Self { config, data, listen, web_dir, demo }
+        Self { config, data, listen, web_dir, demo, ..Self::default() }
     }
 }
 
@@ -186,6 +186,7 @@ mod tests {
             listen: vec!["127.0.0.1:0".into(), "[::1]:0".into()],
             web_dir: Some("web".into()),
             demo: true,
+            ..Sources::default()
         });
         let flags = "--config a.toml --data d --listen 127.0.0.1:0 --listen [::1]:0 --web-dir web \
                      --demo";

@@ -50,7 +50,8 @@
 //! src/
 //!   main.rs              arguments -> settings -> logging -> app::run -> exit code
 //!   lib.rs               this map
-//!   app.rs               composition root: starts every task in order, drains in reverse
+//!   app/                 composition root: starts every task in order, watches over them, drains in
+//!                        reverse
 //!   cli.rs               the command line: arguments in, what is to be done out; exit codes
 //!   fuzzing/             what each fuzz target calls, and the test over the kept inputs; not in the binary
 //!   ids.rs               names of things: parsed once, then carried as types
@@ -59,16 +60,20 @@
 //!   seams/               plain values and traits by which parts meet without knowing each other
 //!   access/              who is who: LAN rule, roles and what they may, invites, passwords, sessions
 //!   camera/              the box's own cameras; the only place that names `gstreamer`
-//!   config/              what was written -> what it means
+//!   boot/                before anything runs: reads the configuration, claims the data folder
+//!   config/              PURE. what was written -> what it means
 //!   http/                the front door: the only place that names hyper and WebSocket
 //!     denied.rs          answers to whoever is refused
 //!     account.rs         set-up, signing in and out
 //!     invites.rs         invites, by the owner
 //!     people.rs          accounts, by the owner
+//!     settings.rs        what is in force, and what the owner changes
 //!     host.rs            PURE. the host a request names, the origin it comes from
 //!     routes.rs          PURE. what a path means
 //!     demux.rs           PURE. TLS, HTTP or neither, by the first byte
-//!     limits.rs          connections, joins and requests of one source
+//!     crowd.rs           which connections are open, and who makes room when there are too many
+//!     activity.rs        what a connection does, and when it has done nothing for too long
+//!     limits.rs          joins and requests of one source
 //!     listener.rs        sockets that listen
 //!     connection.rs      one connection: TLS, HTTP/1.1 and 2, its time
 //!     handler/           one request: gate (who may come in), dispatch (route -> answer), body, and
@@ -116,6 +121,7 @@
 
 pub mod access;
 pub mod app;
+pub mod boot;
 #[cfg(feature = "camera")]
 pub mod camera;
 pub mod cli;

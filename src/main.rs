@@ -1,13 +1,17 @@
 //! Arguments, settings, logging, [`parlor::app::run`], exit code. Nothing else happens here.
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use parlor::{
     app::{self, AppError},
+    boot::{self, data_folder, descriptors},
     cli::{self, Command, exit},
-    config::{Sources, data_folder},
-    telemetry::logging,
+    config::Sources,
+    telemetry::logging::{self, NOTICE},
 };
+
+/// Threads that do blocking work have this long to come back after all else has ended.
+const LEAVE_AFTER: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     let code = match cli::parse(std::env::args_os()) {
@@ -20,7 +24,7 @@ fn main() -> ExitCode {
 }
 
 fn check(sources: &Sources) -> u8 {
-    match sources.load() {
+    match boot::load(sources) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 complain(warning);
@@ -36,7 +40,7 @@ fn check(sources: &Sources) -> u8 {
 
 /// `parlor owner reset`, while the service runs or not.
 fn reset_owner(sources: &Sources) -> u8 {
-    let loaded = match sources.load() {
+    let loaded = match boot::load(sources) {
         Ok(loaded) => loaded,
         Err(faults) => {
             complain(&faults.to_string());
@@ -62,14 +66,13 @@ fn reset_owner(sources: &Sources) -> u8 {
 }
 
 fn serve(sources: Sources) -> u8 {
-    let loaded = match sources.load() {
+    let loaded = match boot::load(&sources) {
         Ok(loaded) => loaded,
         Err(faults) => {
             complain(&faults.to_string());
             return exit::CONFIGURATION;
         }
     };
-    // Before any thread is started: the local time's offset can be asked for only then.
     logging::init(&loaded.settings.log.filter);
     if let Err(error) = data_folder::prepare(&loaded.settings.data_dir) {
         return fail(&error.into());
@@ -80,19 +83,24 @@ fn serve(sources: Sources) -> u8 {
     if !loaded.dormant.is_empty() {
         tracing::warn!("do nothing yet, in this release: {}", loaded.dormant.join(", "));
     }
+    let max_connections = descriptors::raise();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&AppError::Internal(error.into())),
     };
-    match runtime.block_on(app::run(Arc::new(loaded.settings), sources)) {
+    let ended = runtime.block_on(app::run(Arc::new(loaded.settings), sources, max_connections));
+    let code = match ended {
         Ok(()) => exit::OK,
         Err(error) => fail(&error),
-    }
+    };
+    // A thread that waits for a device is left to the end of the process.
+    runtime.shutdown_timeout(LEAVE_AFTER);
+    code
 }
 
 /// Somebody must act: the reason is the last line of the log.
 fn fail(error: &AppError) -> u8 {
-    tracing::error!("{error:#}");
+    tracing::error!(target: NOTICE, "{error:#}");
     error.exit_code()
 }
 

@@ -6,6 +6,8 @@
 #![cfg(feature = "camera")]
 
 mod camera_peer;
+#[path = "support/skipped.rs"]
+mod skipped;
 
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ use parlor::{
     protocol::{Direction, ErrorCode, MemberKind, ServerMessage, TrackSource},
     rooms::Liveness,
 };
+use skipped::skipped;
 use tokio::sync::mpsc;
 
 fn home() -> RoomName {
@@ -143,7 +146,6 @@ async fn a_refused_offer_is_a_fault_and_the_next_one_clears_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_work_says_why_and_keeps_its_seat() {
-    let no_microphone = Some(AudioSource::Alsa("hw:99,0".into()));
     let cases = [
         (
             VideoSource::V4l2("/dev/video-nowhere".into()),
@@ -163,7 +165,6 @@ async fn what_cannot_work_says_why_and_keeps_its_seat() {
             Some("lavaenc"),
             "The video encoder lavaenc is not known, since ",
         ),
-        (VideoSource::Test, no_microphone, None, "The camera's microphone is not there, since "),
     ];
     for (source, audio, encoder, reason) in cases {
         let encoder = encoder.map(str::to_owned);
@@ -174,6 +175,26 @@ async fn what_cannot_work_says_why_and_keeps_its_seat() {
         assert!(fault.starts_with(reason), "{fault}");
         handle.stop().await;
         assert!(matches!(next(&mut room.said, "farewell").await, Said::Left));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_microphone_that_does_not_work_leaves_the_picture_alone() {
+    // One that is not there, and one of a kind that is not built yet.
+    for audio in [AudioSource::Alsa("hw:99,0".into()), AudioSource::Pipewire] {
+        let (handle, said) = start(vec![CameraSettings { audio: Some(audio), ..demo(&home()) }]);
+        let (mut room, _) = Room::enter(said).await;
+        // A publish, and not a fault.
+        let published = room.publish().await;
+        let sources: Vec<_> = published.tracks.iter().map(|track| track.source).collect();
+        assert_eq!(sources, [TrackSource::Camera]);
+        let mut peer = Box::pin(Peer::answering(&published.sdp)).await;
+        let sdp = peer.answer.clone();
+        let generation = published.generation;
+        room.say(Some(published.id), ServerMessage::Published { generation, sdp }).await;
+        keyframe(&peer.picture().await, Codec::H264, None).await;
+        assert!(room.said.try_recv().is_err(), "no fault is shown: there is a picture");
+        handle.stop().await;
     }
 }
 
@@ -214,7 +235,7 @@ async fn each_encoder_that_works_is_seen_and_gives_keyframes() {
     gstreamer::init().expect("GStreamer");
     for encoder in RANKING {
         if !probe::works(encoder) {
-            eprintln!("skipped: {} is not here", encoder.factory);
+            skipped(&format!("each_encoder_that_works…: {} is not here", encoder.factory));
             continue;
         }
         let forced = Some(encoder.factory.to_owned());

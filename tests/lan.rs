@@ -2,6 +2,9 @@
 //!
 //! Needs root and ip(8); where either is missing each test prints its name as skipped.
 
+#[path = "support/skipped.rs"]
+mod skipped;
+
 use std::{net::IpAddr, process::Command, sync::Arc, time::Duration};
 
 use nix::sched::{CloneFlags, unshare};
@@ -10,7 +13,8 @@ use parlor::{
     net,
     seams::Addresses,
 };
-use tokio::sync::watch::Receiver;
+use skipped::skipped;
+use tokio::sync::watch::{self, Receiver};
 
 /// Longer than anything here takes; it only ends a test that has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,11 +30,11 @@ fn in_namespace<F: Future<Output = ()>>(name: &'static str, test: impl FnOnce() 
     std::thread::scope(|scope| {
         let run = move || {
             if Command::new("ip").arg("-V").output().is_err() {
-                eprintln!("skipped: {name}: ip(8) is not here");
+                skipped(&format!("{name}: ip(8) is not here"));
                 return;
             }
             if let Err(errno) = unshare(CloneFlags::CLONE_NEWNET) {
-                eprintln!("skipped: {name}: no network namespace to be had: {errno}");
+                skipped(&format!("{name}: no network namespace to be had: {errno}"));
                 return;
             }
             // A current-thread runtime: no other thread, which would be in another namespace.
@@ -73,13 +77,34 @@ async fn expect(addresses: &mut Receiver<Arc<Addresses>>, present: &[&str], abse
 }
 
 #[test]
+fn what_is_announced_follows_the_settings_while_it_runs() {
+    in_namespace("what_is_announced_follows_the_settings_while_it_runs", || async {
+        ethernet();
+        ip("address add 192.168.77.2/24 dev eth0");
+        let (sender, receiver) = watch::channel(settings());
+        let mut addresses = net::start(receiver).await.expect("netlink answers").addresses;
+        expect(&mut addresses, &["192.168.77.2"], &["203.0.113.7"]).await;
+        sender.send_modify(|now| now.announce = vec![Announce::Ip(address("203.0.113.7"))]);
+        expect(&mut addresses, &["192.168.77.2", "203.0.113.7"], &[]).await;
+        sender.send_modify(|now| now.exclude = vec!["eth*".into()]);
+        expect(&mut addresses, &["203.0.113.7"], &["192.168.77.2"]).await;
+        // What the kernel tells still counts when nobody can change the settings any more.
+        drop(sender);
+        ip("link add eth1 type dummy");
+        ip("link set eth1 up");
+        ip("address add 10.7.7.7/24 dev eth1");
+        expect(&mut addresses, &["203.0.113.7"], &["10.7.7.7"]).await;
+    });
+}
+
+#[test]
 fn the_first_value_is_there_at_once() {
     in_namespace("the_first_value_is_there_at_once", || async {
         ethernet();
         ip("address add 192.168.77.2/24 dev eth0");
         let public = Announce::Ip(address("203.0.113.7"));
         let settings = NetworkSettings { announce: vec![public], ..settings() };
-        let handle = net::start(&settings).await.expect("netlink answers");
+        let handle = net::start(watch::channel(settings).1).await.expect("netlink answers");
         let now = handle.addresses.borrow().clone();
         let expected = [address("192.168.77.2"), address("203.0.113.7")];
         assert_eq!(now.ips().collect::<Vec<_>>(), expected);
@@ -93,7 +118,8 @@ fn the_first_value_is_there_at_once() {
 fn addresses_come_and_go_by_notification() {
     in_namespace("addresses_come_and_go_by_notification", || async {
         ethernet();
-        let mut addresses = net::start(&settings()).await.expect("netlink answers").addresses;
+        let mut addresses =
+            net::start(watch::channel(settings()).1).await.expect("netlink answers").addresses;
         expect(&mut addresses, &[], &["192.168.77.2"]).await;
 
         ip("address add 192.168.77.2/24 dev eth0");
@@ -120,7 +146,8 @@ fn a_container_bridge_is_no_address_of_the_house() {
     in_namespace("a_container_bridge_is_no_address_of_the_house", || async {
         ethernet();
         ip("address add 192.168.77.2/24 dev eth0");
-        let mut addresses = net::start(&settings()).await.expect("netlink answers").addresses;
+        let mut addresses =
+            net::start(watch::channel(settings()).1).await.expect("netlink answers").addresses;
         ip("link add docker0 type bridge");
         ip("address add 172.17.0.1/16 dev docker0");
         ip("link add veth-port type veth peer name veth-inside");
@@ -147,7 +174,8 @@ fn a_container_bridge_is_no_address_of_the_house() {
 fn lost_notifications_are_made_good() {
     in_namespace("lost_notifications_are_made_good", || async {
         ethernet();
-        let mut addresses = net::start(&settings()).await.expect("netlink answers").addresses;
+        let mut addresses =
+            net::start(watch::channel(settings()).1).await.expect("netlink answers").addresses;
         // The runtime has one thread and `ip` blocks it, so nobody reads while these pile up, until
         // the socket's buffer (212992 bytes by default) overflows and the kernel says ENOBUFS.
         let n_addresses = 2_000;

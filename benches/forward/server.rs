@@ -102,7 +102,8 @@ impl House {
         }
         // The sender may go: addresses never change here.
         let (_sender, addresses) = watch::channel(Arc::new(addresses));
-        let settings = MediaSettings { ports: 0..=0, workers: 1, viewers_per_worker: 400 };
+        let settings =
+            MediaSettings { ports: 0..=0, workers: 1, viewers_per_worker: 400, tcp: true };
         let handle = SfuHandle::start(&settings, addresses).expect("a free port");
         let room = handle.open_room(MAX_SPEAKERS);
         let program = std::env::current_exe().expect("this program");

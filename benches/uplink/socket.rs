@@ -48,7 +48,7 @@ fn worker_cpu() -> Duration {
 /// Microseconds of the worker a packet, for packets in frames and for single ones.
 pub(crate) async fn measure(profile: SrtpProtectionProfile, bursts: &[u64]) -> Vec<f64> {
     let (_sender, addresses) = watch::channel(Arc::new(Addresses::loopback()));
-    let settings = MediaSettings { ports: 0..=0, workers: 1, viewers_per_worker: 400 };
+    let settings = MediaSettings { ports: 0..=0, workers: 1, viewers_per_worker: 400, tcp: true };
     let handle = SfuHandle::start(&settings, addresses).expect("a free port");
     let room = handle.open_room(8);
     let mut client = Client::new(Instant::now(), &ClientShared::with_profile(profile), "one");

@@ -75,6 +75,18 @@ impl Whence {
         }
     }
 
+    /// One word for the API: `lan`, `machine`, `container`, `forwarder`, `proxy`, `outside`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Lan(_) => "lan",
+            Self::Machine(_) => "machine",
+            Self::Container(..) => "container",
+            Self::Forwarder(_) => "forwarder",
+            Self::Proxy(_) => "proxy",
+            Self::Outside(_) => "outside",
+        }
+    }
+
     /// True for the LAN, whose people must not be locked out by what others try.
     pub fn is_lan(&self) -> bool {
         matches!(self, Self::Lan(_))

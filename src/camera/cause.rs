@@ -7,6 +7,10 @@
 
 use std::fmt;
 
+/// Elements of the capture that only the sound passes.
+const SOUND_ELEMENTS: [&str; 5] =
+    ["alsasrc", "audiotestsrc", "audioconvert", "audioresample", "opusenc"];
+
 /// Why there is no picture. `Display` is a sentence without its full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
@@ -66,6 +70,17 @@ impl fmt::Display for Cause {
             Self::NoPath(why) => write!(f, "The camera's connection inside the box failed: {why}"),
             Self::NoRoom(why) => write!(f, "The camera could not enter its room: {why}"),
             Self::Other(why) => write!(f, "The camera failed: {why}"),
+        }
+    }
+}
+
+impl Cause {
+    /// True if the picture is as good as it can be, and only the sound is missing.
+    pub fn is_of_sound(&self) -> bool {
+        match self {
+            Self::Microphone(_) => true,
+            Self::ElementMissing(name) => SOUND_ELEMENTS.contains(&name.as_str()),
+            _ => false,
         }
     }
 }
@@ -207,6 +222,19 @@ mod tests {
             fault.place = Place::Sound;
             assert_eq!(fault.cause(), Cause::Microphone(Box::new(expected.clone())), "{debug}");
         }
+    }
+
+    #[test]
+    fn a_fault_of_the_sound_is_told_from_one_of_the_picture() {
+        let sound = [
+            Cause::Microphone(Box::new(Cause::Busy)),
+            Cause::ElementMissing("alsasrc".into()),
+            Cause::ElementMissing("opusenc".into()),
+        ];
+        let picture =
+            [Cause::Busy, Cause::ElementMissing("videoconvert".into()), Cause::NotBuilt("rtsp")];
+        assert!(sound.iter().all(Cause::is_of_sound));
+        assert!(!picture.iter().any(Cause::is_of_sound));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which encoders really work here.
+//! Which encoders really work here, and whether a microphone gives anything.
 //!
 //! That a factory exists says little: a driver may be missing, a device taken. Each is made to encode
 //! five pictures, once a process, one at a time (probes beside each other time out). Blocks; for
@@ -16,8 +16,9 @@ use super::{
     cause::Cause,
     elements::{by_name, lock, parse, set},
     encoder::{self, Encoder},
-    source::ENCODER,
+    source::{self, ENCODER},
 };
+use crate::config::AudioSource;
 
 /// Hardware that needs longer is not working.
 const HARDWARE_WITHIN: Duration = Duration::from_secs(3);
@@ -74,15 +75,30 @@ fn try_out(encoder: &Encoder) -> Result<(), String> {
     for (name, value) in encoder.properties(1_000_000, 30) {
         set(&element, name, &value);
     }
-    let outcome = run_to_end(&pipeline, encoder);
+    let within = if encoder.software { SOFTWARE_WITHIN } else { HARDWARE_WITHIN };
+    let outcome = run_to_end(&pipeline, within);
     let _ = pipeline.set_state(gst::State::Null);
     outcome
 }
 
-fn run_to_end(pipeline: &gst::Pipeline, encoder: &Encoder) -> Result<(), String> {
+/// Whether a microphone opens and gives sound.
+pub fn hears(microphone: &AudioSource) -> bool {
+    let Some(description) = source::microphone_alone(microphone) else { return false };
+    let Ok(pipeline) = parse(&description.text) else { return false };
+    for (element, name, value) in &description.properties {
+        match by_name::<gst::Element>(&pipeline, element) {
+            Ok(element) => drop(set(&element, name, value)),
+            Err(_) => return false,
+        }
+    }
+    let outcome = run_to_end(&pipeline, HARDWARE_WITHIN);
+    let _ = pipeline.set_state(gst::State::Null);
+    outcome.is_ok()
+}
+
+fn run_to_end(pipeline: &gst::Pipeline, within: Duration) -> Result<(), String> {
     let bus = pipeline.bus().ok_or("it has no bus")?;
     pipeline.set_state(gst::State::Playing).map_err(|error| error.to_string())?;
-    let within = if encoder.software { SOFTWARE_WITHIN } else { HARDWARE_WITHIN };
     let within = gst::ClockTime::from_mseconds(within.as_millis() as u64);
     let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
     let message = bus.timed_pop_filtered(within, &kinds).ok_or("it was not done in time")?;

@@ -67,10 +67,18 @@ pub struct Scanner {
 impl Scanner {
     /// All video devices there are now.
     pub fn scan(&mut self) -> Vec<Device> {
-        let identities: Vec<Identity> = nodes(Path::new("/dev")).collect();
+        self.scan_in(Path::new("/dev"), ask_logged)
+    }
+
+    fn scan_in(
+        &mut self,
+        folder: &Path,
+        mut ask: impl FnMut(&Path) -> Option<Device>,
+    ) -> Vec<Device> {
+        let identities: Vec<Identity> = nodes(folder).collect();
         let mut known = std::mem::take(&mut self.known);
         for identity in identities {
-            let device = known.remove(&identity).unwrap_or_else(|| ask_logged(&identity.0));
+            let device = known.remove(&identity).unwrap_or_else(|| ask(&identity.0));
             self.known.insert(identity, device);
         }
         self.known.values().flatten().cloned().collect()
@@ -150,12 +158,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_video_device_is_refused_and_asked_once() {
+    fn what_is_no_video_device_is_refused() {
         assert!(ask(Path::new("/dev/null")).is_err());
         assert!(ask(Path::new("/dev/video-that-is-not-there")).is_err());
+    }
+
+    #[test]
+    fn each_node_is_asked_once_until_it_is_another() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let make = |name: &str| fs::write(path(name), "").expect("a file");
+        for name in ["video0", "video10", "video-x", "video", "audio1"] {
+            make(name);
+        }
         let mut scanner = Scanner::default();
-        let first = scanner.scan();
-        assert_eq!(first, scanner.scan());
+        // What is no camera (None) is remembered as well.
+        let mut scan = || {
+            let mut asked = Vec::new();
+            let devices = scanner.scan_in(folder.path(), |path| {
+                asked.push(path.file_name().expect("a name").to_str().expect("text").to_owned());
+                path.ends_with("video0").then(|| Device {
+                    path: path.to_owned(),
+                    driver: "uvcvideo".into(),
+                    card: "Camera".into(),
+                    bus: "usb-1".into(),
+                    caps: 0,
+                    formats: Vec::new(),
+                })
+            });
+            asked.sort();
+            (devices.len(), asked)
+        };
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(scan(), (1, names(&["video0", "video10"])));
+        assert_eq!(scan(), (1, names(&[])));
+        // Another device under the same name: the old node is kept so that its inode is not reused.
+        fs::rename(path("video10"), path("gone")).expect("renamed");
+        make("video10");
+        assert_eq!(scan(), (1, names(&["video10"])));
+        fs::remove_file(path("video0")).expect("removed");
+        assert_eq!(scan(), (0, names(&[])));
     }
 
     #[test]

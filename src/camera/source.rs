@@ -48,7 +48,9 @@ pub fn supported(settings: &CameraSettings) -> Result<(), Cause> {
     match (&settings.source, &settings.audio) {
         (VideoSource::Libcamera, _) => Err(Cause::NotBuilt("libcamera")),
         (VideoSource::Rtsp(_), _) => Err(Cause::NotBuilt("rtsp")),
-        (_, Some(AudioSource::Pipewire)) => Err(Cause::NotBuilt("audio by pipewire")),
+        (_, Some(AudioSource::Pipewire)) => {
+            Err(Cause::Microphone(Box::new(Cause::NotBuilt("pipewire"))))
+        }
         _ => Ok(()),
     }
 }
@@ -130,8 +132,28 @@ fn test_picture(raw: &str, height: u32, fps: u32, clock: bool) -> String {
     )
 }
 
+/// A microphone alone, to find out whether it gives anything; nothing for one that is not built yet.
+pub fn microphone_alone(source: &AudioSource) -> Option<Description> {
+    if *source == AudioSource::Pipewire {
+        return None;
+    }
+    let mut properties = Vec::new();
+    let text = microphone(source, &mut properties);
+    properties.push((MICROPHONE, "num-buffers", "5".into()));
+    Some(Description { text: format!("{text} ! fakesink sync=false"), properties })
+}
+
 fn audio(source: &AudioSource, properties: &mut Vec<Property>) -> String {
-    let source = match source {
+    let source = microphone(source, properties);
+    format!(
+        "{source} ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 \
+         ! queue leaky=downstream max-size-buffers=0 max-size-bytes=0 max-size-time=200000000 \
+         ! opusenc bitrate=32000 frame-size=20 inband-fec=true ! appsink name={AUDIO} {SINK}"
+    )
+}
+
+fn microphone(source: &AudioSource, properties: &mut Vec<Property>) -> String {
+    match source {
         AudioSource::Alsa(device) => {
             properties.push((MICROPHONE, "device", device.clone()));
             format!("alsasrc name={MICROPHONE}")
@@ -141,12 +163,7 @@ fn audio(source: &AudioSource, properties: &mut Vec<Property>) -> String {
             "audiotestsrc name={MICROPHONE} is-live=true wave=ticks freq=660 volume=0.08 \
              sine-periods-per-tick=12 apply-tick-ramp=true samplesperbuffer=960"
         ),
-    };
-    format!(
-        "{source} ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 \
-         ! queue leaky=downstream max-size-buffers=0 max-size-bytes=0 max-size-time=200000000 \
-         ! opusenc bitrate=32000 frame-size=20 inband-fec=true ! appsink name={AUDIO} {SINK}"
-    )
+    }
 }
 
 /// Which part of the capture an element of this name belongs to.
@@ -215,14 +232,15 @@ mod tests {
     #[test]
     fn what_comes_later_says_so() {
         let rtsp = VideoSource::Rtsp(crate::config::Secret::new("rtsp://10.0.0.2/"));
+        let microphone = Cause::Microphone(Box::new(Cause::NotBuilt("pipewire")));
         let cases = [
-            (VideoSource::Libcamera, None, "libcamera"),
-            (rtsp, None, "rtsp"),
-            (VideoSource::Test, Some(AudioSource::Pipewire), "audio by pipewire"),
+            (VideoSource::Libcamera, None, Cause::NotBuilt("libcamera")),
+            (rtsp, None, Cause::NotBuilt("rtsp")),
+            (VideoSource::Test, Some(AudioSource::Pipewire), microphone),
         ];
-        for (source, audio, kind) in cases {
+        for (source, audio, cause) in cases {
             let result = capture(&settings(source, audio), &RANKING[4], true);
-            assert_eq!(result, Err(Cause::NotBuilt(kind)));
+            assert_eq!(result, Err(cause));
         }
     }
 

@@ -32,6 +32,7 @@ use super::{
 use crate::{config::CameraSettings, ids::Mid, protocol::Outgoing, telemetry::metrics::metrics};
 
 mod seat;
+mod sound;
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -47,6 +48,8 @@ enum Report {
     Publisher(PublisherEvent),
     Offered(Result<String, Cause>),
     Answered(Result<(), Cause>),
+    /// The microphone that had failed gives sound again.
+    SoundBack,
 }
 
 /// One camera.
@@ -60,8 +63,10 @@ pub struct Supervisor<H: House> {
     base_time: gst::ClockTime,
     capture: Slot<Capture>,
     publisher: Slot<Publisher>,
-    /// What the publisher that is up or starting speaks.
-    codec: Option<Codec>,
+    /// What the publisher that is up or starting speaks: its codec, and whether there is sound.
+    spoken: Option<(Codec, bool)>,
+    /// While the microphone does not work the picture goes on alone.
+    silence: Option<sound::Silence>,
     generation: u32,
     /// The m-section of the picture in the newest offer.
     picture: Option<Mid>,
@@ -94,7 +99,8 @@ impl<H: House> Supervisor<H> {
             base_time,
             capture: Slot::default(),
             publisher: Slot::default(),
-            codec: None,
+            spoken: None,
+            silence: None,
             generation: 0,
             picture: None,
             has_frame: false,
@@ -159,7 +165,7 @@ impl<H: House> Supervisor<H> {
             Action::StopPublisher => {
                 self.publisher.end();
                 self.publish_id = None;
-                self.codec = None;
+                self.spoken = None;
             }
             Action::Show(fault) => return self.show(fault).await,
         }
@@ -171,7 +177,7 @@ impl<H: House> Supervisor<H> {
             metrics().camera_restarts.inc();
         }
         self.has_frame = false;
-        let settings = self.settings.borrow().clone();
+        let settings = self.effective();
         let (outlet, base_time) = (Arc::clone(&self.outlet), self.base_time);
         let events = self.sender.clone();
         let make = move |attempt| {
@@ -184,7 +190,7 @@ impl<H: House> Supervisor<H> {
 
     fn start_publisher(&mut self, generation: u32) {
         let Some(capture) = &self.capture.running else { return };
-        let settings = self.settings.borrow().clone();
+        let settings = self.effective();
         let size = capture.encoder.size(settings.size);
         let media = Media {
             codec: capture.encoder.codec,
@@ -193,7 +199,7 @@ impl<H: House> Supervisor<H> {
         };
         self.generation = generation;
         self.is_ready = false;
-        self.codec = Some(media.codec);
+        self.spoken = Some((media.codec, media.audio));
         let (outlet, base_time) = (Arc::clone(&self.outlet), self.base_time);
         let events = self.sender.clone();
         let make = move |attempt| {
@@ -218,9 +224,13 @@ impl<H: House> Supervisor<H> {
             }
             Report::CaptureStarted(Err(cause)) | Report::Capture(CaptureEvent::Failed(cause)) => {
                 if self.capture.is_current(attempt) {
-                    self.handle(Event::CaptureLost(cause)).await;
+                    match cause {
+                        cause if cause.is_of_sound() && self.hears() => self.fall_silent(&cause),
+                        cause => self.handle(Event::CaptureLost(cause)).await,
+                    }
                 }
             }
+            Report::SoundBack => self.sound_is_back(),
             Report::Capture(CaptureEvent::FirstFrame) => {
                 if self.capture.is_current(attempt) {
                     self.has_frame = true;
@@ -248,7 +258,7 @@ impl<H: House> Supervisor<H> {
     /// The capture is up when it is ours to stop and has shown a picture, in whichever order.
     async fn capture_up(&mut self) {
         if let (Some(capture), true) = (&self.capture.running, self.has_frame) {
-            let codec_changed = self.codec.is_some_and(|codec| codec != capture.encoder.codec);
+            let codec_changed = self.has_to_be_made_anew(capture.encoder.codec);
             self.handle(Event::CaptureUp { codec_changed }).await;
         }
     }

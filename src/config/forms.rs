@@ -2,8 +2,9 @@
 //!
 //! PURE. Each returns what the text means or a [`Problem`] that says what would be right.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use ipnet::IpNet;
 use toml::Value;
 
 use super::{
@@ -11,8 +12,6 @@ use super::{
     settings::{Announce, AudioSource, IpRange, Secret, VideoSource},
     shape::{Meant, string},
 };
-use ipnet::IpNet;
-
 use crate::ids::{CameraId, Nickname, RoomName};
 
 /// What stands in the place of a secret.
@@ -62,7 +61,7 @@ pub(super) fn announce(text: &str) -> Meant<Announce> {
 }
 
 /// RFC 1123, 2.1, with a last label that is no number (or `1.2.3.400` would be a name).
-fn is_dns_name(text: &str) -> bool {
+pub(super) fn is_dns_name(text: &str) -> bool {
     let text = text.strip_suffix('.').unwrap_or(text);
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -307,7 +306,7 @@ pub(super) fn ip_range(text: &str) -> Meant<IpRange> {
     let ip = |text: &str| text.trim().parse::<IpAddr>().map_err(|_| wrong("is no address"));
     if let Some((network, bits)) = text.split_once('/') {
         let network = ip(network)?;
-        let bits: u32 = bits.trim().parse().map_err(|_| wrong("has no prefix length"))?;
+        let bits: u8 = bits.trim().parse().map_err(|_| wrong("has no prefix length"))?;
         return prefix(network, bits).ok_or_else(|| wrong("has too long a prefix"));
     }
     let (first, last) = match text.split_once('-') {
@@ -323,25 +322,9 @@ pub(super) fn ip_range(text: &str) -> Meant<IpRange> {
     Ok(IpRange { first, last })
 }
 
-fn prefix(network: IpAddr, bits: u32) -> Option<IpRange> {
-    Some(match network {
-        IpAddr::V4(ip) => {
-            let host = u32::MAX.checked_shr(bits).unwrap_or(0);
-            let first = u32::from(ip) & !host;
-            (bits <= 32).then_some(IpRange {
-                first: Ipv4Addr::from(first).into(),
-                last: Ipv4Addr::from(first | host).into(),
-            })?
-        }
-        IpAddr::V6(ip) => {
-            let host = u128::MAX.checked_shr(bits).unwrap_or(0);
-            let first = u128::from(ip) & !host;
-            (bits <= 128).then_some(IpRange {
-                first: Ipv6Addr::from(first).into(),
-                last: Ipv6Addr::from(first | host).into(),
-            })?
-        }
-    })
+fn prefix(network: IpAddr, bits: u8) -> Option<IpRange> {
+    let net = IpNet::new(network, bits).ok()?;
+    Some(IpRange { first: net.network(), last: net.broadcast() })
 }
 
 /// `http.trusted_proxies`: an address or a prefix.
@@ -351,6 +334,20 @@ pub(super) fn network(text: &str) -> Meant<IpNet> {
     net.map(|net| net.trunc()).map_err(|_| {
         Problem::new("is no address", "write \"172.18.0.2\", or a prefix such as \"172.18.0.0/16\"")
     })
+}
+
+/// `http.hosts`: a name, lower case, without the root's point.
+pub(super) fn host(text: &str) -> Meant<String> {
+    let wrong = |problem: &str| {
+        Problem::new(problem, "write a name such as \"parlor.example\", without scheme and port")
+    };
+    if text.parse::<IpAddr>().is_ok() {
+        return Err(wrong("is an address, and addresses are allowed without this"));
+    }
+    if is_dns_name(text) {
+        return Ok(text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase());
+    }
+    Err(wrong("is no name"))
 }
 
 #[cfg(test)]

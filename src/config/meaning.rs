@@ -8,18 +8,18 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     conflicts,
-    fault::{Problem, Source, did_you_mean},
+    fault::{Problem, did_you_mean},
     forms,
     reader::Reader,
+    repeated::{self, DIRECT},
     section::Section,
     settings::{
-        AccessSettings, Announce, AudioSource, CameraSettings, Guests, HttpSettings, LogSettings,
-        Loopback, MediaSettings, MetricsSettings, NetworkSettings, Role, RoomSettings, Settings,
-        StorageSettings, TurnSettings, VideoSource,
+        AccessSettings, Announce, Guests, HttpSettings, IceSettings, LogSettings, Loopback,
+        MediaSettings, MetricsSettings, NetworkSettings, Role, RoomSettings, Settings,
+        TurnSettings,
     },
     shape::{self, Meant, string},
 };
-use crate::ids::CameraId;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * 1024;
@@ -39,10 +39,12 @@ pub(super) fn settings(reader: &mut Reader, surroundings: &Surroundings) -> Sett
     let media = reader.section("media", media);
     let network = reader.section("network", network);
     let (turn, min_max) = reader.section("turn", turn);
+    let ice = reader.section("ice", ice);
     let rooms = reader.section("rooms", rooms);
-    let cameras = reader.sections("camera", camera);
+    let ahead = reader.sections("room", |s| repeated::room(s, &rooms)).unwrap_or_default();
+    let cameras = reader.sections("camera", repeated::camera);
     let access = reader.section("access", |s| access(s, surroundings.demo));
-    let (storage, data_dir) = reader.section("storage", |s| storage(s, &surroundings.data_dir));
+    let data_dir = reader.section("storage", |s| storage(s, &surroundings.data_dir));
     let log = reader.section("log", log);
     let metrics = reader.section("metrics", metrics);
 
@@ -58,15 +60,21 @@ pub(super) fn settings(reader: &mut Reader, surroundings: &Surroundings) -> Sett
         media,
         network,
         turn,
+        ice,
         rooms,
-        cameras: cameras.map(|cameras| different_cameras(reader, cameras)),
+        rooms_ahead: repeated::different_rooms(reader, ahead),
+        cameras: cameras.map(|cameras| repeated::different_cameras(reader, cameras)),
         access,
-        storage,
         log,
         metrics,
         data_dir,
         demo: surroundings.demo,
     };
+    if settings.demo && settings.cameras.is_some() {
+        let text = "--demo: no test picture stands in, for cameras are configured ([[camera]], or \
+                    camera = [])";
+        reader.warnings.push(text.into());
+    }
     conflicts::workers(reader, &settings);
     settings.turn.relay_ports = conflicts::relay_ports(reader, &settings, min_max);
     conflicts::ports(reader, &settings);
@@ -96,12 +104,18 @@ fn http(s: &mut Section<'_>) -> (HttpSettings, bool) {
             64,
             shape::integer(1..=100_000, "connections"),
         ),
+        max_connections: s.key(
+            "max_connections",
+            4096,
+            shape::integer(16..=1_000_000, "connections"),
+        ),
         joins_per_minute: s.key("joins_per_minute", 60, shape::integer(1..=100_000, "joins")),
         idle_timeout: s.key("idle_timeout", "60s", shape::duration(seconds(1, 3600))),
         slow_timeout: s.key("slow_timeout", "10s", shape::duration(seconds(1, 300))),
         origins: s.list("origins", Vec::<String>::new(), forms::origin),
-        trusted_proxies: s.list("trusted_proxies", Vec::<String>::new(), forms::network),
+        hosts: s.list("hosts", Vec::<String>::new(), forms::host),
         frame_ancestors: s.list("frame_ancestors", vec!["'self'"], forms::csp_source),
+        trusted_proxies: s.list("trusted_proxies", Vec::<String>::new(), forms::network),
     };
     (settings, one_missing)
 }
@@ -115,6 +129,10 @@ fn media(s: &mut Section<'_>) -> MediaSettings {
             400,
             shape::integer(1..=100_000, "viewers"),
         ),
+        tcp: {
+            s.later();
+            s.key("tcp", true, shape::flag)
+        },
     }
 }
 
@@ -178,81 +196,27 @@ fn rooms(s: &mut Section<'_>) -> RoomSettings {
         s.key("max_viewers", 200, shape::integer(0..=100_000, "viewers, 0 for no limit"));
     let max_speakers = s.key("max_speakers", 8, shape::integer(1..=64, "speakers"));
     let create = s.key("create", "guest", shape::choice(ROLES));
-    if create != Role::Guest {
-        // In force, but there are no accounts to be one with.
-        s.warn("create", "accounts come in a later release; until then nobody can make a room");
-    }
     let default = s.key("default", "home", forms::room);
-    RoomSettings { max_participants, max_viewers, max_speakers, create, default }
+    s.later();
+    let direct = s.key("direct", "auto", shape::choice(DIRECT));
+    let days = shape::integer(0..=3650, "days, 0 for no limit");
+    let history_days = s.key("history_days", 30, days);
+    let lines = shape::integer(0..=1_000_000, "messages, 0 for none");
+    let history_lines = s.key("history_lines", 10_000, lines);
+    RoomSettings {
+        max_participants,
+        max_viewers,
+        max_speakers,
+        create,
+        default,
+        direct,
+        history_days,
+        history_lines,
+    }
 }
 
-/// What could be made of one `[[camera]]`.
-struct Camera {
-    /// Its id and where that was written.
-    id: Option<(CameraId, Source)>,
-    /// Nothing if id or source have a fault.
-    settings: Option<CameraSettings>,
-}
-
-fn camera(s: &mut Section<'_>) -> Camera {
-    let id =
-        s.required("id", "write id = \"door\", or other letters, digits and -", forms::camera_id);
-    let source = s.shown(forms::show_source).required(
-        "source",
-        "write source = \"test\", or \"v4l2:/dev/video0\"",
-        forms::video_source,
-    );
-    match &source {
-        Some(VideoSource::Libcamera) => s.dormant("source", "\"libcamera\""),
-        Some(VideoSource::Rtsp(_)) => s.dormant("source", "\"rtsp://…\""),
-        _ => {}
-    }
-    let default_name = id.as_ref().map_or("", CameraId::as_str).to_owned();
-    let name = s.key("name", default_name, forms::nickname);
-    let audio = s.key("audio", "", forms::audio_source);
-    if audio == Some(AudioSource::Pipewire) {
-        s.dormant("audio", "\"pipewire\"");
-    }
-    let room = s.key("room", "home", forms::room);
-    let size = s.key("size", "1280x720", forms::size);
-    let fps = s.key("fps", 30, shape::integer(1..=120, "frames a second"));
-    let bitrate = s.key("bitrate", 1_500_000, shape::bits_per_second(50_000..=50_000_000));
-    let encoder = s.key("encoder", "", forms::encoder);
-    let id_source = s.source_of("id");
-    let Some(id) = id else { return Camera { id: None, settings: None } };
-    let identity = Some((id.clone(), id_source));
-    let name = name.map_or_else(|| id.as_str().to_owned(), |name| name.as_str().to_owned());
-    let settings = source.map(|source| CameraSettings {
-        id,
-        name,
-        source,
-        audio,
-        room,
-        size,
-        fps,
-        bitrate_bps: bitrate,
-        encoder,
-    });
-    Camera { id: identity, settings }
-}
-
-/// Two cameras of one id are a fault of the second.
-fn different_cameras(reader: &mut Reader, cameras: Vec<Camera>) -> Vec<CameraSettings> {
-    let mut seen: Vec<(CameraId, Source)> = Vec::new();
-    let mut different = Vec::new();
-    for camera in cameras {
-        different.extend(camera.settings);
-        let Some((id, source)) = camera.id else { continue };
-        match seen.iter().find(|(other, _)| *other == id) {
-            Some((_, first)) => {
-                let problem = format!("is the id of another camera too ({first})");
-                let problem = Problem::new(problem, "give each camera an id of its own");
-                reader.fault_at(source, "camera.id", &format!("{:?}", id.as_str()), problem);
-            }
-            None => seen.push((id, source)),
-        }
-    }
-    different
+fn ice(s: &mut Section<'_>) -> IceSettings {
+    IceSettings { servers: s.sections("ice.servers", repeated::ice_server) }
 }
 
 fn access(s: &mut Section<'_>, demo: bool) -> AccessSettings {
@@ -266,12 +230,9 @@ fn access(s: &mut Section<'_>, demo: bool) -> AccessSettings {
     AccessSettings { guests, local_proxy, loopback }
 }
 
-fn storage(s: &mut Section<'_>, default: &str) -> (StorageSettings, PathBuf) {
+fn storage(s: &mut Section<'_>, default: &str) -> PathBuf {
     let written = s.key("data_dir", default, shape::path);
-    let data_dir = written.unwrap_or_else(|| PathBuf::from(default));
-    s.later();
-    let history = shape::integer(0..=100_000, "messages, 0 for none");
-    (StorageSettings { chat_history: s.key("chat_history", 200, history) }, data_dir)
+    written.unwrap_or_else(|| PathBuf::from(default))
 }
 
 fn log(s: &mut Section<'_>) -> LogSettings {

@@ -7,17 +7,19 @@
 //!    written (TOML + lines) ' shape, forms (one value)  '-- conflicts (keys together)
 //! ```
 //!
-//! Owns: the keys, their defaults and ranges, where each was written, what is wrong with them.
-//! Does not: open sockets, create the data folder unasked ([`data_folder`] does when `serve`
-//! starts), keep settings anywhere; whoever wants newer ones calls [`Sources::load`] again.
+//! PURE. Owns the keys, their defaults and ranges, where each was written, what is wrong with them.
+//! Does not read files or the environment, nor make the data folder (`boot` does), nor keep settings
+//! anywhere: whoever wants newer ones calls [`Sources::understand`] again.
 
 mod conflicts;
-pub mod data_folder;
 mod fault;
 mod forms;
+mod ice_forms;
 mod meaning;
 mod print;
 mod reader;
+mod repeated;
+mod restart;
 mod section;
 mod settings;
 mod shape;
@@ -25,6 +27,7 @@ mod sources;
 mod written;
 
 pub use fault::{Fault, Faults, Source};
-pub use print::KeyInfo;
+pub use print::{KeyInfo, ShownKey};
+pub use restart::needs_restart;
 pub use settings::*;
-pub use sources::{DEFAULT_FILE, Loaded, Sources, keys};
+pub use sources::{DEFAULT_FILE, Files, Loaded, NoFiles, Sources, keys};

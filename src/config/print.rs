@@ -10,13 +10,42 @@ use super::{fault::Source, reader::SectionRead};
 /// One key as the code knows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyInfo {
-    /// `http`, `network.interfaces`, `camera` (which is repeated).
+    /// `http`, `network.interfaces`, `camera`.
     pub section: &'static str,
+    /// True for `[[camera]]` and its like, which no variable sets.
+    pub repeated: bool,
     /// `listen`
     pub key: &'static str,
-    /// As TOML. Empty text, 0 or an empty list may stand for "none"; `camera.id` and
-    /// `camera.source` have none.
+    /// As TOML. Empty text, 0 or an empty list may stand for "none"; `camera.id`,
+    /// `camera.source` and `room.name` have none.
     pub default: String,
+}
+
+/// One key as it is in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShownKey {
+    /// With its section: `network.announce`.
+    pub key: String,
+    /// Secrets are `***`.
+    pub value: toml::Value,
+    /// What it is where nobody says anything.
+    pub default: toml::Value,
+    /// Who says so.
+    pub source: Source,
+}
+
+/// All keys of sections that are there once.
+pub(super) fn shown(sections: &[SectionRead]) -> Vec<ShownKey> {
+    let once = sections.iter().filter(|section| !section.repeated);
+    let shown = once.flat_map(|section| {
+        section.entries.iter().map(|entry| ShownKey {
+            key: format!("{}.{}", section.name, entry.key),
+            value: entry.shown.clone(),
+            default: entry.default.clone(),
+            source: entry.source.clone(),
+        })
+    });
+    shown.collect()
 }
 
 /// Every key of what was read, once.
@@ -27,7 +56,8 @@ pub(super) fn keys(sections: &[SectionRead]) -> Vec<KeyInfo> {
         for entry in &section.entries {
             if seen.insert((section.name, entry.key)) {
                 let default = entry.default.to_string();
-                keys.push(KeyInfo { section: section.name, key: entry.key, default });
+                let (section, repeated) = (section.name, section.repeated);
+                keys.push(KeyInfo { section, repeated, key: entry.key, default });
             }
         }
     }

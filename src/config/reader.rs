@@ -15,6 +15,12 @@ use super::{
     written::{Node, Spelled, Table},
 };
 
+/// Sections whose keys may be secrets.
+const SECRETIVE: [&str; 5] = ["camera", "room", "turn", "ice", "ice.servers"];
+
+/// Keys that have moved, and where they are now.
+const MOVED: [(&str, &str); 1] = [("storage.chat_history", "rooms.history_lines")];
+
 /// How a value is shown: secrets become `***`.
 pub(super) type Show = fn(&Value) -> Value;
 
@@ -41,6 +47,8 @@ pub(super) struct Reader {
     root: Table,
     environment: BTreeMap<String, String>,
     flags: BTreeMap<&'static str, (&'static str, String)>,
+    /// What the settings page says, by full key: it counts where nobody else says anything.
+    pub(super) page: BTreeMap<String, Value>,
     pub(super) known_variables: BTreeSet<String>,
     leftovers: Vec<(&'static str, String, Node)>,
     pub(super) faults: Vec<Fault>,
@@ -62,6 +70,7 @@ impl Reader {
             root,
             environment,
             flags,
+            page: BTreeMap::new(),
             known_variables: BTreeSet::new(),
             leftovers: Vec::new(),
             faults: Vec::new(),
@@ -94,20 +103,24 @@ impl Reader {
         name: &'static str,
         mut read: impl FnMut(&mut Section<'_>) -> T,
     ) -> Option<Vec<T>> {
-        let tables = match self.root.take(name)? {
-            Node::Tables(tables) => tables,
-            Node::Leaf(Spelled { value: Value::Array(array), .. }) if array.is_empty() => vec![],
+        let node = self.root.take(name)?;
+        let tables = self.tables(name, node)?;
+        let mut each = |table| self.read_table(name, Some(table), true, &mut read);
+        Some(tables.into_iter().map(&mut each).collect())
+    }
+
+    /// The sections of a list of them; nothing, and a fault, where it is no list.
+    pub(super) fn tables(&mut self, name: &str, node: Node) -> Option<Vec<Table>> {
+        match node {
+            Node::Tables(tables) => Some(tables),
+            Node::Leaf(Spelled { value: Value::Array(array), .. }) if array.is_empty() => {
+                Some(Vec::new())
+            }
             other => {
                 self.not_a_section(name, &other, &format!("write [[{name}]] and its keys below"));
-                return None;
+                None
             }
-        };
-        Some(
-            tables
-                .into_iter()
-                .map(|table| self.read_table(name, Some(table), true, &mut read))
-                .collect(),
-        )
+        }
     }
 
     pub(super) fn read_table<T>(
@@ -130,7 +143,7 @@ impl Reader {
     pub(super) fn not_a_section(&mut self, name: &str, node: &Node, remedy: &str) {
         let (value, problem) = match node {
             // Whatever was meant for these, it may hold a password.
-            Node::Leaf(_) if name == "camera" || name == "turn" => {
+            Node::Leaf(_) if SECRETIVE.contains(&name) => {
                 ("***".into(), "is a value where a section is needed")
             }
             Node::Leaf(spelled) => {
@@ -172,8 +185,9 @@ impl Reader {
     fn variable_hint(&self, name: &str) -> String {
         const PREFIX: &str = "PARLOR_";
         let plain = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
-        if plain(name).starts_with("CAMERA") {
-            return "; cameras are set in the file".to_owned();
+        let in_file = [("CAMERA", "cameras"), ("ROOM_", "rooms ahead"), ("ICE_", "ICE servers")];
+        if let Some((_, what)) = in_file.iter().find(|(start, _)| plain(name).starts_with(start)) {
+            return format!("; {what} are set in the file");
         }
         let known: Vec<String> = self.known_variables.iter().map(|name| plain(name)).collect();
         let near = did_you_mean(&plain(name), known.iter().map(String::as_str));
@@ -189,8 +203,8 @@ impl Reader {
         } else if let Some(near) = did_you_mean(key, sections.iter().copied()) {
             format!("did you mean [{near}]?")
         } else {
-            "the sections are [http] [media] [network] [turn] [rooms] [[camera]] [access] [storage] \
-             [log] [metrics]"
+            "the sections are [http] [media] [network] [turn] [ice] [rooms] [[room]] [[camera]] \
+             [access] [storage] [log] [metrics]"
                 .to_owned()
         };
         let problem = if is_value { "is not a key outside of sections" } else { "is no section" };
@@ -204,7 +218,10 @@ impl Reader {
             .filter(|read| read.name == section)
             .flat_map(|read| read.entries.iter().map(|entry| entry.key))
             .collect();
-        let remedy = if let Some(near) = did_you_mean(key, keys.iter().copied()) {
+        let full = format!("{section}.{key}");
+        let remedy = if let Some((_, now)) = MOVED.iter().find(|(old, _)| *old == full) {
+            format!("it is {now} now")
+        } else if let Some(near) = did_you_mean(key, keys.iter().copied()) {
             format!("did you mean {near}?")
         } else if let [owner] = &self.owners(key)[..] {
             format!("write it below {owner}")

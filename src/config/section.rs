@@ -1,6 +1,6 @@
 //! One section while it is read: keys are asked for by name, default and shape.
 //!
-//! Owns the order flag > environment > file > default. A fault never ends the reading.
+//! Owns the order flag > environment > file > settings page > default. A fault never ends the reading.
 
 use toml::Value;
 
@@ -65,6 +65,19 @@ impl<'r> Section<'r> {
             }
         };
         self.reader.read_table(full_name, table, false, read)
+    }
+
+    /// Reads each `[[name.sub]]`; none where nothing is written.
+    pub(super) fn sections<T>(
+        &mut self,
+        full_name: &'static str,
+        mut read: impl FnMut(&mut Section<'_>) -> T,
+    ) -> Vec<T> {
+        let sub = full_name.rsplit('.').next().unwrap_or(full_name);
+        let Some(node) = self.table.take(sub) else { return Vec::new() };
+        let tables = self.reader.tables(full_name, node).unwrap_or_default();
+        let mut each = |table| self.reader.read_table(full_name, Some(table), true, &mut read);
+        tables.into_iter().map(&mut each).collect()
     }
 
     /// A key with one value. A fault is noted and the default stands in, so that reading goes on.
@@ -159,18 +172,27 @@ impl<'r> Section<'r> {
         entry.map_or(Source::Default, |entry| entry.source.clone())
     }
 
-    /// A fault of the whole value of a key that has been read without one.
-    pub(super) fn fault_if_whole(&mut self, key: &str, problem: &str, remedy: &str) {
-        if !self.reader.is_faulty(self.name, key) {
-            self.reader.written_fault(self.name, key, Problem::new(problem, remedy));
-        }
+    /// Whether a key that has been read here has a fault.
+    pub(super) fn is_faulty(&self, key: &str) -> bool {
+        let (full, source) = (format!("{}.{key}", self.name), self.source_of(key));
+        self.reader.faults.iter().any(|fault| fault.key == full && fault.source == source)
     }
 
-    /// Says what the operator may not expect of a key that has been read.
-    pub(super) fn warn(&mut self, key: &str, text: &str) {
-        let (source, shown) =
-            (self.reader.source_of(self.name, key), self.reader.shown(self.name, key));
-        self.reader.warnings.push(format!("{source}: {}.{key} = {shown}: {text}", self.name));
+    /// A fault of the whole value of a key that has been read without one; where nobody wrote it, it
+    /// is told of the section.
+    pub(super) fn fault_if_whole(&mut self, key: &str, problem: &str, remedy: &str) {
+        if self.is_faulty(key) {
+            return;
+        }
+        let mut entries = self.reader.sections[self.index].entries.iter();
+        let shown = entries.find(|entry| entry.key == key).map(|entry| entry.shown.to_string());
+        let source = match self.source_of(key) {
+            Source::Default => self.table.source.clone(),
+            written => written,
+        };
+        let full = format!("{}.{key}", self.name);
+        let problem = Problem::new(problem, remedy);
+        self.reader.fault_at(source, &full, &shown.unwrap_or_default(), problem);
     }
 
     /// Says that this value of a key that has been read does nothing yet.
@@ -195,7 +217,16 @@ impl<'r> Section<'r> {
                 let source = node.source();
                 Spelled { value: Value::Table(toml::Table::new()), source }
             }
-            None => Spelled { value: default.clone(), source: Source::Default },
+            None => self.unwritten(key, default),
+        }
+    }
+
+    /// A key that file, environment and flags leave to others.
+    fn unwritten(&self, key: &str, default: &Value) -> Spelled {
+        let repeated = self.reader.sections[self.index].repeated;
+        match self.reader.page.get(&format!("{}.{key}", self.name)) {
+            Some(value) if !repeated => Spelled { value: value.clone(), source: Source::Page },
+            _ => Spelled { value: default.clone(), source: Source::Default },
         }
     }
 

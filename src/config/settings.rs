@@ -25,21 +25,23 @@ pub struct Settings {
     pub network: NetworkSettings,
     /// `[turn]`; comes later.
     pub turn: TurnSettings,
+    /// `[ice]`; comes later.
+    pub ice: IceSettings,
     /// `[rooms]`
     pub rooms: RoomSettings,
+    /// `[[room]]`, each room once; comes later.
+    pub rooms_ahead: Vec<RoomAhead>,
     /// `[[camera]]`; `None` where none is written: every capture device found becomes one.
     /// `camera = []` is `Some` of nothing: no cameras at all.
     pub cameras: Option<Vec<CameraSettings>>,
     /// `[access]`
     pub access: AccessSettings,
-    /// `[storage]`
-    pub storage: StorageSettings,
     /// `[log]`
     pub log: LogSettings,
     /// `[metrics]`
     pub metrics: MetricsSettings,
-    /// Where keys and, later, tables lie: `--data`, `storage.data_dir`. [`super::data_folder`] makes
-    /// it and finds out whether it can be written.
+    /// Where keys and, later, tables lie: `--data`, `storage.data_dir`. `boot` makes it and
+    /// finds out whether it can be written.
     pub data_dir: PathBuf,
     /// A test picture with a clock stands in where no camera is found.
     pub demo: bool,
@@ -64,6 +66,8 @@ pub struct HttpSettings {
     pub max_message: usize,
     /// Open connections from one address (default 64).
     pub connections_per_address: usize,
+    /// Open connections of all (default 4096); as many as the system has descriptors for, if less.
+    pub max_connections: usize,
     /// Joins from one address in a minute (default 60).
     pub joins_per_minute: usize,
     /// An idle keep-alive connection is closed (default 60 s).
@@ -72,6 +76,8 @@ pub struct HttpSettings {
     pub slow_timeout: Duration,
     /// Origins besides the box's own names from which sockets and changes are accepted.
     pub origins: Vec<String>,
+    /// Names besides those of the certificate by which the box may be asked; lower case.
+    pub hosts: Vec<String>,
     /// Whose word on where a request comes from is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Who may embed the pages: CSP `frame-ancestors` sources; default `'self'`.
@@ -87,6 +93,8 @@ pub struct MediaSettings {
     pub workers: usize,
     /// Viewers of one room on one worker before another takes new ones (default 400).
     pub viewers_per_worker: usize,
+    /// Media by TCP where UDP does not get through (default true). Comes later.
+    pub tcp: bool,
 }
 
 /// `[network]`
@@ -181,6 +189,64 @@ pub struct RoomSettings {
     pub create: Role,
     /// The room the join page proposes.
     pub default: RoomName,
+    /// Whether two people talk directly (default `auto`). Comes later.
+    pub direct: Direct,
+    /// Days that chat is kept, 0 for no limit (default 30). Comes later.
+    pub history_days: u32,
+    /// Messages of a room that are kept, 0 for none (default 10 000). Comes later.
+    pub history_lines: usize,
+}
+
+/// `rooms.direct`: from browser to browser, or by way of the box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direct {
+    /// Directly while two people are alone and their browsers reach each other.
+    Auto,
+    /// Always by way of the box.
+    Never,
+    /// Never by way of the box: a third person is told so.
+    Only,
+}
+
+/// `[[room]]`: a room that is set up ahead.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoomAhead {
+    /// What it is called.
+    pub name: RoomName,
+    /// Participants; 0 is no limit. Default as `[rooms]` has it.
+    pub max_participants: usize,
+    /// What lets somebody in who is no guest: an argon2id hash, or the password itself.
+    pub password: Option<Secret>,
+    /// Default as `[rooms]` has it.
+    pub direct: Direct,
+    /// Nobody new comes in.
+    pub locked: bool,
+    /// Whoever comes waits to be let in.
+    pub lobby: bool,
+    /// What whoever comes in is told; may be empty.
+    pub welcome: String,
+}
+
+/// `[ice]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct IceSettings {
+    /// STUN and TURN servers of others that clients are told of.
+    pub servers: Vec<IceServer>,
+}
+
+/// `[[ice.servers]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct IceServer {
+    /// `stun:`, `stuns:`, `turn:`, `turns:` (RFC 7064, 7065); at least one.
+    pub urls: Vec<String>,
+    /// May be empty; with `secret` it stands behind the time.
+    pub username: String,
+    /// A fixed password.
+    pub credential: Option<Secret>,
+    /// What passwords that expire are made of (TURN-REST).
+    pub secret: Option<Secret>,
+    /// How long those are good (default 24 h).
+    pub expiry: Duration,
 }
 
 /// Who somebody is, ordered by what they may do.
@@ -268,13 +334,6 @@ pub enum Guests {
     Lan,
     /// Nobody.
     None,
-}
-
-/// `[storage]`
-#[derive(Debug, Clone, PartialEq)]
-pub struct StorageSettings {
-    /// Chat messages of a room kept over a restart (default 200). Comes later.
-    pub chat_history: usize,
 }
 
 /// `[metrics]`

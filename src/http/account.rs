@@ -54,6 +54,9 @@ struct Who<'a> {
     /// Whether the invite makes a moderator.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
+    /// Where from: `lan`, `machine`, `container`, `forwarder`, `proxy`, `outside`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'static str>,
     /// Why somebody is a stranger.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -63,13 +66,14 @@ struct Who<'a> {
 }
 
 impl<'a> Who<'a> {
-    fn new(principal: &'a Principal, set_up: Option<bool>) -> Self {
+    fn new(principal: &'a Principal) -> Self {
         let (room, role) = match principal {
             Principal::Invited { room, role, .. } => (Some(room.as_str()), Some(role.word())),
             _ => (None, None),
         };
         let reason = principal.may(&Need::Seat).err().map(|refusal| refusal.to_string());
-        Self { who: principal.word(), name: principal.name(), room, role, reason, set_up }
+        let (who, name) = (principal.word(), principal.name());
+        Self { who, name, room, role, from: None, reason, set_up: None }
     }
 }
 
@@ -105,7 +109,7 @@ fn put_cookie(reply: &mut Reply, cookie: &str) {
 }
 
 fn created(session: &NewSession) -> Reply {
-    let mut reply = reply::json(&Who::new(&session.principal, None));
+    let mut reply = reply::json(&Who::new(&session.principal));
     *reply.status_mut() = StatusCode::CREATED;
     let cookie = access::set(session.cookie, &session.token, session.max_age_s);
     put_cookie(&mut reply, &cookie);
@@ -143,7 +147,7 @@ pub(super) async fn sign_in(ask: Ask<'_>) -> Reply {
     match session {
         Ok(Some(session)) => created(&session),
         // Somebody who is here by that already.
-        Ok(None) => reply::json(&Who::new(&visitor.principal, None)),
+        Ok(None) => reply::json(&Who::new(&visitor.principal)),
         Err(refusal) => denied::problem(&refusal),
     }
 }
@@ -151,7 +155,8 @@ pub(super) async fn sign_in(ask: Ask<'_>) -> Reply {
 /// `GET /api/v1/session`
 pub(super) async fn who(ask: &Ask<'_>) -> Reply {
     let set_up = ask.visit.house.access.setup_code().await.ok().map(|code| code.is_none());
-    reply::json(&Who::new(&ask.visitor.principal, set_up))
+    let from = Some(ask.visitor.whence.word());
+    reply::json(&Who { set_up, from, ..Who::new(&ask.visitor.principal) })
 }
 
 /// `DELETE /api/v1/session`

@@ -1,23 +1,14 @@
 //! One connection: what it speaks, TLS, HTTP/1.1 or 2, and when it is to end.
 //!
-//! Each step has its time: the first byte and the handshake `http.slow_timeout`, so has the first
-//! request; between requests a connection may idle for `http.idle_timeout`. An answer of ours is
-//! short, so a client that does not take it within the same time is not reading.
+//! Each step has its time: the first byte and the handshake `http.slow_timeout`, so has each request's
+//! head; between requests a connection may idle for `http.idle_timeout`. An answer of ours is short, so
+//! a client that does not take it within the same time is not reading. When all places are taken, one
+//! that does nothing makes room at once.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{
-    Request, StatusCode, body::Incoming, header::HeaderValue, server::conn::http1,
-    service::service_fn,
+    Request, body::Incoming, header::HeaderValue, server::conn::http1, service::service_fn,
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -29,19 +20,15 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::{
-    net::TcpStream,
-    sync::watch,
-    time::{Instant, sleep_until, timeout},
-};
+use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::debug;
 
 use super::{
     Visit,
+    activity::{Activity, Watched},
     demux::{Speech, by_first_byte},
     handler,
-    reply::{self, Reply},
 };
 use crate::{config::HttpSettings, telemetry::metrics::metrics, trust::Identity};
 
@@ -73,8 +60,16 @@ pub(super) fn tls_config(identity: watch::Receiver<Identity>) -> ServerConfig {
     config
 }
 
-/// Serves a connection to its end.
+/// Serves a connection to its end, or until it has to make room.
 pub(super) async fn serve(stream: TcpStream, visit: Arc<Visit>) {
+    let place = visit.clone();
+    tokio::select! {
+        () = Box::pin(serve_on(stream, visit)) => {}
+        () = place.slot.made_room() => debug!(peer = %place.peer, "made room for another"),
+    }
+}
+
+async fn serve_on(stream: TcpStream, visit: Arc<Visit>) {
     let http = visit.house.settings().http.clone();
     // Signaling is small messages that somebody waits for.
     let _ = stream.set_nodelay(true);
@@ -118,14 +113,13 @@ async fn serve_https(stream: TlsStream<TcpStream>, visit: Arc<Visit>, http: &Htt
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(u32::try_from(http.max_header).unwrap_or(u32::MAX));
-    let builder = match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => builder.http2_only(),
-        _ => builder.http1_only(),
-    };
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
     let activity = Arc::new(Activity::new());
+    let stream = Watched { stream, activity: (!is_http2).then(|| activity.clone()) };
     let mut stopping = visit.house.stopping.clone();
     let service = service_fn(|request: Request<Incoming>| {
-        let (visit, busy) = (visit.clone(), activity.begin());
+        let (visit, busy) = (visit.clone(), (activity.begin(), visit.slot.busy()));
         async move {
             let reply = Box::pin(handler::answer(&visit, request)).await;
             drop(busy);
@@ -134,18 +128,15 @@ async fn serve_https(stream: TlsStream<TcpStream>, visit: Arc<Visit>, http: &Htt
     });
     let mut connection =
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    let overdue = async {
-        loop {
-            match activity.deadline(http) {
-                due if due <= Instant::now() => return,
-                due => sleep_until(due).await,
-            }
-        }
-    };
     tokio::select! {
         ended = connection.as_mut() => return log_end(&visit, ended),
-        () = overdue => {}
+        () = activity.overdue(http) => {}
         _ = stopping.wait_for(|stopping| *stopping) => {}
+    }
+    if activity.head_has_begun() {
+        // There is nobody to be answered: what was asked is not known.
+        metrics().connections_bad.inc();
+        return;
     }
     connection.as_mut().graceful_shutdown();
     if let Ok(ended) = timeout(http.slow_timeout, connection).await {
@@ -162,17 +153,12 @@ fn log_end<E: std::fmt::Display>(visit: &Visit, ended: Result<(), E>) {
 /// Plain HTTP: leads to https on the same port. The CA itself is given out, for without it https is
 /// what the browser warns of.
 async fn serve_plain(stream: TcpStream, visit: Arc<Visit>, http: &HttpSettings) {
-    let local = stream.local_addr().ok();
     let service = service_fn(|request: Request<Incoming>| {
         let visit = visit.clone();
         async move {
-            let mut reply = match handler::answer_plain(&visit, &request) {
-                Some(reply) => reply,
-                None => redirect(&request, local),
-            };
+            let mut reply = handler::answer_plain(&visit, &request);
             let close = HeaderValue::from_static("close");
             reply.headers_mut().insert(hyper::header::CONNECTION, close);
-            reply::secure(&mut reply, &http.frame_ancestors);
             Ok::<_, Infallible>(reply)
         }
     });
@@ -191,61 +177,5 @@ async fn within<E: std::fmt::Display>(
 ) {
     if timeout(limit, connection).await.is_err() {
         metrics().connections_bad.inc();
-    }
-}
-
-fn redirect(request: &Request<Incoming>, local: Option<std::net::SocketAddr>) -> Reply {
-    metrics().http_requests.inc();
-    let named = handler::authority(request).map(|authority| authority.to_string());
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    match named.or_else(|| local.map(|local| local.to_string())) {
-        Some(authority) if path.starts_with('/') => {
-            reply::redirect(StatusCode::PERMANENT_REDIRECT, &format!("https://{authority}{path}"))
-        }
-        _ => reply::text(StatusCode::BAD_REQUEST, "this port speaks https"),
-    }
-}
-
-/// What a connection does, so that one that does nothing can be ended.
-#[derive(Debug)]
-struct Activity {
-    start: Instant,
-    n_busy: AtomicUsize,
-    /// When the last request began or ended, in milliseconds after `start`; 0 before the first.
-    last_ms: AtomicU64,
-}
-
-struct Busy(Arc<Activity>);
-
-impl Activity {
-    fn new() -> Self {
-        Self { start: Instant::now(), n_busy: AtomicUsize::new(0), last_ms: AtomicU64::new(0) }
-    }
-
-    fn begin(self: &Arc<Self>) -> Busy {
-        self.n_busy.fetch_add(1, Ordering::Relaxed);
-        self.touch();
-        Busy(self.clone())
-    }
-
-    fn touch(&self) {
-        let elapsed = self.start.elapsed().as_millis() as u64;
-        self.last_ms.store(elapsed.max(1), Ordering::Relaxed);
-    }
-
-    /// When it is to end if nothing happens until then.
-    fn deadline(&self, http: &HttpSettings) -> Instant {
-        match self.last_ms.load(Ordering::Relaxed) {
-            _ if self.n_busy.load(Ordering::Relaxed) > 0 => Instant::now() + http.idle_timeout,
-            0 => self.start + http.slow_timeout,
-            last_ms => self.start + Duration::from_millis(last_ms) + http.idle_timeout,
-        }
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.touch();
-        self.0.n_busy.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -86,7 +86,7 @@ pub(super) async fn page_or_problem(ask: &Ask<'_>, refusal: &Refusal) -> Reply {
     // again by our own page, it comes with it.
     let from_afar = ask.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
     let again = if from_afar { "<meta http-equiv=\"refresh\" content=\"0\">\n" } else { "" };
-    let reason = format!("<p id=\"reason\">{}</p>", escape(&refusal.to_string()));
+    let reason = format!("<p id=\"reason\">{}</p>", reply::escape(&refusal.to_string()));
     let web_dir = ask.settings.http.web_dir.as_deref();
     let page = match assets::text(web_dir, "signin/index.html").await {
         Some(page) => {
@@ -99,8 +99,4 @@ pub(super) async fn page_or_problem(ask: &Ask<'_>, refusal: &Refusal) -> Reply {
         ),
     };
     reply::body(code(refusal).0, "text/html; charset=utf-8", page)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

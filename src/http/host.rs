@@ -1,4 +1,7 @@
 //! PURE. The host that a request names, and the origin that it comes from (RFC 9110, 7.2; RFC 6454).
+//!
+//! A request for a name that is not ours is not answered for: a web page elsewhere may let its own name
+//! point here (DNS rebinding) and would then be of our origin.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -44,6 +47,66 @@ impl Authority {
     }
 }
 
+/// Why it is not known which host a request names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoHost {
+    /// RFC 9112, 3.2.
+    #[error("the request names no host; exactly one was expected")]
+    Missing,
+    /// RFC 9112, 3.2: proxies before us may have meant either.
+    #[error("the request names several hosts; exactly one was expected")]
+    Several,
+    /// Neither a name nor an address.
+    #[error(
+        "the host that the request names is neither a name nor an address, with a port or without"
+    )]
+    Malformed,
+    /// RFC 9113, 8.3.1.
+    #[error("the request has a Host that is not its :authority")]
+    Differs,
+}
+
+/// The host that a request names: `target` is its `:authority`, or the one of a target in absolute
+/// form; `fields` are its Host fields.
+pub(super) fn named<'a>(
+    target: Option<&str>,
+    fields: impl IntoIterator<Item = Option<&'a str>>,
+) -> Result<Authority, NoHost> {
+    let mut fields = fields.into_iter();
+    let field = fields.next();
+    if fields.next().is_some() {
+        return Err(NoHost::Several);
+    }
+    let parse = |text: Option<&str>| text.and_then(Authority::parse).ok_or(NoHost::Malformed);
+    let field = field.map(parse).transpose()?;
+    match (target, field) {
+        (None, field) => field.ok_or(NoHost::Missing),
+        (Some(target), None) => parse(Some(target)),
+        (Some(target), Some(field)) => {
+            let target = parse(Some(target))?;
+            if target == field { Ok(target) } else { Err(NoHost::Differs) }
+        }
+    }
+}
+
+impl Authority {
+    /// Whether we are who is meant: by an address, as this machine itself, by one of the
+    /// certificate's names (which may begin with `*.`), or by one that the owner has allowed.
+    pub(super) fn is_ours(&self, certificate: &[String], hosts: &[String]) -> bool {
+        let covers = |name: &String| match name.strip_prefix("*.") {
+            // RFC 6125, 6.4.3: one label.
+            Some(domain) => self.host.split_once('.').is_some_and(|(label, rest)| {
+                !label.is_empty() && rest.eq_ignore_ascii_case(domain)
+            }),
+            None => name.eq_ignore_ascii_case(&self.host),
+        };
+        self.host.parse::<IpAddr>().is_ok()
+            || self.is_loopback()
+            || certificate.iter().any(covers)
+            || hosts.contains(&self.host)
+    }
+}
+
 impl std::fmt::Display for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.host.contains(':') {
@@ -57,11 +120,7 @@ impl std::fmt::Display for Authority {
 /// Whether a socket or a change may come from a page of this origin.
 ///
 /// A browser always sends one with these; whoever sends none is a program, and no page can make it.
-pub(super) fn origin_allowed(
-    origin: Option<&str>,
-    host: Option<&Authority>,
-    origins: &[String],
-) -> bool {
+pub(super) fn origin_allowed(origin: Option<&str>, host: &Authority, origins: &[String]) -> bool {
     let Some(origin) = origin else { return true };
     let same = |allowed: &String| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin);
     if origins.iter().any(same) {
@@ -69,7 +128,7 @@ pub(super) fn origin_allowed(
     }
     // Our own pages come by https alone.
     let page = origin.strip_prefix("https://").and_then(Authority::parse);
-    let (Some(page), Some(host)) = (page, host) else { return false };
+    let Some(page) = page else { return false };
     page.host == host.host && page.port.unwrap_or(443) == host.port.unwrap_or(443)
 }
 
@@ -129,11 +188,57 @@ mod tests {
             (Some("https://attic:8172.evil.example"), "attic:8172", false),
             (Some("null"), "attic:8172", false),
             (Some(""), "attic:8172", false),
-            (Some("https://attic"), "", false),
         ];
         for (origin, host, expected) in cases {
-            let host = Authority::parse(host);
-            assert_eq!(origin_allowed(origin, host.as_ref(), &origins), expected, "{origin:?}");
+            let host = Authority::parse(host).expect("a host");
+            assert_eq!(origin_allowed(origin, &host, &origins), expected, "{origin:?}");
+        }
+    }
+
+    #[test]
+    fn one_host_is_named_or_nobody_knows_which() {
+        let cases: [(Option<&str>, &[Option<&str>], Result<&str, NoHost>); 11] = [
+            (None, &[Some("attic:8172")], Ok("attic:8172")),
+            (Some("attic:8172"), &[], Ok("attic:8172")),
+            (Some("attic:8172"), &[Some("Attic.:8172")], Ok("attic:8172")),
+            (Some("attic:8172"), &[Some("evil.example")], Err(NoHost::Differs)),
+            (Some("attic:8172"), &[Some("attic")], Err(NoHost::Differs)),
+            (None, &[], Err(NoHost::Missing)),
+            (None, &[Some("attic"), Some("attic")], Err(NoHost::Several)),
+            (None, &[Some("attic"), Some("evil.example")], Err(NoHost::Several)),
+            (None, &[Some("")], Err(NoHost::Malformed)),
+            (None, &[None], Err(NoHost::Malformed)),
+            (Some("me@attic"), &[], Err(NoHost::Malformed)),
+        ];
+        for (target, fields, expected) in cases {
+            let found = named(target, fields.iter().copied()).map(|found| found.to_string());
+            assert_eq!(found, expected.map(str::to_owned), "{target:?} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_others_is_not_ours() {
+        let certificate = ["attic".to_owned(), "Attic.local".into(), "*.attic.example".into()];
+        let hosts = ["parlor.example".to_owned()];
+        let cases = [
+            ("attic:8172", true),
+            ("attic.local", true),
+            ("parlor.example", true),
+            ("door.attic.example", true),
+            ("192.0.2.7:1", true),
+            ("[2001:db8::7]", true),
+            ("localhost:8172", true),
+            ("parlor.localhost", true),
+            ("attic.example", false),
+            ("a.door.attic.example", false),
+            ("evil.example", false),
+            ("attic.local.evil.example", false),
+            ("localhost.evil.example", false),
+            ("sub.parlor.example", false),
+        ];
+        for (host, expected) in cases {
+            let host = Authority::parse(host).expect("a host");
+            assert_eq!(host.is_ours(&certificate, &hosts), expected, "{host}");
         }
     }
 }

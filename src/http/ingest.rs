@@ -204,7 +204,8 @@ pub(super) async fn session(ask: Ask<'_>, id: &str) -> Reply {
     if !streams.has(id) {
         return not_found();
     }
-    if let Err(detail) = ask.visit.house.rates.allow(ask.visit.peer.into(), Weight::Light) {
+    if let Err(detail) = ask.visit.house.rates.allow(ask.visitor.whence.ip().into(), Weight::Light)
+    {
         return refused((ErrorCode::RateLimited, detail.into()));
     }
     match patch(ask, id).await {

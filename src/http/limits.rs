@@ -1,4 +1,4 @@
-//! How much one source may have and do: open connections, joins, requests.
+//! How much one source may do: joins, requests. Its open connections are `crowd`'s.
 //!
 //! A source is an IPv4 address or the /64 of an IPv6 address ([`Source`]). Rates are token buckets
 //! (`governor`, GCRA): so much at once, so much a second after that. There is no bucket for all sources
@@ -12,13 +12,12 @@
 //! | of these, what costs the media plane: `publish`, `restart` | 10, then 1 a second | 50, then 5 a second |
 //! | joins, WHIP and WHEP sessions | | `http.joins_per_minute` |
 //!
-//! All is counted under locks that are held for a look-up and never across an await. A source that has
-//! nothing open and whose buckets are full is forgotten.
+//! All is counted under locks that are held for a look-up and never across an await. A source whose
+//! buckets are full is forgotten.
 
 use std::{
-    collections::HashMap,
     num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use governor::{
@@ -32,47 +31,6 @@ use crate::{protocol::ClientMessage, seams::Source};
 
 /// Sources remembered before idle ones are swept out.
 const SWEEP_ABOVE: usize = 256;
-
-/// Open connections by source.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Connections {
-    open: Arc<Mutex<HashMap<Source, usize>>>,
-}
-
-/// One open connection; dropping it counts it out.
-#[derive(Debug)]
-pub(super) struct Slot {
-    connections: Connections,
-    source: Source,
-}
-
-impl Connections {
-    /// A place for one more connection of a source, if it has fewer than `limit`.
-    pub(super) fn enter(&self, source: Source, limit: usize) -> Option<Slot> {
-        let mut open = locked(&self.open);
-        let count = open.entry(source).or_default();
-        if *count >= limit {
-            if *count == 0 {
-                open.remove(&source);
-            }
-            return None;
-        }
-        *count += 1;
-        Some(Slot { connections: self.clone(), source })
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut open = locked(&self.connections.open);
-        if let Some(count) = open.get_mut(&self.source) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.source);
-            }
-        }
-    }
-}
 
 /// What a request costs others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,29 +188,6 @@ mod tests {
 
     fn source(text: &str) -> Source {
         text.parse::<IpAddr>().expect("an address").into()
-    }
-
-    #[test]
-    fn an_address_has_so_many_connections_and_no_more() {
-        let connections = Connections::default();
-        let [a, b] = ["10.0.0.1", "10.0.0.2"].map(source);
-        let first = connections.enter(a, 2).expect("the first");
-        let _second = connections.enter(a, 2).expect("the second");
-        assert!(connections.enter(a, 2).is_none());
-        assert!(connections.enter(b, 2).is_some());
-        drop(first);
-        assert!(connections.enter(a, 2).is_some());
-        assert!(connections.enter(b, 0).is_none());
-        assert_eq!(locked(&connections.open).len(), 1);
-    }
-
-    #[test]
-    fn whoever_has_a_64_has_no_more_connections_than_others() {
-        let connections = Connections::default();
-        let hosts = ["2001:db8::1", "2001:db8::2", "2001:db8::3"].map(source);
-        let _slots = [0, 1].map(|host| connections.enter(hosts[host], 2).expect("a place"));
-        assert!(connections.enter(hosts[2], 2).is_none());
-        assert!(connections.enter(source("2001:db8:0:1::1"), 2).is_some());
     }
 
     #[test]

@@ -12,9 +12,11 @@
 //! the same door later. RFC 9110, 9112, 9113, 6455, 9725.
 
 mod account;
+mod activity;
 mod api;
 mod assets;
 mod connection;
+mod crowd;
 mod demux;
 mod denied;
 #[cfg(any(test, fuzzing))]
@@ -30,6 +32,7 @@ mod reply;
 mod routes;
 mod sdp_fragment;
 mod session;
+mod settings;
 mod socket;
 mod streams;
 mod transport;
@@ -55,8 +58,12 @@ use tracing::{info, warn};
 pub use listener::BindError;
 
 use crate::{
-    access::Access, config::Settings, rooms::RoomsHandle, seams::Addresses,
-    telemetry::metrics::metrics, trust::TrustHandle,
+    access::Access,
+    config::Settings,
+    rooms::RoomsHandle,
+    seams::{Addresses, desk::Desk},
+    telemetry::metrics::metrics,
+    trust::TrustHandle,
 };
 
 /// How long a stopping server waits for its clients to hear of it. A frozen browser never closes its
@@ -84,12 +91,17 @@ pub struct Doors {
     pub rooms: RoomsHandle,
     /// Who is who.
     pub access: Arc<Access>,
+    /// Where the owner changes settings.
+    pub desk: Desk,
     /// Certificate and resume tokens.
     pub trust: TrustHandle,
     /// The box's own addresses, by which the LAN is known.
     pub addresses: watch::Receiver<Arc<Addresses>>,
     /// For `/readyz`.
     pub readiness: watch::Receiver<Readiness>,
+    /// How many connections there may be in all, whatever `http.max_connections` says: what the system
+    /// has descriptors for.
+    pub max_connections: usize,
 }
 
 /// The https server: bound, then run.
@@ -108,11 +120,13 @@ struct House {
     settings: watch::Receiver<Arc<Settings>>,
     rooms: RoomsHandle,
     access: Arc<Access>,
+    desk: Desk,
     trust: TrustHandle,
     addresses: watch::Receiver<Arc<Addresses>>,
     readiness: watch::Receiver<Readiness>,
     tls: Arc<rustls::ServerConfig>,
-    connections: limits::Connections,
+    crowd: crowd::Crowd,
+    max_connections: usize,
     rates: limits::Rates,
     streams: streams::Streams,
     stopping: watch::Receiver<bool>,
@@ -122,6 +136,13 @@ impl House {
     /// The settings in force now.
     fn settings(&self) -> Arc<Settings> {
         self.settings.borrow().clone()
+    }
+
+    /// How many connections there may be now.
+    fn limits(&self) -> crowd::Limits {
+        let http = &self.settings.borrow().http;
+        let of_all = http.max_connections.min(self.max_connections);
+        crowd::Limits { of_one: http.connections_per_address, of_all }
     }
 }
 
@@ -136,7 +157,7 @@ struct Visit {
     peer: IpAddr,
     /// The number of the interface that a link-local address is on, else 0.
     scope: u32,
-    _slot: limits::Slot,
+    slot: crowd::Slot,
     _running: Running,
 }
 
@@ -154,11 +175,13 @@ impl HttpServer {
             settings: doors.settings,
             rooms: doors.rooms,
             access: doors.access,
+            desk: doors.desk,
             trust: doors.trust,
             addresses: doors.addresses,
             readiness: doors.readiness,
             tls: Arc::new(tls),
-            connections: limits::Connections::default(),
+            crowd: crowd::Crowd::default(),
+            max_connections: doors.max_connections,
             rates: limits::Rates::new(),
             streams: streams::Streams::default(),
             stopping: stopping_receiver,
@@ -203,8 +226,7 @@ async fn accept(listener: TcpListener, house: Arc<House>, running: Running) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let ip = peer.ip().to_canonical();
-                let limit = house.settings().http.connections_per_address;
-                let Some(slot) = house.connections.enter(ip.into(), limit) else {
+                let Some(slot) = house.crowd.enter(ip, house.limits()) else {
                     metrics().http_refused.inc();
                     continue;
                 };
@@ -212,7 +234,7 @@ async fn accept(listener: TcpListener, house: Arc<House>, running: Running) {
                     house: house.clone(),
                     peer: ip,
                     scope: scope_of(peer),
-                    _slot: slot,
+                    slot,
                     _running: running.clone(),
                 });
                 tokio::spawn(connection::serve(stream, visit));

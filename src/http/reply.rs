@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Response, StatusCode,
+    HeaderMap, Response, StatusCode,
     header::{self, HeaderName, HeaderValue},
 };
 use serde::Serialize;
@@ -90,6 +90,33 @@ pub(super) fn method_not_allowed(allow: &'static str) -> Reply {
     reply
 }
 
+/// A page for people, a problem for programs.
+pub(super) fn for_people(
+    status: StatusCode,
+    code: ErrorCode,
+    title: &str,
+    detail: &str,
+    request: &HeaderMap,
+) -> Reply {
+    let accepts_html = request
+        .get(header::ACCEPT)
+        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
+    if !accepts_html {
+        return problem(status, code, detail);
+    }
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>parlor: {title}</title>\n\
+         <h1>{title}</h1>\n<p>{}</p>\n</html>\n",
+        escape(detail)
+    );
+    body(status, "text/html; charset=utf-8", page)
+}
+
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 /// Puts on what every answer has.
 pub(super) fn secure(reply: &mut Reply, frame_ancestors: &[String]) {
     let ancestors = match frame_ancestors {
@@ -108,9 +135,9 @@ pub(super) fn secure(reply: &mut Reply, frame_ancestors: &[String]) {
     };
     put(HeaderName::from_static("permissions-policy"), PERMISSIONS);
     put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    // No page of another site shows our pictures or holds our window; CORS is not touched by it.
-    put(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    // Neither a window that has opened us nor a page that loads our files is let near them.
     put(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    put(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     // Not `no-referrer`: with that, browsers send `Origin: null` to ourselves.
     put(header::REFERRER_POLICY, "same-origin");
     // Settings have been checked; should they hold line ends all the same, nobody may embed.

@@ -50,6 +50,8 @@ pub(super) enum Route {
     People,
     /// `/api/v1/people/ID`
     Person(i64),
+    /// `/api/v1/settings`
+    Settings,
     /// `/api/v1/leave`
     Leave,
     /// `/api/v1/signal`
@@ -75,6 +77,7 @@ impl Route {
             Self::Sessions | Self::Invite(_) => "DELETE",
             Self::Invites | Self::People => "GET, POST",
             Self::Person(_) => "PATCH, DELETE",
+            Self::Settings => "GET, PATCH",
             Self::Whip(_) | Self::WhepRoom(_) | Self::WhepMember(..) | Self::WhepCamera(_) => {
                 "POST, OPTIONS"
             }
@@ -105,7 +108,9 @@ impl Route {
             | Self::Whip(room)
             | Self::WhepRoom(room)
             | Self::WhepMember(room, _) => Need::Room(room),
-            Self::Invites | Self::Invite(_) | Self::People | Self::Person(_) => Need::Owner,
+            Self::Invites | Self::Invite(_) | Self::People | Self::Person(_) | Self::Settings => {
+                Need::Owner
+            }
             Self::Metrics => Need::Metrics,
         }
     }
@@ -148,6 +153,7 @@ pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute>
         "/api/v1/sessions" => Route::Sessions,
         "/api/v1/invites" => Route::Invites,
         "/api/v1/people" => Route::People,
+        "/api/v1/settings" => Route::Settings,
         "/api/v1/leave" => Route::Leave,
         "/api/v1/signal" => Route::Signal,
         _ => return resolve_named(path),

@@ -50,14 +50,14 @@ pub struct NetHandle {
     pub addresses: Receiver<Arc<Addresses>>,
 }
 
-/// Lists the addresses once and follows them from then on.
+/// Lists the addresses once and follows them from then on, by the settings of the moment.
 ///
 /// The first value is there when this returns. It looks at the network namespace of the calling
 /// thread. Needs a tokio runtime with IO and time.
 ///
 /// # Errors
 /// Where there is no netlink, or the kernel does not answer it.
-pub async fn start(settings: &NetworkSettings) -> Result<NetHandle, NetError> {
-    let addresses = watch::start(settings.clone()).await?;
+pub async fn start(settings: Receiver<NetworkSettings>) -> Result<NetHandle, NetError> {
+    let addresses = watch::start(settings).await?;
     Ok(NetHandle { addresses })
 }

@@ -58,8 +58,11 @@ const GROUPS: u32 = (libc::RTMGRP_LINK
     .cast_unsigned();
 
 /// See [`super::start`].
-pub(super) async fn start(settings: NetworkSettings) -> Result<Receiver<Arc<Addresses>>, NetError> {
-    let watcher = Watcher { settings, container: container::detect() };
+pub(super) async fn start(
+    settings: Receiver<NetworkSettings>,
+) -> Result<Receiver<Arc<Addresses>>, NetError> {
+    let mut watcher = Watcher { settings, container: container::detect() };
+    watcher.settings.mark_unchanged();
     let mut errno = 0;
     for _ in 0..N_FIRST_TRIES {
         let mut listener = Listener::open()?;
@@ -79,13 +82,13 @@ pub(super) async fn start(settings: NetworkSettings) -> Result<Receiver<Arc<Addr
 }
 
 struct Watcher {
-    settings: NetworkSettings,
+    settings: Receiver<NetworkSettings>,
     container: Container,
 }
 
 impl Watcher {
     /// Follows the kernel until nobody listens any more.
-    async fn run(self, mut listener: Listener, sender: Sender<Arc<Addresses>>) {
+    async fn run(mut self, mut listener: Listener, sender: Sender<Arc<Addresses>>) {
         loop {
             let ended = tokio::select! {
                 () = sender.closed() => return,
@@ -101,8 +104,13 @@ impl Watcher {
     }
 
     /// Publishes what notifications bring; returns when the socket's word is no longer good.
-    async fn follow(&self, listener: &mut Listener, sender: &Sender<Arc<Addresses>>) -> NetError {
+    async fn follow(
+        &mut self,
+        listener: &mut Listener,
+        sender: &Sender<Arc<Addresses>>,
+    ) -> NetError {
         let mut due: Option<Instant> = None;
+        let mut may_change = true;
         loop {
             // Without anything due the timer's arm is switched off.
             let timer = sleep_until(due.unwrap_or_else(Instant::now));
@@ -116,6 +124,11 @@ impl Watcher {
                     due = None;
                     self.publish(listener, sender);
                 }
+                changed = self.settings.changed(), if may_change => {
+                    // Whoever could change them is gone, and these stay.
+                    may_change = changed.is_ok();
+                    self.publish(listener, sender);
+                }
             }
         }
     }
@@ -123,7 +136,8 @@ impl Watcher {
     fn judge(&self, listener: &Listener) -> Addresses {
         let hostname = nix::unistd::gethostname().unwrap_or_default();
         let table = listener.conversation.table();
-        policy::addresses(table, &self.settings, &hostname.to_string_lossy(), self.container)
+        let settings = self.settings.borrow();
+        policy::addresses(table, &settings, &hostname.to_string_lossy(), self.container)
     }
 
     fn publish(&self, listener: &Listener, sender: &Sender<Arc<Addresses>>) {

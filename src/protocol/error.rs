@@ -86,6 +86,10 @@ pub enum ErrorCode {
     LimitReached,
     /// What is kept cannot be read or written now.
     StoreUnavailable,
+    /// The request names no host, several, or one that is none.
+    HostInvalid,
+    /// The host that the request names is not this box.
+    HostUnknown,
     /// No such resource.
     NotFound,
     /// The resource is there, the method is not.

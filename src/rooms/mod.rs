@@ -208,6 +208,11 @@ impl RoomsHandle {
         }
     }
 
+    /// Returns when the registry has ended: stopped, or by a fault of ours.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
     /// Says `bye` to everybody and ends all rooms. Returns when every outbox has its last message.
     pub async fn stop(&self) {
         let (reply, done) = oneshot::channel();

@@ -1,5 +1,6 @@
 //! Where shells meet without knowing each other: plain values and traits, wired by `app`.
 
+pub mod desk;
 pub mod media;
 mod networks;
 mod source;

@@ -1,7 +1,7 @@
 //! The tables, as the steps by which they came about. A step that was released never changes.
 //!
 //! `PRAGMA user_version` is the number of steps that a file has taken. The data folder's `version`
-//! (`config::data_folder`) is that number and one: the layout before there was a store is 1. A parlor
+//! (`boot::data_folder`) is that number and one: the layout before there was a store is 1. A parlor
 //! that knows less of either refuses the folder.
 
 /// Each step brings a file from the version of its index to the next.

@@ -1,21 +1,24 @@
 //! Where log lines go: to the journal with their fields under systemd, readable to stderr otherwise.
 //!
 //! Owns the one subscriber of this process. A field `room` becomes `PARLOR_ROOM` in the journal, so
-//! that `journalctl PARLOR_ROOM=home` tells a room's life. It does not rotate or keep anything.
+//! that `journalctl PARLOR_ROOM=home` tells a room's life. What an operator must read ([`NOTICE`]) is
+//! written whatever the filter says. It does not rotate or keep anything.
 
 use std::{
     fmt,
     io::{self, IsTerminal},
     os::fd::AsFd,
+    sync::OnceLock,
 };
 
-use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros};
+use jiff::ZonedDateTime;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Registry,
     fmt::{format::Writer, time::FormatTime},
     layer::{Layer, SubscriberExt},
     registry::LookupSpan,
+    reload,
     util::SubscriberInitExt,
 };
 
@@ -29,8 +32,14 @@ const QUIET: &str = "rtc=error,rtc_dtls=error,rtc_ice=error,rtc_sctp=error,rtc_s
     rtc_interceptor=error,rtc_mdns=error,webrtc=error,rustls=error,h2=warn,hyper=warn,hyper_util=warn,\
     tungstenite=warn,tokio_tungstenite=warn";
 
-/// Starts logging with a filter that the configuration has checked. To be called once, before
-/// threads are started: the offset of local time can be asked for only then.
+/// The target of what an operator must read: URLs to open, why the service ends. No filter of theirs
+/// leaves it out.
+pub const NOTICE: &str = "parlor::notice";
+
+/// The filter in force, once logging has begun.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Starts logging with a filter that the configuration has checked. To be called once.
 ///
 /// Where the journal cannot be reached although systemd listens, stderr serves, which systemd
 /// passes on.
@@ -39,11 +48,21 @@ pub fn init(filter: &str) {
     let layer = journal.then(journal_layer).and_then(Result::ok).unwrap_or_else(|| {
         // systemd passes lines of stderr on with their level where they begin with `<3>`; without
         // the journal's socket that refinement is not worth a format of its own.
-        stderr_layer(io::stderr, io::stderr().is_terminal(), LocalTime::now_here())
+        stderr_layer(io::stderr, io::stderr().is_terminal(), LocalTime)
     });
+    let (filter, handle) = reload::Layer::new(effective_filter(filter));
     // A second call (tests in one process) leaves the first subscriber in force.
-    let _ =
-        tracing_subscriber::registry().with(layer.with_filter(effective_filter(filter))).try_init();
+    if tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_ok() {
+        let _ = FILTER.set(handle);
+    }
+}
+
+/// Goes over to another filter, which the configuration has checked.
+pub fn set_filter(filter: &str) {
+    if let Some(handle) = FILTER.get() {
+        // It fails only where the subscriber is gone, and nobody logs any more.
+        let _ = handle.reload(effective_filter(filter));
+    }
 }
 
 type AnyLayer<S> = Box<dyn Layer<S> + Send + Sync>;
@@ -64,11 +83,12 @@ where
     layer.with_writer(writer).boxed()
 }
 
-/// [`QUIET`] first, then what the operator wrote. A filter that does not parse was refused long
+/// [`QUIET`] first, then what the operator wrote, at last [`NOTICE`]. A filter that does not parse was refused long
 /// before; should one come here all the same, `info` is in force.
 fn effective_filter(filter: &str) -> EnvFilter {
     let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
-    builder.parse(format!("{QUIET},{filter}")).unwrap_or_else(|_| EnvFilter::new("info"))
+    let directives = format!("{QUIET},{filter},{NOTICE}=info");
+    builder.parse(directives).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
 /// Whether `$JOURNAL_STREAM` (`DEVICE:INODE`, systemd.exec(5)) names this very stream. Comparing is
@@ -81,31 +101,19 @@ fn stderr_is_journal(journal_stream: Option<&str>, stream: impl AsFd) -> bool {
     device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino)
 }
 
-/// Local time as `2026-01-31 12:00:00.123 +01:00`. The offset is that of the start: it is printed,
-/// so that a line tells the truth even after the clocks have changed.
+/// Local time as `2026-01-31 12:00:00.123 +01:00`.
 #[derive(Debug, Clone, Copy)]
-struct LocalTime {
-    offset: UtcOffset,
-}
+struct LocalTime;
 
 impl LocalTime {
-    fn now_here() -> Self {
-        Self { offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC) }
-    }
-
-    fn write(self, now: OffsetDateTime, w: &mut impl fmt::Write) -> fmt::Result {
-        const FORMAT: &[BorrowedFormatItem<'_>] = macros::format_description!(
-            "[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3] \
-             [offset_hour sign:mandatory]:[offset_minute]"
-        );
-        let text = now.to_offset(self.offset).format(FORMAT).map_err(|_| fmt::Error)?;
-        w.write_str(&text)
+    fn write(now: &ZonedDateTime, w: &mut impl fmt::Write) -> fmt::Result {
+        write!(w, "{}", now.strftime("%Y-%m-%d %H:%M:%S%.3f %:z"))
     }
 }
 
 impl FormatTime for LocalTime {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
-        self.write(OffsetDateTime::now_utc(), w)
+        Self::write(&ZonedDateTime::now(), w)
     }
 }
 
@@ -134,8 +142,7 @@ mod tests {
     fn logged(filter: &str) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let time = LocalTime { offset: UtcOffset::from_hms(8, 0, 0).unwrap() };
-        let layer = stderr_layer(move || writer.clone(), false, time);
+        let layer = stderr_layer(move || writer.clone(), false, LocalTime);
         let subscriber =
             tracing_subscriber::registry().with(layer.with_filter(effective_filter(filter)));
         tracing::subscriber::with_default(subscriber, || {
@@ -143,6 +150,7 @@ mod tests {
             tracing::debug!(target: "parlor::sfu", "detail");
             tracing::warn!(target: "rtc_dtls::handshake", "unknown extension");
             tracing::error!(target: "rtc_dtls::conn", "broken");
+            tracing::info!(target: NOTICE, "open https://attic:8172");
         });
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -152,7 +160,6 @@ mod tests {
     fn a_line_is_readable_and_chatter_of_dependencies_is_left_out() {
         let text = logged("info");
         assert!(text.contains("INFO parlor::rooms: joined room=\"home\""), "{text}");
-        assert!(text.contains(" +08:00 "), "{text}");
         assert!(!text.contains("unknown extension") && !text.contains("detail"), "{text}");
         assert!(text.contains("broken"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
@@ -162,8 +169,15 @@ mod tests {
     fn the_operators_filter_wins() {
         let text = logged("parlor::sfu=debug,rtc_dtls=warn,info");
         assert!(text.contains("detail") && text.contains("unknown extension"), "{text}");
-        let text = logged("off");
-        assert!(!text.contains("joined"), "{text}");
+    }
+
+    #[test]
+    fn what_an_operator_must_read_is_written_whatever_the_filter_says() {
+        for filter in ["off", "error", "parlor=off", "parlor::notice=off", "parlor::sfu=debug"] {
+            let text = logged(filter);
+            assert!(text.contains("open https://attic:8172"), "{filter}: {text}");
+            assert!(!text.contains("joined"), "{filter}: {text}");
+        }
     }
 
     #[test]
@@ -181,8 +195,9 @@ mod tests {
     #[test]
     fn time_is_local_and_says_so() {
         let mut text = String::new();
-        let time = LocalTime { offset: UtcOffset::from_hms(-3, -30, 0).unwrap() };
-        time.write(OffsetDateTime::UNIX_EPOCH, &mut text).unwrap();
+        let zone = jiff::tz::TimeZone::fixed(jiff::tz::Offset::from_seconds(-12_600).unwrap());
+        let at = jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(zone);
+        LocalTime::write(&at, &mut text).unwrap();
         assert_eq!(text, "1969-12-31 20:30:00.000 -03:30");
     }
 }

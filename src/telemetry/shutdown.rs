@@ -4,9 +4,12 @@
 //!  SIGTERM, SIGINT  --> Stop     another one, 1 s later or more, ends the process at once
 //!  SIGHUP           --> Reload
 //! ```
+//!
+//! From the first Stop on the process has 5 s (product contract, section 2), whatever a device, a
+//! library's thread or a system call that hangs in the kernel is doing.
 
 use std::{
-    io, process,
+    io, thread,
     time::{Duration, Instant},
 };
 
@@ -18,6 +21,28 @@ use tracing::warn;
 
 /// `timeout` and shells signal the process and then its whole group: two signals, one wish.
 const ECHO: Duration = Duration::from_secs(1);
+
+/// After the first stop: the contract's 5 s, less what the system takes to end a process.
+const LAST_RESORT: Duration = Duration::from_millis(4_900);
+
+/// Ends the process without asking anybody: no destructor of a library, no thread is waited for.
+fn end_at_once(code: i32) -> ! {
+    // SAFETY: `_exit` takes any number, touches nothing of this process and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Ends the process after `limit`, unless it has ended by then.
+fn end_within(limit: Duration) {
+    let waits = move || {
+        thread::sleep(limit);
+        warn!("not everything ended within {limit:?}; ending all the same");
+        end_at_once(0);
+    };
+    // A thread of its own: the runtime may be what hangs.
+    if let Err(error) = thread::Builder::new().name("last-resort".into()).spawn(waits) {
+        warn!(%error, "nothing will end this process if a device hangs");
+    }
+}
 
 fn is_echo(stopped_at: Option<Instant>, now: Instant, within: Duration) -> bool {
     stopped_at.is_some_and(|at| now.duration_since(at) < within)
@@ -44,10 +69,10 @@ impl Signals {
     /// # Errors
     /// The system refuses a handler.
     pub fn listen() -> io::Result<Self> {
-        Self::listen_with(ECHO)
+        Self::listen_with(ECHO, LAST_RESORT)
     }
 
-    fn listen_with(echo: Duration) -> io::Result<Self> {
+    fn listen_with(echo: Duration, last_resort: Duration) -> io::Result<Self> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
@@ -66,6 +91,7 @@ impl Signals {
                 match (wanted, stop_place.take()) {
                     (Signal::Stop, Some(place)) => {
                         stopped_at = Some(Instant::now());
+                        end_within(last_resort);
                         // overflow: none, because the place is reserved.
                         drop(place.send(wanted));
                     }
@@ -73,7 +99,7 @@ impl Signals {
                     (Signal::Stop, None) => {
                         warn!("stopped a second time: ending at once");
                         // As a shell tells of a process that a signal has ended.
-                        process::exit(128 + number.as_raw_value());
+                        end_at_once(128 + number.as_raw_value());
                     }
                     (Signal::Reload, place) => {
                         stop_place = place;
@@ -100,22 +126,22 @@ impl Signals {
 mod tests {
     use std::{
         io::{BufRead, BufReader},
-        process::{Command, Stdio},
+        process::{Child, Command, Stdio},
     };
 
     use super::*;
 
+    /// In milliseconds, how long the child has after its first stop.
     const CHILD: &str = "PARLOR_TEST_SIGNALS_CHILD";
 
-    /// In the child of the test below: tells each signal and never ends by itself.
+    /// In the child of the tests below: tells each signal and never ends by itself.
     #[test]
     fn child_tells_what_it_hears() {
-        if std::env::var_os(CHILD).is_none() {
-            return;
-        }
+        let Some(limit) = std::env::var(CHILD).ok().and_then(|ms| ms.parse().ok()) else { return };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut signals = Signals::listen_with(Duration::ZERO).unwrap();
+            let mut signals =
+                Signals::listen_with(Duration::ZERO, Duration::from_millis(limit)).unwrap();
             eprintln!("listening");
             loop {
                 eprintln!("{:?}", signals.next().await);
@@ -123,36 +149,50 @@ mod tests {
         });
     }
 
-    #[test]
-    fn the_second_stop_ends_the_process_at_once() {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+    fn child(limit_ms: &str) -> Child {
+        Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
                 "--nocapture",
                 "telemetry::shutdown::tests::child_tells_what_it_hears",
             ])
-            .env(CHILD, "1")
+            .env(CHILD, limit_ms)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
-        let id = child.id();
-        let signal = |name: &str| {
-            let line = format!("kill -{name} {id}");
-            assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
-        };
+            .unwrap()
+    }
+
+    fn signal(child: &Child, name: &str) {
+        let line = format!("kill -{name} {}", child.id());
+        assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
+    }
+
+    #[test]
+    fn a_stop_ends_the_process_in_time_whatever_it_is_doing() {
+        let mut child = child("50");
+        let mut heard = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert!(heard.any(|line| line.unwrap().contains("listening")));
+        signal(&child, "TERM");
+        // It waits for its next signal for ever.
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+
+    #[test]
+    fn the_second_stop_ends_the_process_at_once() {
+        let mut child = child("600000");
         let mut heard = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut hear = |wanted: &str| {
             assert!(heard.any(|line| line.unwrap().contains(wanted)), "never heard {wanted}");
         };
         hear("listening");
-        signal("HUP");
+        signal(&child, "HUP");
         hear("Reload");
-        signal("INT");
+        signal(&child, "INT");
         hear("Stop");
-        signal("HUP");
+        signal(&child, "HUP");
         hear("Reload");
-        signal("TERM");
+        signal(&child, "TERM");
         assert_eq!(child.wait().unwrap().code(), Some(143));
     }
 }

@@ -3,10 +3,10 @@
 //! Without systemd (`$NOTIFY_SOCKET` is not set) all of this does nothing. A message that cannot be
 //! sent is logged and otherwise ignored: systemd acts on its own time limits.
 
-use std::{convert::Infallible, future::pending, time::Duration};
+use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tracing::{debug, warn};
+use tracing::warn;
 
 /// The service can be used. `status` is one line for `systemctl status`.
 pub fn ready(status: &str) {
@@ -32,16 +32,16 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-/// Tells systemd that this runtime still runs tasks, at half of `$WATCHDOG_USEC`; waits for ever
-/// where no watchdog is wanted. Dropping it ends it.
-pub async fn watchdog() -> Infallible {
-    let Some(interval) = sd_notify::watchdog_enabled().map(half) else { return pending().await };
-    debug!(?interval, "watchdog");
-    let mut ticks = tokio::time::interval(interval);
-    // After a suspended night one ping is enough.
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
+/// How often somebody should look whether all is alive: half of `$WATCHDOG_USEC` where systemd wants to
+/// be told, else every 10 s.
+pub fn look_every() -> Duration {
+    sd_notify::watchdog_enabled().map_or(Duration::from_secs(10), half)
+}
+
+/// All is alive. Said at least as often as [`look_every`]; whoever does not say it any more is started
+/// anew.
+pub fn alive() {
+    if sd_notify::watchdog_enabled().is_some() {
         tell(&[NotifyState::Watchdog]);
     }
 }

@@ -172,16 +172,27 @@ impl Authority {
         if signer.0 != own.0 {
             return None;
         }
-        let mut names = LeafNames::default();
-        for name in &leaf.subject_alternative_name().ok()??.value.general_names {
-            match name {
-                GeneralName::DNSName(host) => names.hosts.push((*host).to_owned()),
-                GeneralName::IPAddress(bytes) => names.ips.push(address(bytes)?),
-                _ => {}
-            }
-        }
-        Some((leaf.validity().not_after.to_datetime(), names))
+        Some((leaf.validity().not_after.to_datetime(), alternative_names(&leaf)))
     }
+}
+
+/// Names and addresses of any certificate (DER), in their order; none where it cannot be read.
+pub(super) fn names_of(certificate: &[u8]) -> LeafNames {
+    let parsed = X509Certificate::from_der(certificate);
+    parsed.map(|(_, certificate)| alternative_names(&certificate)).unwrap_or_default()
+}
+
+fn alternative_names(certificate: &X509Certificate<'_>) -> LeafNames {
+    let mut names = LeafNames::default();
+    let Ok(Some(found)) = certificate.subject_alternative_name() else { return names };
+    for name in &found.value.general_names {
+        match name {
+            GeneralName::DNSName(host) => names.hosts.push((*host).to_owned()),
+            GeneralName::IPAddress(bytes) => names.ips.extend(address(bytes)),
+            _ => {}
+        }
+    }
+    names
 }
 
 fn address(bytes: &[u8]) -> Option<std::net::IpAddr> {

@@ -2,7 +2,9 @@
 //!
 //! A leaf is signed anew when a name or address of the box is missing from it, 30 days before it
 //! expires, or when the clock turns out to have been wrong. An address that is *gone* does not renew
-//! it: whoever has clicked a browser's warning away would have to do so again for nothing.
+//! it: whoever has clicked a browser's warning away would have to do so again for nothing. For the same
+//! reason a new leaf carries former names and addresses on: a box that goes to another network and
+//! comes back shows what it showed there.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,7 +23,7 @@ use tracing::{error, info, warn};
 
 use super::{
     CertificateFiles, Identity, Reload, TokenKey, TrustError, TrustHandle,
-    authority::{Authority, LEAF_LIFE, clock},
+    authority::{Authority, LEAF_LIFE, clock, names_of},
     files::{self, SECRET},
     names::{LeafNames, leaf_names},
 };
@@ -58,7 +60,11 @@ impl Leaf {
         let wanted = leaf_names(addresses, &self.domains);
         wanted.hosts.iter().all(|host| self.names.hosts.contains(host))
             && wanted.ips.iter().all(|ip| self.names.ips.contains(ip))
-            && self.until - now > RENEW_BEFORE
+            && self.is_in_time(now)
+    }
+
+    fn is_in_time(&self, now: OffsetDateTime) -> bool {
+        self.until - now > RENEW_BEFORE
             // Made by a clock that was ahead: it is not valid yet for anybody else.
             && self.until - now <= LEAF_LIFE
     }
@@ -156,7 +162,9 @@ fn load(
     match given {
         Some(files) => {
             let certificate = Arc::new(read_given(files)?);
-            Ok((Identity { certificate, authority: None }, None))
+            let hosts = certificate.cert.first().map(|leaf| names_of(leaf).hosts);
+            let hosts = hosts.unwrap_or_default().into();
+            Ok((Identity { certificate, authority: None, hosts }, None))
         }
         None => {
             let (identity, leaf) = load_own(data_dir, addresses, clock(now))?;
@@ -172,22 +180,27 @@ fn load_own(
 ) -> Result<(Identity, Leaf), TrustError> {
     let authority = Authority::open(data_dir, &addresses.hostname, now)?;
     let path = data_dir.join("leaf.pem");
-    let identity = |certificate| Identity {
+    let identity = |certificate, leaf: &Leaf| Identity {
         certificate: Arc::new(certificate),
         authority: Some(authority.der.as_ref().into()),
+        hosts: leaf.names.hosts.clone().into(),
     };
     let known = |certificate: &CertifiedKey| {
         let (until, names) = authority.judge(certificate.cert.first()?)?;
         Some(Leaf { names, until, domains: authority.domains.clone() })
     };
+    let mut former = None;
     if let Some(pem) = files::read(&path)?
         && let Ok(certificate) = certified(&pem, &pem)
         && let Some(leaf) = known(&certificate)
-        && leaf.serves(addresses, now)
     {
-        return Ok((identity(certificate), leaf));
+        if leaf.serves(addresses, now) {
+            return Ok((identity(certificate, &leaf), leaf));
+        }
+        // One that has come to its end is forgotten with all that it carried.
+        former = leaf.is_in_time(now).then_some(leaf.names);
     }
-    let names = leaf_names(addresses, &authority.domains);
+    let names = leaf_names(addresses, &authority.domains).with_former(former.as_ref());
     let pem = authority.sign(&names, &addresses.hostname, now)?;
     files::write(&path, SECRET, pem.as_bytes())?;
     let certificate = certified(pem.as_bytes(), pem.as_bytes()).map_err(TrustError::Making)?;
@@ -201,7 +214,7 @@ fn load_own(
              browsers will warn there; set http.certificate for them"
         );
     }
-    Ok((identity(certificate), leaf))
+    Ok((identity(certificate, &leaf), leaf))
 }
 
 fn read_given((chain, key): &CertificateFiles) -> Result<CertifiedKey, TrustError> {

@@ -63,6 +63,8 @@ pub struct Identity {
     pub certificate: Arc<CertifiedKey>,
     /// The box's own authority (DER), to be trusted by people; none with a given certificate.
     pub authority: Option<Arc<[u8]>>,
+    /// DNS names of the certificate; they may begin with `*.`.
+    pub hosts: Arc<[String]>,
 }
 
 /// What others see of the box's trust. Cheap to clone.
@@ -84,6 +86,11 @@ impl TrustHandle {
     /// The certificate in force.
     pub fn identity(&self) -> watch::Receiver<Identity> {
         self.identity.clone()
+    }
+
+    /// Names by which the certificate in force knows this box.
+    pub fn hosts(&self) -> Arc<[String]> {
+        self.identity.borrow().hosts.clone()
     }
 
     /// Makes and verifies resume tokens.

@@ -28,12 +28,32 @@ pub(super) const DOMAINS: [&str; 2] = ["local", "localhost"];
 /// What a leaf carries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LeafNames {
-    /// DNS names, sorted.
+    /// DNS names: the present ones sorted, then former ones, the latest first.
     pub(super) hosts: Vec<String>,
-    /// Addresses, sorted.
+    /// Addresses, likewise.
     pub(super) ips: Vec<IpAddr>,
     /// What had to be left out: it is outside the constraints.
     pub(super) left_out: Vec<String>,
+}
+
+/// How many former names, and how many former addresses, a leaf carries on: some weeks of a box that is
+/// carried between home and work, some days of one whose provider changes its prefix each night.
+const N_FORMER: usize = 12;
+
+impl LeafNames {
+    /// These, and what a leaf of before carried.
+    pub(super) fn with_former(mut self, former: Option<&Self>) -> Self {
+        let Some(former) = former else { return self };
+        add_former(&mut self.hosts, &former.hosts);
+        add_former(&mut self.ips, &former.ips);
+        self
+    }
+}
+
+fn add_former<T: Clone + PartialEq>(present: &mut Vec<T>, former: &[T]) {
+    let gone: Vec<T> =
+        former.iter().filter(|name| !present.contains(name)).take(N_FORMER).cloned().collect();
+    present.extend(gone);
 }
 
 /// True if `ip` is in the range of `network`. A prefix of 0 bits is everything of its family.

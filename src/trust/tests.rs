@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::{Identity, Keeper, TrustError};
 use crate::{
-    config::{Settings, Sources},
+    config::{NoFiles, Settings, Sources},
     seams::{AddressOrigin, Addresses, LocalAddress},
 };
 
@@ -30,7 +30,7 @@ pub(super) fn folder() -> TempDir {
 
 fn settings(data: &TempDir) -> Settings {
     let sources = Sources { data: Some(data.path().to_owned()), ..Sources::default() };
-    sources.load().expect("defaults are right").settings
+    sources.understand([], &NoFiles).expect("defaults are right").settings
 }
 
 fn addresses(ips: &[&str]) -> Addresses {

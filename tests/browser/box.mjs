@@ -106,7 +106,7 @@ export class Box {
   async startOnLoopback(camera = '', media = '', nPorts = 1) {
     const first = await freePorts(nPorts);
     const host = `127.0.0.1:${await freePorts()}`;
-    const ports = `[http]\nlisten = "${host}"\n[media]\nports = "${first}-${first + nPorts - 1}"\n${media}`;
+    const ports = `[access]\nloopback = "guest"\n[http]\nlisten = "${host}"\n[media]\nports = "${first}-${first + nPorts - 1}"\n${media}`;
     await this.startWith(camera === null ? `camera = []\n${ports}` : `${ports}${CAMERA}${camera}`);
     return `https://${host}/`;
   }

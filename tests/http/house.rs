@@ -9,10 +9,10 @@ use std::{
 
 use parlor::{
     access::{Access, Keys},
-    config::{Loopback, Settings, Sources},
+    config::{Loopback, NoFiles, Settings, Sources},
     http::{Doors, HttpServer, Readiness},
     rooms::RoomsHandle,
-    seams::Addresses,
+    seams::{Addresses, desk::Desk},
     sfu::SfuHandle,
     store::StoreHandle,
     trust::{Keeper, TrustHandle},
@@ -101,7 +101,7 @@ impl House {
     pub(crate) async fn open(change: impl FnOnce(&mut Settings)) -> Self {
         let data = folder();
         let sources = Sources { data: Some(data.path().to_owned()), ..Sources::default() };
-        let mut settings = sources.load().expect("defaults are right").settings;
+        let mut settings = sources.understand([], &NoFiles).expect("defaults are right").settings;
         settings.http.listen = vec!["127.0.0.1:0".parse().expect("an address")];
         settings.media.ports = 0..=0;
         // The tests come from this machine.
@@ -123,9 +123,11 @@ impl House {
             settings: settings_seen,
             rooms,
             access: access.clone(),
+            desk: Desk::new().0,
             trust: trust.clone(),
             addresses: addresses_seen,
             readiness: readiness_seen,
+            max_connections: usize::MAX,
         };
         let server = HttpServer::bind(doors).expect("port 0 is free");
         let address = server.local_addrs()[0];

@@ -2,44 +2,87 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parlor::config::Guests;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use parlor::protocol::ServerMessage;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
-use crate::house::{House, read_all};
+use crate::{
+    client::Client,
+    house::{House, PATIENCE, exchange, read_all},
+};
 
 #[tokio::test]
-async fn whoever_is_not_from_the_lan_is_told_why() {
-    let house = House::open(|_| {}).await;
-    let ask =
-        |path: &str, host: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}{more}");
-    // Loopback under another name is a tunnel; what it claims about others is not believed.
-    let claim = "\r\nX-Forwarded-For: 192.168.1.9\r\nForwarded: for=192.168.1.9";
-    for path in ["/", "/r/Kitchen", "/api/v1/rooms", "/none", "/trust/ca.crt", "/metrics"] {
-        let answer = house.send(&ask(path, "parlor.example.com", claim), "").await;
-        assert_eq!((answer.status, answer.code().as_str()), (403, "forbidden"), "{path}");
-        let detail = answer.json()["detail"].as_str().map(str::to_owned).unwrap_or_default();
-        assert!(detail.contains("tunnel or proxy"), "{detail}");
-    }
-    let page = house.send(&ask("/", "\"<b>", "\r\nAccept: text/html,*/*"), "").await;
-    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-    assert!(page.text().contains("<h1>") && !page.text().contains("<b>"));
-    let health = house.send(&ask("/healthz", "parlor.example.com", ""), "").await;
-    assert_eq!((health.status, health.text()), (200, "ok\n"));
-
-    let changed = |change: fn(&mut parlor::config::Settings)| {
-        let mut settings = house.settings.borrow().as_ref().clone();
-        change(&mut settings);
-        house.settings.send_replace(Arc::new(settings));
+async fn a_request_for_another_host_is_not_answered() {
+    let house = House::open(|settings| settings.http.hosts = vec!["door.example".into()]).await;
+    let port = house.address.port();
+    let head = |hosts: &[&str]| {
+        let hosts: String = hosts.iter().map(|host| format!("\r\nHost: {host}")).collect();
+        format!("GET /api/v1/about HTTP/1.1{hosts}")
     };
-    changed(|settings| settings.access.local_proxy = true);
-    assert!(house.get("/").await.text().contains("access.local_proxy"));
-    assert_eq!(house.get("/metrics").await.status, 403);
-    changed(|settings| {
-        settings.access.local_proxy = false;
-        settings.access.guests = Guests::None;
-    });
-    assert!(house.get("/").await.text().contains("takes no guests"));
-    assert_eq!(house.get("/metrics").await.status, 200, "the box itself is no guest");
+    let name = house.trust.hosts().iter().find(|host| *host != "localhost").cloned();
+    let ours = [format!("LOCALHOST:{port}"), "127.0.0.1".into(), "[::1]:1".into()];
+    for host in ours {
+        assert_eq!(house.send(&head(&[&host]), "").await.status, 200, "{host}");
+    }
+    for host in ["Door.example.", name.as_deref().unwrap_or("door.example")] {
+        assert_eq!(house.send(&head(&[host]), "").await.status, 200, "{host}");
+    }
+    let cases: [(&[&str], u16, &str); 6] = [
+        (&["evil.example"], 421, "host-unknown"),
+        (&["door.example.evil.example"], 421, "host-unknown"),
+        (&[], 400, "host-invalid"),
+        (&["localhost", "localhost"], 400, "host-invalid"),
+        (&["localhost", "evil.example"], 400, "host-invalid"),
+        (&["a b"], 400, "host-invalid"),
+    ];
+    for (hosts, status, code) in cases {
+        // By TLS, and where plain HTTP would be led to https at that very host.
+        for answer in [
+            house.send(&head(hosts), "").await,
+            exchange(house.tcp().await, &head(hosts), "").await,
+        ] {
+            assert_eq!((answer.status, answer.code().as_str()), (status, code), "{hosts:?}");
+            assert_eq!(answer.header("location"), "");
+        }
+    }
+    // A page whose name leads here would be of our origin.
+    let rebound = format!("{}\r\nOrigin: https://evil.example", head(&["evil.example"]));
+    assert_eq!(house.send(&rebound, "").await.status, 421);
+    let page = house.send(&format!("{}\r\nAccept: text/html", head(&["a<b"])), "").await;
+    assert!(page.text().contains("<h1>") && !page.text().contains("a<b"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing_even_if_it_names_no_origin() {
+    let house = House::open(|_| {}).await;
+    let own = format!("Origin: https://{}", house.host());
+    let cases = [
+        ("Sec-Fetch-Site: cross-site", "origin-forbidden"),
+        ("Sec-Fetch-Site: same-site", "origin-forbidden"),
+        ("Sec-Fetch-Site: same-origin", "resume-invalid"),
+        ("Sec-Fetch-Site: none", "resume-invalid"),
+        (&own, "resume-invalid"),
+        (&format!("{own}\r\nOrigin: https://evil.example"), "origin-forbidden"),
+        (&format!("{own}\r\n{own}"), "origin-forbidden"),
+    ];
+    for (fields, code) in cases {
+        let head = format!("POST /api/v1/leave HTTP/1.1\r\nHost: {}\r\n{fields}", house.host());
+        let answer = house.send(&head, r#"{"token":"1.x.y"}"#).await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, code), "{fields}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_that_are_switched_off_are_not_there() {
+    let house = House::open(|settings| settings.metrics.enabled = false).await;
+    assert_eq!(house.get("/metrics").await.status, 404);
+    let mut settings = house.settings.borrow().as_ref().clone();
+    settings.metrics.enabled = true;
+    house.settings.send_replace(Arc::new(settings));
+    assert_eq!(house.get("/metrics").await.status, 200);
 }
 
 #[tokio::test]
@@ -96,23 +139,46 @@ async fn one_address_has_so_many_connections_and_no_more() {
     assert!(read_all(house.tcp().await).await.is_empty());
     drop(first);
     // The place is free as soon as the server has seen the first one go.
-    loop {
-        let mut stream = house.tcp().await;
-        let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", house.host());
-        let _ = stream.write_all(request.as_bytes()).await;
-        if !read_all(stream).await.is_empty() {
-            break;
+    let free = async {
+        loop {
+            let mut stream = house.tcp().await;
+            let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", house.host());
+            let _ = stream.write_all(request.as_bytes()).await;
+            if !read_all(stream).await.is_empty() {
+                return;
+            }
         }
+    };
+    timeout(PATIENCE, free).await.expect("the place becomes free");
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_makes_room_for_whoever_does() {
+    let house = House::open(|settings| settings.http.max_connections = 3).await;
+    let join =
+        json!({"id": 1, "type": "join", "room": "a", "name": "Ada", "mic": true, "cam": false});
+    let (mut socket, _) = Client::joined(&house, join).await;
+    let mut silent = [house.tcp().await, house.tcp().await];
+    // All three places are taken, and the box still answers.
+    for _ in 0..5 {
+        assert_eq!(house.get("/api/v1/about").await.status, 200);
     }
+    for stream in &mut silent {
+        assert!(read_all(stream).await.is_empty(), "it has made room");
+    }
+    socket.say(r#"{"id":2,"type":"chat","text":"still here"}"#).await;
+    let such = |message: &ServerMessage| matches!(message, ServerMessage::Chat { .. });
+    timeout(PATIENCE, socket.hear_until(such)).await.expect("who is in a room stays");
 }
 
 #[tokio::test]
 async fn whoever_is_slow_is_not_waited_for() {
-    let quick = |settings: &mut parlor::config::Settings| {
+    // The other limit is longer than the test waits: it cannot be what ends a connection.
+    let house = House::open(|settings| {
         settings.http.slow_timeout = Duration::from_millis(100);
-        settings.http.idle_timeout = Duration::from_millis(300);
-    };
-    let house = House::open(quick).await;
+        settings.http.idle_timeout = PATIENCE.saturating_mul(100);
+    })
+    .await;
     // Nothing at all; a handshake that does not go on; a head that does not end; by TLS, too.
     assert!(read_all(house.tcp().await).await.is_empty());
     for beginning in [&b"\x16\x03\x01"[..], b"GET / HTTP/1.1\r\nHost:"] {
@@ -125,7 +191,7 @@ async fn whoever_is_slow_is_not_waited_for() {
     read_all(stream).await;
     read_all(house.tls("h2").await).await;
 
-    // A body that does not come has its answer; a connection that idles after one is ended.
+    // A body that does not come has its answer.
     let post = format!(
         "POST /api/v1/leave HTTP/1.1\r\nHost: {}\r\nContent-Length: 9\r\n\r\n{{",
         house.host()
@@ -135,5 +201,38 @@ async fn whoever_is_slow_is_not_waited_for() {
     let mut status = [0; 12];
     stream.read_exact(&mut status).await.expect("an answer");
     assert_eq!(&status, b"HTTP/1.1 408");
+}
+
+#[tokio::test]
+async fn whoever_is_idle_is_not_waited_for_either() {
+    let house = House::open(|settings| {
+        settings.http.slow_timeout = PATIENCE.saturating_mul(100);
+        settings.http.idle_timeout = Duration::from_millis(100);
+    })
+    .await;
+    let mut stream = house.tls("http/1.1").await;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", house.host());
+    stream.write_all(request.as_bytes()).await.expect("the server is there");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    read_all(stream).await;
+}
+
+#[tokio::test]
+async fn a_second_head_is_not_waited_for_longer_than_the_first() {
+    let house = House::open(|settings| {
+        settings.http.slow_timeout = Duration::from_millis(100);
+        settings.http.idle_timeout = PATIENCE.saturating_mul(100);
+    })
+    .await;
+    let mut stream = house.tls("http/1.1").await;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", house.host());
+    stream.write_all(request.as_bytes()).await.expect("the server is there");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    // A byte now and then keeps it open no longer.
+    stream.write_all(b"GET /heal").await.expect("the server is there");
     read_all(stream).await;
 }

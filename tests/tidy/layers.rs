@@ -9,7 +9,7 @@ use crate::{Fault, source::Source};
 const VOCABULARY: [&str; 4] = ["ids", "protocol", "config", "seams"];
 
 /// Known by nobody but each other; they know everybody.
-const TOP: [&str; 4] = ["", "app", "cli", "fuzzing"];
+const TOP: [&str; 5] = ["", "app", "boot", "cli", "fuzzing"];
 
 /// The only edges between parts, besides those to the vocabulary; `room` and `stun` are pure.
 const EDGES: [(&str, &[&str]); 14] = [

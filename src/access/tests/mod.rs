@@ -39,14 +39,7 @@ fn rules() -> Rules {
 fn judged(peer: &str, scope: u32, forwarded: &[&str], rules: &Rules) -> String {
     let peer = peer.parse().expect("an address");
     let whence = whence(peer, scope, forwarded.iter().copied(), &networks(), rules);
-    let word = match &whence {
-        Whence::Lan(_) => "lan",
-        Whence::Machine(_) => "machine",
-        Whence::Container(..) => "container",
-        Whence::Forwarder(_) => "forwarder",
-        Whence::Proxy(_) => "proxy",
-        Whence::Outside(_) => "outside",
-    };
+    let word = whence.word();
     match whence.guest(rules) {
         Ok(()) => format!("{word} guest"),
         Err(refusal) => {

@@ -61,7 +61,7 @@ fn join_request(settings: &CameraSettings, outbox: mpsc::Sender<Outgoing>) -> Op
 impl<H: House> Supervisor<H> {
     pub(super) async fn join(&mut self) -> Event {
         let (outbox, received) = mpsc::channel(OUTBOX_LEN);
-        let request = join_request(&self.settings.borrow(), outbox);
+        let request = join_request(&self.effective(), outbox);
         let Some(request) = request else {
             return Event::SeatLost(Cause::NoRoom("it has no name".into()));
         };

@@ -7,7 +7,7 @@ use super::{
         House, Readiness, account, api, assets, ingest, invites, people,
         reply::{self, Reply},
         routes::{NoRoute, Route, resolve},
-        whep, whip,
+        settings, whep, whip,
     },
     Ask, farewell,
     gate::{self, forbidden},
@@ -31,6 +31,7 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
         Ok(route) if !route.allows(ask.method().as_str()) => {
             reply::method_not_allowed(route.allow())
         }
+        Ok(Route::Metrics) if !ask.settings.metrics.enabled => not_found(),
         Ok(route) => resource(ask, route).await,
         Err(NoRoute::NotFound) => not_found(),
         Err(NoRoute::RoomName(fault)) => {
@@ -72,6 +73,7 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         Route::Sessions => account::sign_out_everywhere(ask).await,
         Route::Invites | Route::Invite(_) => invites::answer(ask, &route).await,
         Route::People | Route::Person(_) => people::answer(ask, &route).await,
+        Route::Settings => settings::answer(ask).await,
         Route::Leave => farewell::leave(ask).await,
         Route::Signal => upgrade::signal(ask),
         Route::Whip(_)

@@ -1,12 +1,17 @@
 //! Who may come in: the host a request names, the page it comes from, who sends it and from where.
+//!
+//! Two hosts or none are 400; a host that is not ours is 421 (RFC 9110, 15.5.20).
 
-use hyper::{HeaderMap, Method, Request, StatusCode, header};
+use hyper::{
+    HeaderMap, Method, Request, StatusCode,
+    header::{self, HeaderName, HeaderValue},
+};
 use tracing::debug;
 
 use super::{
     super::{
         Visit, denied,
-        host::{Authority, origin_allowed},
+        host::{Authority, NoHost, named, origin_allowed},
         reply::{self, Reply},
         routes::{NoRoute, Route},
     },
@@ -19,12 +24,44 @@ use crate::{
     telemetry::metrics::metrics,
 };
 
+/// Fetch metadata: where the page is that has asked.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// The host a request names: `:authority` or the request's target, else `Host`.
-pub(in crate::http) fn authority<B>(request: &Request<B>) -> Option<Authority> {
-    match request.uri().authority() {
-        Some(authority) => Authority::parse(authority.as_str()),
-        None => Authority::parse(request.headers().get(header::HOST)?.to_str().ok()?),
+pub(super) fn authority<B>(request: &Request<B>) -> Result<Authority, NoHost> {
+    let target = request.uri().authority().map(|authority| authority.as_str());
+    let fields = request.headers().get_all(header::HOST);
+    named(target, fields.iter().map(|field| field.to_str().ok()))
+}
+
+/// The host of a request that is for us, or the answer to one that is not.
+pub(super) fn meant_for_us<B>(
+    visit: &Visit,
+    settings: &Settings,
+    request: &Request<B>,
+) -> Result<Authority, Reply> {
+    let refused = |status, code, detail: &str| {
+        metrics().http_refused.inc();
+        debug!(peer = %visit.peer, detail, "refused");
+        Err(reply::for_people(status, code, "Not here", detail, request.headers()))
+    };
+    let host = match authority(request) {
+        Ok(host) => host,
+        Err(fault) => {
+            return refused(StatusCode::BAD_REQUEST, ErrorCode::HostInvalid, &fault.to_string());
+        }
+    };
+    let certificate = visit.house.trust.hosts();
+    if host.is_ours(&certificate, &settings.http.hosts) {
+        return Ok(host);
     }
+    let detail = format!(
+        "This box is not {:?}. It answers to its addresses, to the names of its certificate ({}), \
+         and to those that its owner lists in http.hosts.",
+        host.host,
+        certificate.join(", ")
+    );
+    refused(StatusCode::MISDIRECTED_REQUEST, ErrorCode::HostUnknown, &detail)
 }
 
 /// What is known of whoever sends a request.
@@ -76,7 +113,7 @@ pub(super) fn forbidden(code: ErrorCode, detail: &str) -> Reply {
 /// The answer to a page that comes from elsewhere.
 pub(in crate::http) fn foreign(
     settings: &Settings,
-    host: Option<&Authority>,
+    host: &Authority,
     headers: &HeaderMap,
 ) -> Option<Reply> {
     is_foreign(settings, host, headers).then(|| {
@@ -88,18 +125,19 @@ pub(in crate::http) fn foreign(
 }
 
 /// Whether a page that is neither ours nor of `http.origins` has sent this.
-pub(super) fn is_foreign(
-    settings: &Settings,
-    host: Option<&Authority>,
-    headers: &HeaderMap,
-) -> bool {
-    let mut origins = headers.get_all(header::ORIGIN).into_iter();
-    // One that is not even text is no origin of ours, nor are two.
-    let origin = origins.next().map(|origin| origin.to_str().unwrap_or("null"));
-    if origins.next().is_some() || !origin_allowed(origin, host, &settings.http.origins) {
+pub(super) fn is_foreign(settings: &Settings, host: &Authority, headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let origin = match (origins.next(), origins.next()) {
+        (first, None) => first,
+        // RFC 6454, 7.3: there is one at most.
+        _ => return true,
+    };
+    let elsewhere = |site: &HeaderValue| !matches!(site.as_bytes(), b"same-origin" | b"none");
+    if origin.is_none() && headers.get_all(SEC_FETCH_SITE).iter().any(elsewhere) {
+        // A browser says that a page of another site has asked, by a form that sends no origin.
         return true;
     }
-    // What an `<img>` or a link of another site sends has no Origin (Fetch Metadata).
-    let site = headers.get("sec-fetch-site").map(hyper::header::HeaderValue::as_bytes);
-    origin.is_none() && site.is_some_and(|site| site != b"same-origin" && site != b"none")
+    // One that is not even text is no origin of ours.
+    let origin = origin.map(|origin| origin.to_str().unwrap_or("null"));
+    !origin_allowed(origin, host, &settings.http.origins)
 }

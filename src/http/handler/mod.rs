@@ -19,7 +19,7 @@ use http_body_util::Full;
 use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming};
 
 pub(super) use body::read_body;
-pub(super) use gate::{authority, facts, foreign};
+pub(super) use gate::{facts, foreign};
 
 use super::{
     Visit, api,
@@ -34,8 +34,8 @@ pub(super) struct Ask<'a> {
     pub(super) visit: &'a Arc<Visit>,
     /// The settings in force when it came.
     pub(super) settings: &'a Settings,
-    /// The host that it names.
-    pub(super) host: Option<&'a Authority>,
+    /// The host that it names, which is ours.
+    pub(super) host: &'a Authority,
     /// Who sends it, and from where.
     pub(super) visitor: Visitor,
     pub(super) request: Request<Incoming>,
@@ -57,10 +57,14 @@ pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Re
     metrics().http_requests.inc();
     let settings = visit.house.settings();
     let is_head = request.method() == Method::HEAD;
-    let host = authority(&request);
-    let visitor = gate::visitor(visit, &settings, request.headers()).await;
-    let ask = Ask { visit, settings: &settings, host: host.as_ref(), visitor, request };
-    let mut reply = dispatch::answer(ask).await;
+    let mut reply = match gate::meant_for_us(visit, &settings, &request) {
+        Ok(host) => {
+            let visitor = gate::visitor(visit, &settings, request.headers()).await;
+            let ask = Ask { visit, settings: &settings, host: &host, visitor, request };
+            dispatch::answer(ask).await
+        }
+        Err(refused) => refused,
+    };
     if is_head {
         *reply.body_mut() = Full::default();
     }
@@ -68,18 +72,34 @@ pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Re
     reply
 }
 
-/// Answers what may be asked by plain HTTP: the CA, which is what makes https trusted.
-pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Option<Reply> {
-    let route = resolve(request.uri().path(), request.uri().query()).ok()?;
-    if route != Route::Authority || !route.allows(request.method().as_str()) {
-        return None;
-    }
+/// Answers a request that came by plain HTTP: the CA, which is what makes https trusted, is given out;
+/// all else leads to https on the same port.
+pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Reply {
     metrics().http_requests.inc();
-    let mut reply = api::authority(&visit.house);
+    let settings = visit.house.settings();
+    let mut reply = match gate::meant_for_us(visit, &settings, request) {
+        Ok(host) => plainly(visit, &host, request),
+        Err(refused) => refused,
+    };
     if request.method() == Method::HEAD {
         *reply.body_mut() = Full::default();
     }
-    Some(reply)
+    reply::secure(&mut reply, &settings.http.frame_ancestors);
+    reply
+}
+
+fn plainly(visit: &Visit, host: &Authority, request: &Request<Incoming>) -> Reply {
+    let uri = request.uri();
+    let route = resolve(uri.path(), uri.query());
+    if route.is_ok_and(|r| r == Route::Authority && r.allows(request.method().as_str())) {
+        return api::authority(&visit.house);
+    }
+    match uri.path_and_query().map_or("/", |path| path.as_str()) {
+        path if path.starts_with('/') => {
+            reply::redirect(StatusCode::PERMANENT_REDIRECT, &format!("https://{host}{path}"))
+        }
+        _ => reply::text(StatusCode::BAD_REQUEST, "this port speaks https"),
+    }
 }
 
 pub(super) fn not_found() -> Reply {

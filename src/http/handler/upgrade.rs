@@ -55,6 +55,8 @@ async fn converse(visit: Arc<Visit>, visitor: Visitor, upgrade: OnUpgrade) {
         Ok(Err(error)) => return debug!(peer = %visit.peer, %error, "no upgrade"),
         Err(_) => return,
     };
+    // Not one to make room for others while it lives, for all that nobody says anything.
+    let _busy = visit.slot.busy();
     metrics().sessions.inc();
     let max_message = http.max_message.saturating_add(http.max_sdp);
     let socket = Socket::new(TokioIo::new(upgraded), max_message, PACE).await;

@@ -104,7 +104,7 @@ impl Viewer {
 
 fn start(workers: usize) -> SfuHandle {
     let (_addresses, addresses) = watch::channel(Arc::new(Addresses::loopback()));
-    let settings = MediaSettings { ports: 0..=0, workers, viewers_per_worker: 1 };
+    let settings = MediaSettings { ports: 0..=0, workers, viewers_per_worker: 1, tcp: true };
     SfuHandle::start(&settings, addresses).expect("free ports")
 }
 

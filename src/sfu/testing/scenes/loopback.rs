@@ -24,7 +24,7 @@ use crate::{
 
 fn start() -> (SfuHandle, watch::Sender<Arc<Addresses>>) {
     let (sender, addresses) = watch::channel(Arc::new(Addresses::loopback()));
-    let settings = MediaSettings { ports: 0..=0, workers: 2, viewers_per_worker: 400 };
+    let settings = MediaSettings { ports: 0..=0, workers: 2, viewers_per_worker: 400, tcp: true };
     (SfuHandle::start(&settings, addresses).expect("free ports"), sender)
 }
 
@@ -158,11 +158,13 @@ async fn packets_cross_real_sockets_and_stopping_is_told() {
 async fn a_port_in_use_is_named() {
     let (handle, addresses) = start();
     let port = handle.ports()[0];
-    let settings = MediaSettings { ports: port..=port, workers: 1, viewers_per_worker: 400 };
+    let settings =
+        MediaSettings { ports: port..=port, workers: 1, viewers_per_worker: 400, tcp: true };
     let error = SfuHandle::start(&settings, addresses.subscribe()).expect_err("it is in use");
     assert!(matches!(error, StartError::PortInUse { port: named } if named == port));
     assert!(error.to_string().contains(&port.to_string()), "{error}");
-    let settings = MediaSettings { ports: 10_000..=10_000, workers: 2, viewers_per_worker: 400 };
+    let settings =
+        MediaSettings { ports: 10_000..=10_000, workers: 2, viewers_per_worker: 400, tcp: true };
     let error = SfuHandle::start(&settings, addresses.subscribe()).expect_err("too few");
     assert!(matches!(error, StartError::TooFewPorts { wanted: 2, found: 1 }));
     handle.stop().await;

@@ -1,38 +1,53 @@
-//! Composition root: starts every task in order, wires handles, drains in reverse.
+//! Composition root: starts every task in order, wires handles, watches over them, drains in reverse.
 //!
 //! Knows everyone, known by nobody but `main`.
+
+mod desk;
+mod keeping;
+mod urls;
+mod vitals;
 
 use std::{
     io,
     net::SocketAddr,
-    path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 use tracing::{error, info, warn};
 
 use crate::{
-    access::{Access, Keys},
+    access::{Access, Keys, Rules},
+    boot::{self, data_folder::DataFolderError},
     cli::exit,
-    config::{RoomSettings, Settings, Sources, data_folder::DataFolderError},
+    config::{Loopback, NetworkSettings, RoomSettings, Settings, Sources},
     http::{self, HttpServer, Readiness},
     net,
     rooms::RoomsHandle,
-    seams::Addresses,
+    seams::{
+        Addresses,
+        desk::{Desk, DeskAsk},
+    },
     sfu::{self, SfuHandle},
-    store::{OpenError, StoreHandle},
+    store::StoreHandle,
     telemetry::{
+        logging::{self, NOTICE},
         port_holder,
         shutdown::{Signal, Signals},
         systemd,
     },
     trust::{self, TrustHandle},
 };
+
+use desk::Page;
+use keeping::open_store;
+pub use keeping::reset_owner;
+use urls::open_lines;
+use vitals::{Vitals, look_after};
 
 /// Why the service ended, or never began; each kind has its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -89,88 +104,136 @@ const DRAIN: Duration = Duration::from_millis(4_500);
 ///
 /// # Errors
 /// See [`AppError`].
-pub async fn run(settings: Arc<Settings>, sources: Sources) -> Result<(), AppError> {
+pub async fn run(
+    settings: Arc<Settings>,
+    sources: Sources,
+    max_connections: usize,
+) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
-    let watchdog = tokio::spawn(systemd::watchdog());
-    let mut house = House::start(settings).await?;
-    for line in house.open_lines() {
-        info!("{line}");
-    }
-    house.say_set_up().await;
+    let store = open_store(&settings.data_dir)?;
+    let (mut page, settings) = Page::open(sources, store.clone(), settings).await;
+    let mut house = tokio::select! {
+        house = House::start(settings, store, max_connections) => house?,
+        // A start that hangs does not hold up the end.
+        () = stop_signal(&mut signals) => return Ok(()),
+    };
+    house.tell_urls();
+    house.tell_set_up().await;
     systemd::ready("running");
-    loop {
+    let ended = loop {
         tokio::select! {
             signal = signals.next() => match signal {
-                Signal::Stop => break,
+                Signal::Stop => break None,
                 Signal::Reload => {
                     systemd::reloading();
-                    house.reload(&sources).await;
+                    house.reload(&page.sources).await;
                     systemd::ready("running");
                 }
             },
+            Some(ask) = house.asks.recv() => house.answer(&mut page, ask).await,
+            name = house.vitals.first_ended() => break Some(name),
             // A box that gets its address by DHCP after its start tells it when it is there.
-            Ok(()) = house.addresses.changed() => {
-                for line in house.open_lines() {
-                    info!("{line}");
-                }
-            }
+            Ok(()) = house.addresses.changed() => house.tell_urls(),
         }
+    };
+    match ended {
+        None => info!("stopping"),
+        Some(name) => house.mourn(name),
     }
-    info!("stopping");
     systemd::stopping();
     if tokio::time::timeout(DRAIN, house.stop()).await.is_err() {
         warn!("not everything ended within {DRAIN:?}; ending all the same");
     }
-    watchdog.abort();
-    Ok(())
+    match ended {
+        None => Ok(()),
+        Some(name) => Err(anyhow::anyhow!("the task of {name} has ended by itself").into()),
+    }
+}
+
+async fn stop_signal(signals: &mut Signals) {
+    while signals.next().await != Signal::Stop {}
 }
 
 /// Everything that runs, in the order in which it was started.
 struct House {
+    /// What needs a restart is compared with these.
+    started_with: Arc<Settings>,
     settings: watch::Sender<Arc<Settings>>,
+    network: watch::Sender<NetworkSettings>,
     addresses: watch::Receiver<Arc<Addresses>>,
     sfu: SfuHandle,
     room_settings: watch::Sender<Arc<RoomSettings>>,
     rooms: RoomsHandle,
     access: Arc<Access>,
+    asks: mpsc::Receiver<DeskAsk>,
     trust: TrustHandle,
     listening: Vec<SocketAddr>,
     close_door: oneshot::Sender<()>,
-    door: JoinHandle<()>,
+    door: watch::Receiver<()>,
     readiness: watch::Sender<Readiness>,
+    vitals: Vitals,
+    looking: JoinHandle<()>,
     #[cfg(feature = "camera")]
     cameras: crate::camera::CameraHandle,
 }
 
 impl House {
-    async fn start(settings: Arc<Settings>) -> Result<Self, AppError> {
-        let net = net::start(&settings.network).await.map_err(anyhow::Error::from)?;
+    async fn start(
+        settings: Arc<Settings>,
+        store: StoreHandle,
+        max_connections: usize,
+    ) -> Result<Self, AppError> {
+        let (network, network_seen) = watch::channel(settings.network.clone());
+        let net = net::start(network_seen).await.map_err(anyhow::Error::from)?;
         let addresses = net.addresses;
         let now = SystemTime::now();
         let (keeper, trust) = trust::Keeper::open(&settings, &addresses.borrow().clone(), now)
             .map_err(trust_error)?;
-        tokio::spawn(keeper.run(addresses.clone()));
+        let keeping = tokio::spawn(keeper.run(addresses.clone()));
         let sfu = SfuHandle::start(&settings.media, addresses.clone()).map_err(media_error)?;
         let (room_settings, receiver) = watch::channel(Arc::new(settings.rooms.clone()));
         let rooms = RoomsHandle::start(receiver, sfu.clone());
-        let access = Arc::new(open_access(&settings.data_dir, &trust)?);
+        let access = Arc::new(Access::new(store, Keys::new(trust.tokens().derive("access"))));
+        let (desk, asks) = Desk::new();
         let (settings_sender, settings_receiver) = watch::channel(settings.clone());
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
         let server = HttpServer::bind(http::Doors {
             settings: settings_receiver,
             rooms: rooms.clone(),
             access: access.clone(),
+            desk,
             trust: trust.clone(),
             addresses: addresses.clone(),
             readiness: readiness_receiver,
+            max_connections,
         })
         .map_err(bind_error)?;
         let listening = server.local_addrs();
         let (close_door, closing) = oneshot::channel();
-        let door = tokio::spawn(server.run(async {
+        // Whoever holds the sender is the door: it is closed when that is gone.
+        let (open, door) = watch::channel(());
+        tokio::spawn(async move {
             // Dropped or told: both mean to close.
-            let _ = closing.await;
-        }));
+            server.run(async { drop(closing.await) }).await;
+            drop(open);
+        });
+        let vitals = Vitals::default()
+            .with("addresses", closed(addresses.clone()))
+            .with("certificates", async { drop(keeping.await) })
+            .with("the door", closed(door.clone()))
+            .with("rooms", {
+                let rooms = rooms.clone();
+                async move { rooms.ended().await }
+            });
+        let answers = {
+            let rooms = rooms.clone();
+            move || {
+                let rooms = rooms.clone();
+                async move { drop(rooms.list().await) }
+            }
+        };
+        let every = systemd::look_every();
+        let looking = tokio::spawn(look_after("rooms", every, readiness.clone(), answers));
         #[cfg(feature = "camera")]
         let cameras = crate::camera::start(&settings, rooms.clone());
         #[cfg(not(feature = "camera"))]
@@ -178,41 +241,77 @@ impl House {
             warn!("this parlor was built without cameras; none will be in any room");
         }
         Ok(Self {
+            started_with: settings,
             settings: settings_sender,
+            network,
             addresses,
             sfu,
             room_settings,
             rooms,
             access,
+            asks,
             trust,
             listening,
             close_door,
             door,
             readiness,
+            vitals,
+            looking,
             #[cfg(feature = "camera")]
             cameras,
         })
     }
 
     /// What to open in a browser, best first.
-    fn open_lines(&mut self) -> Vec<String> {
+    fn tell_urls(&mut self) {
         let addresses = self.addresses.borrow_and_update().clone();
-        open_lines(&self.listening, &addresses, &self.access.local_token())
+        let rules = Rules::of(&self.settings.borrow());
+        let token = (rules.loopback == Loopback::Token).then(|| self.access.local_token());
+        for line in open_lines(&self.listening, &addresses, token.as_deref()) {
+            info!(target: NOTICE, "{line}");
+        }
     }
 
     /// How the box gets an owner, while it has none.
-    async fn say_set_up(&self) {
+    async fn tell_set_up(&self) {
         match self.access.setup_code().await {
-            Ok(Some(code)) => info!("set-up code: {code}"),
+            Ok(Some(code)) => info!(target: NOTICE, "set-up code: {code}"),
             Ok(None) => {}
             // The store has said why.
             Err(fault) => warn!("no set-up code: the store {fault}"),
         }
     }
 
-    /// Takes what can change while calls go on: rooms, limits, access, certificate.
+    /// Settings, for the owner.
+    async fn answer(&self, page: &mut Page, ask: DeskAsk) {
+        let DeskAsk { changes, expected, who, reply } = ask;
+        let is_change = !changes.is_empty();
+        let changed = match is_change {
+            false => Ok(()),
+            true => page.change(changes, expected, who).await,
+        };
+        if changed.is_ok() && is_change {
+            self.reload(&page.sources).await;
+        }
+        // overflow: none, because it is a oneshot.
+        let _ = reply.send(changed.and_then(|()| page.show()));
+    }
+
+    /// Without this one the box cannot do its work.
+    fn mourn(&self, name: &str) {
+        error!(
+            target: NOTICE,
+            "the task of {name} has ended by itself, which is a fault of parlor's: ending, to be \
+             started anew"
+        );
+        self.readiness.send_replace(Readiness::NotReady(format!("the task of {name} has ended")));
+        systemd::status(&format!("the task of {name} has ended"));
+    }
+
+    /// Takes what can change while calls go on: each part compares what it has with what came. What
+    /// needs a restart is named, key by key.
     async fn reload(&self, sources: &Sources) {
-        let settings = match sources.load() {
+        let settings = match boot::load(sources) {
             Ok(loaded) => Arc::new(loaded.settings),
             Err(faults) => {
                 for fault in &faults.0 {
@@ -225,23 +324,31 @@ impl House {
         if let Err(fault) = self.trust.reload(settings.http.certificate.clone()).await {
             error!("{fault}; the certificate in force stays");
         }
+        let waiting = self.started_with.waits_for_restart(&settings);
+        logging::set_filter(&settings.log.filter);
+        // overflow: none, a watch channel holds the newest value only; readers see that one.
+        self.network.send_if_modified(|network| {
+            let changed = *network != settings.network;
+            network.clone_from(&settings.network);
+            changed
+        });
         self.room_settings.send_replace(Arc::new(settings.rooms.clone()));
         self.settings.send_replace(settings);
-        info!(
-            "loaded again; listening addresses, media ports and cameras change at the next start"
-        );
+        info!("loaded again");
+        if !waiting.is_empty() {
+            warn!(target: NOTICE, "in force at the next start only: {}", waiting.join(", "));
+        }
     }
 
     /// In reverse: first nobody new comes in, at last the packets stop.
     async fn stop(self) {
+        self.looking.abort();
         self.readiness.send_replace(Readiness::NotReady("the box is stopping".into()));
         let door = async {
             self.rooms.stop().await;
             // overflow: none, because it is a oneshot.
             let _ = self.close_door.send(());
-            if let Err(fault) = self.door.await {
-                error!(%fault, "the door did not close by itself");
-            }
+            closed(self.door).await;
         };
         // Beside the rooms, not after them: a camera whose room has ended would look for another.
         #[cfg(feature = "camera")]
@@ -252,52 +359,9 @@ impl House {
     }
 }
 
-/// One line a URL: each announced address where a socket listens on all, else the address itself.
-fn open_lines(listening: &[SocketAddr], addresses: &Addresses, local: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for socket in listening {
-        let port = socket.port();
-        if socket.ip().is_loopback() {
-            lines.push(format!("open https://{socket}/#local={local}"));
-            continue;
-        }
-        if !socket.ip().is_unspecified() {
-            lines.push(format!("open https://{socket}"));
-            continue;
-        }
-        for ip in addresses.ips().filter(|ip| ip.is_ipv4() || socket.is_ipv6()) {
-            lines.push(format!("open https://{}", SocketAddr::new(ip, port)));
-        }
-        lines.push(format!("open https://localhost:{port}/#local={local} on this machine"));
-    }
-    lines
-}
-
-/// Who is who, by what is kept in the data folder.
-fn open_access(data_dir: &Path, trust: &TrustHandle) -> Result<Access, AppError> {
-    let store = StoreHandle::open(data_dir).map_err(|error| match error {
-        OpenError::Newer { found, .. } => {
-            // The tables' version is the folder's, and one less.
-            let (path, found) = (data_dir.to_owned(), (found + 1).to_string());
-            AppError::DataFolder(DataFolderError::Newer { path, found })
-        }
-        error => AppError::Internal(error.into()),
-    })?;
-    Ok(Access::new(store, Keys::new(trust.tokens().derive("access"))))
-}
-
-/// `parlor owner reset`: the new set-up code.
-///
-/// # Errors
-/// The store cannot be opened or written.
-pub async fn reset_owner(data_dir: &Path) -> Result<String, AppError> {
-    let store = StoreHandle::open(data_dir).map_err(anyhow::Error::from)?;
-    // It makes no tokens, so any key will do.
-    let access = Access::new(store, Keys::new([0; 32]));
-    let code = access.reset_owner().await.map_err(|fault| {
-        AppError::Internal(anyhow::anyhow!("the store {} {fault}", data_dir.display()))
-    })?;
-    Ok(code.as_str().to_owned())
+/// Returns when whoever could send is gone.
+async fn closed<T>(mut receiver: watch::Receiver<T>) {
+    while receiver.changed().await.is_ok() {}
 }
 
 fn trust_error(error: trust::TrustError) -> AppError {
@@ -329,31 +393,6 @@ fn bind_error(error: http::BindError) -> AppError {
         }
         error @ http::BindError::Refused { .. } => {
             AppError::Configuration(format!("http.listen: {error}"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_address_that_answers_is_told_and_no_other() {
-        let loopback = Addresses::loopback();
-        let cases = [
-            ("127.0.0.1:1", vec!["open https://127.0.0.1:1/#local=T"]),
-            ("[::1]:2", vec!["open https://[::1]:2/#local=T"]),
-            (
-                "[::]:8172",
-                vec![
-                    "open https://127.0.0.1:8172",
-                    "open https://localhost:8172/#local=T on this machine",
-                ],
-            ),
-        ];
-        for (listen, expected) in cases {
-            let listen = listen.parse().expect("an address");
-            assert_eq!(open_lines(&[listen], &loopback, "T"), expected);
         }
     }
 }
