@@ -63,9 +63,9 @@ weak: ## the picture over a limited path and one that loses packets, between net
 	cargo build --locked --release
 	node tests/browser/run.mjs $(call binary,release) --scene weak
 
-firefox: ## Firefox in a room with Chromium and the camera, between network namespaces (root, firefox-esr, a quiet machine)
+firefox: ## Firefox's layers, in a room with Chromium and the camera, between network namespaces (root, a quiet machine)
 	$(call build_for_browser,$(BROWSER_PROFILE))
-	node tests/browser/run.mjs $(call binary,$(BROWSER_PROFILE)) --scene firefox
+	node tests/browser/run.mjs $(call binary,$(BROWSER_PROFILE)) --scene firefox-lan
 
 whip: ## clients that are none of ours, by WHIP and WHEP; AIORTC=PYTHON names a Python that has aiortc
 	cargo build --locked --profile $(BROWSER_PROFILE)

@@ -325,6 +325,11 @@ mod tests {
             let name = RoomName::parse(text).map(|name| name.as_str().to_owned());
             assert_eq!(name, expected.map(str::to_owned), "{text:?}");
         }
+        // What is told of it, and logged, does not mislead in its turn.
+        for c in ['\u{202e}', '\u{2028}', '\u{200b}'] {
+            let fault = RoomName::parse(&format!("a{c}b")).expect_err("it misleads").to_string();
+            assert!(!fault.contains(c) && fault.contains("\\u{20"), "{fault}");
+        }
         assert_eq!(RoomName::parse(&"x".repeat(64)).map(|n| n.as_str().len()), Ok(64));
         assert_eq!(RoomName::parse(&"x".repeat(65)), Err(NameError::TooLong(65)));
         assert_eq!(RoomName::parse("STRASSE"), RoomName::parse("straße"));

@@ -55,6 +55,7 @@
 //!   cli.rs               the command line: arguments in, what is to be done out; exit codes
 //!   fuzzing/             what each fuzz target calls, and the test over the kept inputs; not in the binary
 //!   ids.rs               names of things: parsed once, then carried as types
+//!   ids/
 //!     text.rs            PURE. what text people may show each other
 //!   protocol/            signaling messages both ways
 //!   seams/               plain values and traits by which parts meet without knowing each other
@@ -87,7 +88,8 @@
 //!     ingest.rs          what WHIP and WHEP have in common: forms of requests, sessions, CORS
 //!     whip.rs            publishing by an HTTP client's offer (RFC 9725)
 //!     whep.rs            watching by an HTTP client's offer
-//!     streams.rs         sessions of WHIP and WHEP, a task each
+//!     streams.rs         sessions of WHIP and WHEP: the table
+//!     streams/           what one is in its room, and its task
 //!     sdp_fragment.rs    PURE. trickled candidates and ICE restarts, as SDP fragments
 //!     fuzzing.rs         its doors for fuzzing
 //!   net/                 LAN addresses
@@ -115,6 +117,10 @@
 //!     testing/           ends in memory, doors for fuzzing, the library as reference; not in the binary
 //!   telemetry/           logging, metrics, systemd
 //!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
+//! web/                   the page: ES modules served as they lie here
+//!   room/                joining and the room: state and protocol (pure), socket, up, down; `media/`, `views/`
+//!   shared/              what all pages use: elements, languages, looks
+//!   test/                run by `node --test`
 //! ```
 //!
 //! Dated decisions are in `docs/decisions/`, the signaling protocol in `docs/protocol.md`.

@@ -90,7 +90,8 @@ fn what_is_announced_follows_the_settings_while_it_runs() {
         expect(&mut addresses, &["203.0.113.7"], &["192.168.77.2"]).await;
         // What the kernel tells still counts when nobody can change the settings any more.
         drop(sender);
-        ip("link add eth1 type dummy");
+        ip("link add eth1 type veth peer name veth-more");
+        ip("link set veth-more up");
         ip("link set eth1 up");
         ip("address add 10.7.7.7/24 dev eth1");
         expect(&mut addresses, &["203.0.113.7"], &["10.7.7.7"]).await;

@@ -9,6 +9,7 @@ use serde_json::Value;
 const SERVER_TYPES: &[&str] = &[
     "welcome",
     "joined",
+    "waiting",
     "published",
     "done",
     "pong",
@@ -16,6 +17,10 @@ const SERVER_TYPES: &[&str] = &[
     "member-joined",
     "member-changed",
     "member-left",
+    "room-changed",
+    "knocks",
+    "muted",
+    "chat-deleted",
     "viewer-joined",
     "viewer-changed",
     "viewer-left",

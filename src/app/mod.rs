@@ -24,7 +24,7 @@ use crate::{
     access::{Access, Keys, Rules},
     boot::{self, data_folder::DataFolderError},
     cli::exit,
-    config::{Loopback, NetworkSettings, RoomSettings, Settings, Sources},
+    config::{Loopback, NetworkSettings, Settings, Sources},
     http::{self, HttpServer, Readiness},
     net,
     rooms::RoomsHandle,
@@ -162,7 +162,6 @@ struct House {
     network: watch::Sender<NetworkSettings>,
     addresses: watch::Receiver<Arc<Addresses>>,
     sfu: SfuHandle,
-    room_settings: watch::Sender<Arc<RoomSettings>>,
     rooms: RoomsHandle,
     access: Arc<Access>,
     asks: mpsc::Receiver<DeskAsk>,
@@ -191,11 +190,10 @@ impl House {
             .map_err(trust_error)?;
         let keeping = tokio::spawn(keeper.run(addresses.clone()));
         let sfu = SfuHandle::start(&settings.media, addresses.clone()).map_err(media_error)?;
-        let (room_settings, receiver) = watch::channel(Arc::new(settings.rooms.clone()));
-        let rooms = RoomsHandle::start(receiver, sfu.clone());
         let access = Arc::new(Access::new(store, Keys::new(trust.tokens().derive("access"))));
         let (desk, asks) = Desk::new();
         let (settings_sender, settings_receiver) = watch::channel(settings.clone());
+        let rooms = RoomsHandle::start(settings_receiver.clone(), sfu.clone());
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
         let server = HttpServer::bind(http::Doors {
             settings: settings_receiver,
@@ -225,15 +223,7 @@ impl House {
                 let rooms = rooms.clone();
                 async move { rooms.ended().await }
             });
-        let answers = {
-            let rooms = rooms.clone();
-            move || {
-                let rooms = rooms.clone();
-                async move { drop(rooms.list().await) }
-            }
-        };
-        let every = systemd::look_every();
-        let looking = tokio::spawn(look_after("rooms", every, readiness.clone(), answers));
+        let looking = tokio::spawn(look_after_rooms(rooms.clone(), readiness.clone()));
         #[cfg(feature = "camera")]
         let cameras = crate::camera::start(&settings, rooms.clone());
         #[cfg(not(feature = "camera"))]
@@ -246,7 +236,6 @@ impl House {
             network,
             addresses,
             sfu,
-            room_settings,
             rooms,
             access,
             asks,
@@ -332,7 +321,6 @@ impl House {
             network.clone_from(&settings.network);
             changed
         });
-        self.room_settings.send_replace(Arc::new(settings.rooms.clone()));
         self.settings.send_replace(settings);
         info!("loaded again");
         if !waiting.is_empty() {
@@ -357,6 +345,12 @@ impl House {
         door.await;
         self.sfu.stop().await;
     }
+}
+
+/// The registry is asked now and then.
+async fn look_after_rooms(rooms: RoomsHandle, readiness: watch::Sender<Readiness>) {
+    let answers = || async { drop(rooms.list().await) };
+    look_after("rooms", systemd::look_every(), readiness, answers).await;
 }
 
 /// Returns when whoever could send is gone.

@@ -87,7 +87,9 @@ pub fn hears(microphone: &AudioSource) -> bool {
     let Ok(pipeline) = parse(&description.text) else { return false };
     for (element, name, value) in &description.properties {
         match by_name::<gst::Element>(&pipeline, element) {
-            Ok(element) => drop(set(&element, name, value)),
+            Ok(element) => {
+                set(&element, name, value);
+            }
             Err(_) => return false,
         }
     }

@@ -90,17 +90,17 @@ pub(super) type Room = (RoomAhead, Source);
 
 /// `[[room]]`: what is not written is as `[rooms]` has it. Nothing without a name.
 pub(super) fn room(s: &mut Section<'_>, rooms: &RoomSettings) -> Option<Room> {
-    s.later();
     let name = s.required("name", "write name = \"Kitchen\", or another room's name", forms::room);
     let max = i64::try_from(rooms.max_participants).unwrap_or_default();
     let range = 0..=100_000;
     let max_participants =
         s.key("max_participants", max, shape::integer(range, "participants, 0 for no limit"));
-    let password = s.shown(forms::show_secret).key("password", "", forms::secret);
-    let direct = s.key("direct", word(rooms.direct), shape::choice(DIRECT));
     let locked = s.key("locked", false, shape::flag);
     let lobby = s.key("lobby", false, shape::flag);
     let welcome = s.key("welcome", "", shape::text(1000));
+    s.later();
+    let password = s.shown(forms::show_secret).key("password", "", forms::secret);
+    let direct = s.key("direct", word(rooms.direct), shape::choice(DIRECT));
     let source = s.source_of("name");
     let room =
         RoomAhead { name: name?, max_participants, password, direct, locked, lobby, welcome };

@@ -29,7 +29,7 @@ pub struct Settings {
     pub ice: IceSettings,
     /// `[rooms]`
     pub rooms: RoomSettings,
-    /// `[[room]]`, each room once; comes later.
+    /// `[[room]]`, each room once.
     pub rooms_ahead: Vec<RoomAhead>,
     /// `[[camera]]`; `None` where none is written: every capture device found becomes one.
     /// `camera = []` is `Some` of nothing: no cameras at all.
@@ -100,7 +100,7 @@ pub struct MediaSettings {
 /// `[network]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkSettings {
-    /// Announced beside what is discovered. DNS names and ports are accepted and come later.
+    /// Announced beside what is discovered. DNS names are accepted and come later.
     pub announce: Vec<Announce>,
     /// Globs of interfaces to use; empty is all.
     pub include: Vec<String>,
@@ -215,7 +215,7 @@ pub struct RoomAhead {
     pub name: RoomName,
     /// Participants; 0 is no limit. Default as `[rooms]` has it.
     pub max_participants: usize,
-    /// What lets somebody in who is no guest: an argon2id hash, or the password itself.
+    /// What lets somebody in who is no guest: an argon2id hash, or the password itself. Comes later.
     pub password: Option<Secret>,
     /// Default as `[rooms]` has it.
     pub direct: Direct,

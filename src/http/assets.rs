@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_page_is_built_in_without_what_makes_it() {
         let paths: Vec<_> = BuiltIn::iter().collect();
-        assert!(paths.iter().any(|path| path == "protocol.js"), "{paths:?}");
+        assert!(paths.iter().any(|path| path == "room/protocol.js"), "{paths:?}");
         let development = |path: &&std::borrow::Cow<'_, str>| {
             path.starts_with("test/") || path.contains("node_modules") || path.ends_with(".json")
         };

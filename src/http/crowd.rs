@@ -20,21 +20,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// Who is counted as one: an IPv4 address, or an IPv6 network of 64 bits, of which one household has
-/// all. A link-local address is one by itself, for all of a link share that network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Source(IpAddr);
-
-impl From<IpAddr> for Source {
-    fn from(ip: IpAddr) -> Self {
-        match ip.to_canonical() {
-            IpAddr::V6(ip) if !ip.is_unicast_link_local() => {
-                Self(IpAddr::V6((ip.to_bits() >> 64 << 64).into()))
-            }
-            ip => Self(ip),
-        }
-    }
-}
+use crate::seams::Source;
 
 /// How many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

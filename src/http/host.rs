@@ -66,11 +66,12 @@ pub(super) enum NoHost {
     Differs,
 }
 
-/// The host that a request names: `target` is its `:authority`, or the one of a target in absolute
-/// form; `fields` are its Host fields.
+/// The host that a request names: `target` is its `:authority` in HTTP/2, the one of a target in
+/// absolute form before (RFC 9112, 3.2.2: Host is then to be ignored); `fields` are its Host fields.
 pub(super) fn named<'a>(
     target: Option<&str>,
     fields: impl IntoIterator<Item = Option<&'a str>>,
+    is_http2: bool,
 ) -> Result<Authority, NoHost> {
     let mut fields = fields.into_iter();
     let field = fields.next();
@@ -81,10 +82,10 @@ pub(super) fn named<'a>(
     let field = field.map(parse).transpose()?;
     match (target, field) {
         (None, field) => field.ok_or(NoHost::Missing),
-        (Some(target), None) => parse(Some(target)),
-        (Some(target), Some(field)) => {
+        (Some(target), field) => {
             let target = parse(Some(target))?;
-            if target == field { Ok(target) } else { Err(NoHost::Differs) }
+            let differs = is_http2 && field.is_some_and(|field| field != target);
+            if differs { Err(NoHost::Differs) } else { Ok(target) }
         }
     }
 }
@@ -211,9 +212,11 @@ mod tests {
             (Some("me@attic"), &[], Err(NoHost::Malformed)),
         ];
         for (target, fields, expected) in cases {
-            let found = named(target, fields.iter().copied()).map(|found| found.to_string());
+            let found = named(target, fields.iter().copied(), true).map(|found| found.to_string());
             assert_eq!(found, expected.map(str::to_owned), "{target:?} {fields:?}");
         }
+        let absolute = named(Some("attic:8172"), [Some("evil.example")], false);
+        assert_eq!(absolute, Ok(Authority { host: "attic".into(), port: Some(8172) }));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::{
     limits::Weight,
     reply::{self, Reply},
     sdp_fragment,
-    streams::{IfMatch, Patched, Place, Refusal},
+    streams::{Denied, IfMatch, Patched, Stay},
 };
 use crate::{access::Visitor, protocol::ErrorCode, telemetry::metrics::metrics};
 
@@ -46,7 +46,10 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::SdpUnacceptable | ErrorCode::OfferUnknown => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::NothingPublished => StatusCode::CONFLICT,
         ErrorCode::ViewersFull | ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-        ErrorCode::RoomFull | ErrorCode::RoomCreateRefused => StatusCode::FORBIDDEN,
+        ErrorCode::RoomFull
+        | ErrorCode::RoomCreateRefused
+        | ErrorCode::RoomLocked
+        | ErrorCode::Removed => StatusCode::FORBIDDEN,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::MediaTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -57,7 +60,7 @@ fn status(code: ErrorCode) -> StatusCode {
 }
 
 /// A problem, with when to try again where that helps.
-pub(super) fn refused((code, detail): Refusal) -> Reply {
+pub(super) fn refused((code, detail): Denied) -> Reply {
     let status = status(code);
     let mut reply = reply::problem(status, code, &detail);
     let retry = match code {
@@ -101,7 +104,7 @@ fn accepts_sdp(headers: &HeaderMap) -> bool {
 
 impl Ask<'_> {
     /// Whether this address may begin another session now, and the box takes any.
-    fn may_begin(&self) -> Result<(), Refusal> {
+    fn may_begin(&self) -> Result<(), Denied> {
         let house = &self.visit.house;
         if *house.stopping.borrow() {
             return Err((ErrorCode::Stopping, "the box is stopping".into()));
@@ -144,8 +147,8 @@ impl Ask<'_> {
 }
 
 /// 201: the session has begun.
-pub(super) fn created(visit: &Visit, place: Place, offer: String, answer: String) -> Reply {
-    let (id, etag) = visit.house.streams.begin(place, offer);
+pub(super) fn created(visit: &Visit, stay: Stay, offer: String, answer: String) -> Reply {
+    let (id, etag) = visit.house.streams.begin(stay, offer);
     let mut reply = reply::body(StatusCode::CREATED, SDP, answer);
     put(&mut reply, header::LOCATION, &format!("/api/v1/stream/{id}"));
     put(&mut reply, header::ETAG, &etag);

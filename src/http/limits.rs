@@ -1,4 +1,4 @@
-//! How much one source may do: joins, requests. Its open connections are `crowd`'s.
+//! How much one source may do: joins, requests. What it may have open is in `crowd`.
 //!
 //! A source is an IPv4 address or the /64 of an IPv6 address ([`Source`]). Rates are token buckets
 //! (`governor`, GCRA): so much at once, so much a second after that. There is no bucket for all sources
@@ -9,11 +9,11 @@
 //! |---|---|---|
 //! | requests | 100, then 20 a second | 500, then 100 a second |
 //! | of these, what all members hear or read: `chat`, `rename` | 20, then 2 a second | 100, then 10 a second |
-//! | of these, what costs the media plane: `publish`, `restart` | 10, then 1 a second | 50, then 5 a second |
+//! | of these, what costs the media plane: `publish`, `restart` | 30, then 1 a second | 150, then 5 a second |
 //! | joins, WHIP and WHEP sessions | | `http.joins_per_minute` |
 //!
-//! All is counted under locks that are held for a look-up and never across an await. A source whose
-//! buckets are full is forgotten.
+//! All is counted under locks that are held for a look-up and never across an await. A source
+//! whose buckets are full is forgotten.
 
 use std::{
     num::NonZeroU32,
@@ -90,7 +90,7 @@ impl<C: Clock + Clone> SessionRates<C> {
         Self {
             all: direct(quota(100, 20)),
             heard: direct(quota(20, 2)),
-            media: direct(quota(10, 1)),
+            media: direct(quota(30, 1)),
         }
     }
 
@@ -133,7 +133,7 @@ impl<C: Clock + Clone> Rates<C> {
         Self {
             all: keyed(quota(500, 100)),
             heard: keyed(quota(100, 10)),
-            media: keyed(quota(50, 5)),
+            media: keyed(quota(150, 5)),
             joins: Mutex::new((0, keyed(quota(1, 1)))),
             clock,
         }
@@ -217,7 +217,7 @@ mod tests {
         let n_of = |weight| (0..1_000).filter(|_| session.allow(weight).is_ok()).count();
         assert_eq!((n_of(Weight::Heard), n_of(Weight::Light)), (20, 0));
         clock.advance(Duration::from_secs(5));
-        assert_eq!((n_of(Weight::Media), n_of(Weight::Heard)), (10, 0), "all are counted together");
+        assert_eq!((n_of(Weight::Media), n_of(Weight::Heard)), (30, 0), "all are counted together");
         clock.advance(Duration::from_secs(60));
         assert_eq!((n_of(Weight::Light), n_of(Weight::Media)), (100, 0));
         // Many sessions of one source have no more than it has.

@@ -22,11 +22,12 @@ use super::{
     transport::{CloseReason, Gone, Received, Transport},
 };
 use crate::{
-    access::Visitor,
+    access::{Principal, Visitor},
     config::Role,
     ids::{Device, Nickname, RoomName},
     protocol::{
-        ByeReason, ClientMessage, ErrorCode, MemberKind, Outgoing, Request, ServerMessage, VERSION,
+        ByeReason, ClientMessage, ErrorCode, MemberKind, Outgoing, Rank, Request, ServerMessage,
+        VERSION,
     },
     rooms::{JoinRequest, Liveness, OUTBOX_LEN, ResumeClaims, Seat},
     seams::Source,
@@ -209,7 +210,7 @@ impl<T: Transport> Session<T> {
                 let message = ServerMessage::Pong;
                 return self.transport.deliver(&Outgoing { re: Some(id), message }).await;
             }
-            ClientMessage::Join { room, name, mic, cam, resume, device } => {
+            ClientMessage::Join { room, name, mic, cam, resume, password: _, device } => {
                 match self.join(id, Wanted { room, name, mic, cam, resume, device }).await {
                     Ok(()) => return Ok(()),
                     Err(refusal) => refusal,
@@ -285,6 +286,7 @@ impl<T: Transport> Session<T> {
         }
         let role = self.visitor.principal.role_in(&room);
         let role = role.map_err(|refusal| (denied::code(&refusal).1, refusal.to_string()))?;
+        let rank = rank_of(&self.visitor.principal, &room);
         self.spend_invite().await?;
         let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
         let request = JoinRequest {
@@ -292,6 +294,7 @@ impl<T: Transport> Session<T> {
             name: name.clone(),
             kind: MemberKind::Person,
             role,
+            rank,
             mic: wanted.mic,
             cam: wanted.cam,
             receives: true,
@@ -342,6 +345,15 @@ impl<T: Transport> Session<T> {
     }
 }
 
+/// What somebody may do to others in a room from the start.
+fn rank_of(principal: &Principal, room: &RoomName) -> Rank {
+    match principal {
+        Principal::Account { role: Role::Owner, .. } => Rank::Owner,
+        _ if principal.moderates(room) => Rank::Moderator,
+        _ => Rank::Participant,
+    }
+}
+
 fn resume_invalid(fault: &dyn std::fmt::Display) -> (ErrorCode, String) {
     (ErrorCode::ResumeInvalid, format!("{fault}; join without `resume`"))
 }
@@ -374,6 +386,8 @@ fn close_reason(reason: ByeReason) -> CloseReason {
     match reason {
         ByeReason::ServerStopping => CloseReason::Stopping,
         ByeReason::Slow => CloseReason::TryAgain,
-        ByeReason::Replaced | ByeReason::Left => CloseReason::Done,
+        ByeReason::Replaced | ByeReason::Left | ByeReason::Removed | ByeReason::Refused => {
+            CloseReason::Done
+        }
     }
 }

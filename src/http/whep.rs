@@ -5,7 +5,7 @@ use super::{
     handler::Ask,
     ingest::{created, refused},
     reply::Reply,
-    streams::{Place, Refusal},
+    streams::{Denied, Stay},
     whip::name,
 };
 use crate::rooms::{RoomsHandle, Watch, WatchRequest};
@@ -27,19 +27,19 @@ pub(super) async fn post(ask: Ask<'_>, watch: Watch) -> Reply {
     let source = visitor.whence.ip().into();
     let request = WatchRequest { watch, name, source, offer: offer.as_str().into() };
     match view(&visit.house.rooms, request).await {
-        Ok((place, answer)) => created(visit, place, offer, answer),
+        Ok((stay, answer)) => created(visit, stay, offer, answer),
         Err(refusal) => refused(refusal),
     }
 }
 
-async fn view(rooms: &RoomsHandle, request: WatchRequest) -> Result<(Place, String), Refusal> {
+async fn view(rooms: &RoomsHandle, request: WatchRequest) -> Result<(Stay, String), Denied> {
     let offer = request.offer.clone();
     let seat = rooms.watch(request).await.map_err(|error| (error.code, error.message))?;
-    let mut place = Place::Viewer { seat, revision: 0 };
-    match place.negotiate(&offer).await {
-        Ok(answer) => Ok((place, answer)),
+    let mut stay = Stay::Viewer { seat, revision: 0 };
+    match stay.negotiate(&offer).await {
+        Ok(answer) => Ok((stay, answer)),
         Err(refusal) => {
-            place.leave().await;
+            stay.leave().await;
             Err(refusal)
         }
     }

@@ -9,12 +9,12 @@ use super::{
     ingest::{created, refused},
     reply::Reply,
     routes::query_value,
-    streams::{Place, Refusal},
+    streams::{Denied, Stay},
 };
 use crate::{
     config::Role,
     ids::{Mid, Nickname, RoomName},
-    protocol::{ErrorCode, MediaKind, MemberKind, PublishTrack, TrackSource},
+    protocol::{ErrorCode, MediaKind, MemberKind, PublishTrack, Rank, TrackSource},
     rooms::{JoinRequest, Liveness, OUTBOX_LEN, RoomsHandle, published_sections},
     seams::Source,
 };
@@ -42,7 +42,7 @@ pub(super) async fn post(ask: Ask<'_>, room: RoomName) -> Reply {
     }
     let newcomer = (name, role, visitor.whence.ip().into());
     match publish(&visit.house.rooms, room, newcomer, &offer).await {
-        Ok((place, answer)) => created(visit, place, offer, answer),
+        Ok((stay, answer)) => created(visit, stay, offer, answer),
         Err(refusal) => refused(refusal),
     }
 }
@@ -52,7 +52,7 @@ pub(super) fn name(
     query: Option<&str>,
     headers: &HeaderMap,
     protocol: &str,
-) -> Result<Nickname, Refusal> {
+) -> Result<Nickname, Denied> {
     let bad = |why: &dyn std::fmt::Display| {
         (ErrorCode::NameInvalid, format!("the name cannot be used: {why}"))
     };
@@ -85,7 +85,7 @@ async fn publish(
     room: RoomName,
     (name, role, source): (Nickname, Role, Source),
     offer: &str,
-) -> Result<(Place, String), Refusal> {
+) -> Result<(Stay, String), Denied> {
     let sections = published_sections(offer).map_err(|error| (error.code(), error.to_string()))?;
     let has = |wanted| sections.iter().any(|(_, kind)| *kind == wanted);
     let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
@@ -94,6 +94,7 @@ async fn publish(
         name,
         kind: MemberKind::Stream,
         role,
+        rank: Rank::Participant,
         mic: has(MediaKind::Audio),
         cam: has(MediaKind::Video),
         receives: false,
@@ -106,11 +107,11 @@ async fn publish(
         label: None,
     };
     let seat = rooms.join(request).await.map_err(|error| (error.code, error.message))?;
-    let mut place = Place::Publisher { seat, outbox, tracks: tracks(sections), request: 0 };
-    match place.negotiate(offer).await {
-        Ok(answer) => Ok((place, answer)),
+    let mut stay = Stay::Publisher { seat, outbox, tracks: tracks(sections), request: 0 };
+    match stay.negotiate(offer).await {
+        Ok(answer) => Ok((stay, answer)),
         Err(refusal) => {
-            place.leave().await;
+            stay.leave().await;
             Err(refusal)
         }
     }

@@ -39,6 +39,9 @@ pub enum ClientMessage {
         /// Token of the last `joined`, to keep the place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<String>,
+        /// Of the room, where it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        password: Option<String>,
         /// By which a browser finds the place of a tab that crashed: its own secret, the same in all
         /// its tabs. See [`crate::ids::Device`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,6 +110,48 @@ pub enum ClientMessage {
         /// As typed; see [`crate::ids::Nickname::parse`].
         name: String,
     },
+    /// Take a line back: its author or the owner. Answered by `done`; all get `chat-deleted`.
+    ChatDelete {
+        /// Which line.
+        seq: u64,
+    },
+    /// Moderators: let somebody in who waits. Answered by `done`.
+    Admit {
+        /// Whom.
+        member: MemberId,
+    },
+    /// Moderators: send somebody away who waits. Answered by `done`.
+    Refuse {
+        /// Whom.
+        member: MemberId,
+    },
+    /// Moderators: switch somebody's microphone off, who may switch it on again. Answered by `done`.
+    Mute {
+        /// Whose.
+        member: MemberId,
+    },
+    /// Moderators: end somebody's stay for good. Answered by `done`.
+    Remove {
+        /// Whose.
+        member: MemberId,
+    },
+    /// Moderators: make somebody a moderator; only the owner takes that back from another. `done`.
+    Moderator {
+        /// Whom.
+        member: MemberId,
+        /// Or no longer.
+        on: bool,
+    },
+    /// Moderators: let nobody new in. Answered by `done`; all get `room-changed`.
+    Lock {
+        /// Or no longer.
+        on: bool,
+    },
+    /// Moderators: have whoever comes wait. Answered by `done`; all get `room-changed`.
+    Lobby {
+        /// Or no longer; whoever waits is let in then.
+        on: bool,
+    },
     /// Go. Answered by `done`, then the socket is closed.
     Leave,
     /// Answered by `pong`.
@@ -126,6 +171,14 @@ pub const CLIENT_TYPES: &[&str] = &[
     "chat",
     "state",
     "rename",
+    "chat-delete",
+    "admit",
+    "refuse",
+    "mute",
+    "remove",
+    "moderator",
+    "lock",
+    "lobby",
     "leave",
     "ping",
 ];

@@ -26,6 +26,18 @@ pub enum ErrorCode {
     NameInvalid,
     /// `rooms.max_participants` are there.
     RoomFull,
+    /// Nobody new is let in.
+    RoomLocked,
+    /// The room has a password, and none came.
+    PasswordRequired,
+    /// The password is wrong: of the room, or of an account (or its name is).
+    PasswordWrong,
+    /// A moderator removed this client from the room.
+    Removed,
+    /// A moderator has to let this client in before it may ask for that.
+    NotAdmitted,
+    /// No line of this number is kept.
+    LineUnknown,
     /// The room is not there and this client may not make it.
     RoomCreateRefused,
     /// The resume token is forged, expired or for another room.
@@ -60,8 +72,6 @@ pub enum ErrorCode {
     OriginForbidden,
     /// This is for people with an account.
     SignInNeeded,
-    /// The name or the password is wrong.
-    PasswordWrong,
     /// Not the set-up code.
     SetupCodeWrong,
     /// The box has an owner.

@@ -89,6 +89,50 @@ impl MemberKind {
     }
 }
 
+/// What a member may do in its room, ordered by that.
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Rank {
+    /// Be here.
+    #[default]
+    Participant,
+    /// Mute, remove, let in, lock, and make others moderators.
+    Moderator,
+    /// That, whoever it is.
+    Owner,
+}
+
+impl Rank {
+    /// Whether it is what everybody is, and so not worth a word.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::Participant
+    }
+}
+
+/// How a room is kept.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomRules {
+    /// Persons allowed; 0 is no limit.
+    pub max_participants: usize,
+    /// Nobody new comes in.
+    pub locked: bool,
+    /// Whoever comes waits until a moderator lets them in.
+    pub lobby: bool,
+    /// What whoever comes in is told; may be empty.
+    pub welcome: String,
+}
+
+/// Somebody who waits to be let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knock {
+    /// Its id, here and once it is a member.
+    pub id: MemberId,
+    /// What it calls itself; not unique.
+    pub name: String,
+}
+
 /// What the others see of a member's media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -110,6 +154,9 @@ pub struct Member {
     pub name: String,
     /// Who stands behind it.
     pub kind: MemberKind,
+    /// What it may do here; unset: participant.
+    #[serde(default, skip_serializing_if = "Rank::is_usual")]
+    pub rank: Rank,
     /// What is seen of its media.
     pub state: MemberState,
     /// Why it is not live, or since when, where that is known: a sentence for the tile.
@@ -175,6 +222,8 @@ pub enum LeaveReason {
     Slow,
     /// The box ended it.
     Ended,
+    /// A moderator removed it.
+    Removed,
 }
 
 /// Why the server closes a session.
@@ -189,6 +238,10 @@ pub enum ByeReason {
     Slow,
     /// The client said `leave`.
     Left,
+    /// A moderator removed this member; it stays out.
+    Removed,
+    /// A moderator did not let it in.
+    Refused,
 }
 
 /// What shows in an m-section of a `down` offer.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ByeReason, ChatLine, Direction, ErrorCode, IceServer, LeaveReason, Member, Shown, Viewer,
+    ByeReason, ChatLine, Direction, ErrorCode, IceServer, Knock, LeaveReason, Member, RoomRules,
+    Shown, Viewer,
 };
 use crate::ids::{MemberId, Mid, RoomName};
 
@@ -50,6 +51,16 @@ pub enum ServerMessage {
         /// Who watches without being a member.
         #[serde(default)]
         viewers: Vec<Viewer>,
+        /// How the room is kept.
+        #[serde(default)]
+        rules: RoomRules,
+    },
+    /// Answer to `join` where a moderator lets people in: `joined` comes as an event then, or `bye`.
+    Waiting {
+        /// The room's name as it is shown.
+        room: RoomName,
+        /// The client's own id.
+        you: MemberId,
     },
     /// Answer to `publish`.
     Published {
@@ -105,6 +116,26 @@ pub enum ServerMessage {
     Chat {
         /// What.
         line: ChatLine,
+    },
+    /// A line was taken back.
+    ChatDeleted {
+        /// Which.
+        seq: u64,
+    },
+    /// The room is kept in another way now.
+    RoomChanged {
+        /// As it is now.
+        rules: RoomRules,
+    },
+    /// To moderators: who waits to be let in, the whole list.
+    Knocks {
+        /// In order of arrival.
+        waiting: Vec<Knock>,
+    },
+    /// To whoever is muted: switch your microphone off.
+    Muted {
+        /// Who asked for it.
+        by: MemberId,
     },
     /// Who speaks has changed. Also after `joined`, unless nobody has spoken yet.
     Speakers {

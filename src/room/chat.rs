@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{Now, Room, SeatId};
 use crate::{
     ids::text,
-    protocol::{ChatLine, ErrorCode, MAX_CHAT_CHARS, ServerMessage},
+    protocol::{ChatLine, ErrorCode, MAX_CHAT_CHARS, Rank, ServerMessage},
 };
 
 /// Lines that whoever joins is given.
@@ -110,5 +110,24 @@ impl Room {
         self.chat.push(line.clone());
         self.answer(seat, id, ServerMessage::Done);
         self.tell_all(&ServerMessage::Chat { line });
+    }
+    /// Deletes a line for everybody.
+    pub(super) fn take_back(&mut self, seat: SeatId, id: u32, seq: u64) {
+        let is_owner = self.places.get(&seat.member).is_some_and(|place| place.rank == Rank::Owner);
+        match self.chat.find(seq) {
+            None => {
+                let message = format!("no line {seq} is kept");
+                self.refuse(seat, id, ErrorCode::LineUnknown, message);
+            }
+            Some(line) if line.from != seat.member && !is_owner => {
+                let message = "its author and the owner may take a line back";
+                self.refuse(seat, id, ErrorCode::Forbidden, message);
+            }
+            Some(_) => {
+                self.chat.remove(seq);
+                self.answer(seat, id, ServerMessage::Done);
+                self.tell_all(&ServerMessage::ChatDeleted { seq });
+            }
+        }
     }
 }

@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Instant};
 use super::ViewerNews;
 use crate::{
     ids::{Device, Label, MemberId, Nickname},
-    protocol::{ClientMessage, MemberKind, Outgoing},
-    seams::media::{Desired, Observed, Speaking},
+    protocol::{ClientMessage, MemberKind, Outgoing, Rank, RoomRules},
+    seams::{
+        Source,
+        media::{Desired, Observed, Speaking},
+    },
 };
 
 /// A moment, by both clocks that a room needs.
@@ -47,10 +50,14 @@ pub struct Arrival {
     pub resume: Option<Return>,
     /// By which a browser is known that has lost its token.
     pub device: Option<Device>,
+    /// Where it comes from; `None` is this process itself, which is always let in.
+    pub source: Option<Source>,
     /// As asked for.
     pub name: Nickname,
     /// Who stands behind it.
     pub kind: MemberKind,
+    /// What it may do.
+    pub rank: Rank,
     /// The microphone is on.
     pub mic: bool,
     /// The camera is on.
@@ -119,11 +126,8 @@ pub enum Input {
         /// Who.
         viewer: MemberId,
     },
-    /// Another limit is in force. Whoever is here stays.
-    Limit {
-        /// Persons allowed; 0 is no limit.
-        max_participants: usize,
-    },
+    /// Other rules are configured. Whoever is here stays.
+    Rules(RoomRules),
     /// The rooms' chat is too large in all: forget the oldest lines of this one.
     TrimChat {
         /// What may stay.
@@ -179,6 +183,12 @@ pub enum NoSeat {
         /// `rooms.max_participants`.
         limit: usize,
     },
+    /// Nobody new comes in.
+    Locked,
+    /// As many wait to be let in as may.
+    Crowded,
+    /// A moderator removed whoever this is.
+    Removed,
     /// The seat to return to is over, or somebody sits there by a newer token.
     NotKept,
 }

@@ -18,14 +18,16 @@ use std::{
 
 use crate::{
     ids::{MemberId, RoomName},
-    protocol::{ByeReason, ErrorCode, LeaveReason, Member, MemberKind, Outgoing, ServerMessage},
+    protocol::{ByeReason, ErrorCode, LeaveReason, Member, Outgoing, RoomRules, ServerMessage},
     seams::media::Speaking,
 };
 
 mod aim;
 mod chat;
 mod io;
+mod lobby;
 mod media;
+mod moderation;
 mod names;
 mod place;
 mod requests;
@@ -47,8 +49,11 @@ pub const PLACE_KEPT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Room {
     name: RoomName,
-    /// Persons allowed; 0 is no limit.
-    max_participants: usize,
+    rules: RoomRules,
+    /// As they were configured; what moderators change since is theirs.
+    configured: RoomRules,
+    waiting: lobby::Waiting,
+    removed: Vec<moderation::Removed>,
     places: BTreeMap<MemberId, Place>,
     /// In order of arrival.
     order: Vec<MemberId>,
@@ -65,10 +70,13 @@ pub struct Room {
 
 impl Room {
     /// An empty room.
-    pub fn new(name: RoomName, max_participants: usize) -> Self {
+    pub fn new(name: RoomName, rules: RoomRules) -> Self {
         Self {
             name,
-            max_participants,
+            configured: rules.clone(),
+            rules,
+            waiting: lobby::Waiting::default(),
+            removed: Vec::new(),
             places: BTreeMap::new(),
             order: Vec::new(),
             viewers: BTreeMap::new(),
@@ -85,9 +93,14 @@ impl Room {
         &self.name
     }
 
-    /// Nobody is here, no place is kept, and nobody waits to see somebody.
+    /// Nobody is here, no place is kept, nobody waits to be let in or to see somebody.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.viewers.is_empty()
+        self.places.is_empty() && self.viewers.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Whether something would be lost if it ended while it is empty.
+    pub fn is_worth_keeping(&self) -> bool {
+        self.history_bytes() > 0 || !self.removed.is_empty() || self.rules != self.configured
     }
 
     /// Everybody, in order of arrival.
@@ -123,27 +136,32 @@ impl Room {
         if let Some(member) = kept {
             return Ok(self.resume(member, &arrival));
         }
-        let n_persons = self.places.values().filter(|p| p.kind == MemberKind::Person).count();
-        let limited = self.max_participants != 0 && arrival.kind == MemberKind::Person;
-        if limited && n_persons >= self.max_participants {
-            return Err(NoSeat::Full { limit: self.max_participants });
+        if let Some(waits) = self.stop_at_the_door(&arrival)? {
+            return Ok(waits);
         }
         if let Some(of) = arrival.resume {
             self.returned.insert(of.member);
         }
         let member = arrival.resume.map_or(arrival.fresh, |of| of.member);
+        let seat = SeatId { member, epoch: self.fresh_epoch() };
+        let re = arrival.re;
+        self.sit_down(seat, &arrival, re);
+        Ok(seat)
+    }
+
+    /// A new place; the first that its seat hears is `joined`.
+    fn sit_down(&mut self, seat: SeatId, arrival: &Arrival, re: Option<u32>) {
+        let member = seat.member;
         let name = self.free_name(&arrival.name, member);
-        let place = Place::new(member, name, self.fresh_epoch(), &arrival);
-        let seat = place.seat();
+        let place = Place::new(member, name, seat.epoch, arrival);
+        let view = place.view();
         self.places.insert(member, place);
         self.order.push(member);
-        self.send_joined(seat, arrival.re, false);
-        if let Some(view) = self.places.get(&member).map(Place::view) {
-            self.tell_others(member, ServerMessage::MemberJoined { member: view });
-        }
+        self.send_joined(seat, re, false);
+        self.tell_others(member, ServerMessage::MemberJoined { member: view });
+        self.show_knocks_to(seat);
         self.desire_all();
         self.aim_viewers();
-        Ok(seat)
     }
 
     /// The place that somebody lost who comes back by the same device without a token: a tab that
@@ -178,6 +196,7 @@ impl Room {
             self.call(member, arrival.name.clone());
         }
         self.send_joined(seat, arrival.re, true);
+        self.show_knocks_to(seat);
         self.resend_offer(member);
         self.tell_layers(member);
         self.tell_changes();
@@ -194,6 +213,7 @@ impl Room {
             chat: self.chat.lines(),
             ice_servers: Vec::new(),
             viewers: self.viewers_shown(),
+            rules: self.rules.clone(),
         };
         self.actions.push(Action::Send { seat, message: Outgoing { re, message } });
         self.send_speakers(seat);
@@ -203,7 +223,9 @@ impl Room {
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Request { seat, id, message } => {
-                if self.is_current(seat) {
+                if self.waiting.has(seat) {
+                    self.handle_knock(seat, id, &message);
+                } else if self.is_current(seat) {
                     self.handle_request(now, seat, id, message);
                 }
             }
@@ -211,6 +233,9 @@ impl Room {
                 if self.is_current(seat) {
                     self.change(seat.member, |place| place.fault = reason);
                 }
+            }
+            Input::SocketLost { seat, .. } | Input::Leave { seat } if self.waiting.has(seat) => {
+                self.end_wait(seat.member, None);
             }
             Input::SocketLost { seat, slow } => self.lose_socket(now, seat, slow),
             Input::Leave { seat } => {
@@ -226,7 +251,7 @@ impl Room {
             Input::Speaking(speaking) => self.hear_speakers(speaking),
             Input::ViewerOffer { viewer, offer } => self.offer_of_viewer(viewer, offer),
             Input::ViewerGone { viewer } => self.end_view(viewer, "it has left"),
-            Input::Limit { max_participants } => self.max_participants = max_participants,
+            Input::Rules(rules) => self.take_rules(rules),
             Input::TrimChat { max_bytes } => self.chat.trim(max_bytes),
             Input::Tick => self.tick(now),
             Input::Stop => self.stop(),
@@ -274,16 +299,21 @@ impl Room {
             self.actions.push(Action::Send { seat, message: Outgoing { re: None, message } });
             self.actions.push(Action::Close { seat });
         }
+        self.end_waits(ByeReason::ServerStopping);
         self.end_views("the box is stopping");
     }
 
     /// Ends a stay for good.
     fn end(&mut self, member: MemberId, reason: LeaveReason) {
+        let bye = match reason {
+            LeaveReason::Removed => ByeReason::Removed,
+            _ => ByeReason::Left,
+        };
         let Some(place) = self.places.remove(&member) else { return };
         self.order.retain(|id| *id != member);
         self.forget_speaker(member);
         if place.is_connected() {
-            let message = ServerMessage::Bye { reason: ByeReason::Left };
+            let message = ServerMessage::Bye { reason: bye };
             let message = Outgoing { re: None, message };
             self.actions.push(Action::Send { seat: place.seat(), message });
             self.actions.push(Action::Close { seat: place.seat() });

@@ -9,8 +9,11 @@ use std::{
 use super::{Arrival, PLACE_KEPT, SeatId};
 use crate::{
     ids::{Device, Label, MemberId, Mid, Nickname},
-    protocol::{LeaveReason, Member, MemberKind, MemberState, Shown, TileSize},
-    seams::media::{Desired, DownWant, Layers, Observed, Path, UpWant},
+    protocol::{LeaveReason, Member, MemberKind, MemberState, Rank, Shown, TileSize},
+    seams::{
+        Source,
+        media::{Desired, DownWant, Layers, Observed, Path, UpWant},
+    },
 };
 
 /// Between two restarts of one connection that the room starts by itself.
@@ -67,6 +70,8 @@ pub(super) struct Place {
     pub(super) wanted: Nickname,
     pub(super) device: Option<Device>,
     pub(super) kind: MemberKind,
+    pub(super) rank: Rank,
+    pub(super) source: Option<Source>,
     pub(super) mic: bool,
     pub(super) cam: bool,
     pub(super) watched: bool,
@@ -109,6 +114,8 @@ impl Place {
             wanted: arrival.name.clone(),
             device: arrival.device.clone(),
             kind: arrival.kind,
+            rank: arrival.rank,
+            source: arrival.source,
             mic: arrival.mic,
             cam: arrival.cam,
             watched: arrival.watched,
@@ -208,6 +215,7 @@ impl Place {
             id: self.member,
             name: self.name.clone(),
             kind: self.kind,
+            rank: self.rank,
             state: self.state(),
             reason: self.fault.clone(),
             mic: self.mic,

@@ -44,6 +44,14 @@ impl Room {
                 self.change(seat.member, |place| (place.mic, place.cam) = (mic, cam));
             }
             ClientMessage::Rename { name } => self.rename(seat, id, &name),
+            ClientMessage::ChatDelete { seq } => self.take_back(seat, id, seq),
+            ClientMessage::Admit { .. }
+            | ClientMessage::Refuse { .. }
+            | ClientMessage::Mute { .. }
+            | ClientMessage::Remove { .. }
+            | ClientMessage::Moderator { .. }
+            | ClientMessage::Lock { .. }
+            | ClientMessage::Lobby { .. } => self.moderate(seat, id, message),
             ClientMessage::Leave => {
                 self.answer(seat, id, ServerMessage::Done);
                 self.end(seat.member, LeaveReason::Left);

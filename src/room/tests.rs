@@ -1,6 +1,7 @@
 //! Tables: one behaviour a test. The random walk is in `walk`.
 
 mod layers;
+mod moderation;
 mod returns;
 mod speaking;
 mod viewers;
@@ -15,7 +16,8 @@ use super::*;
 use crate::{
     ids::Nickname,
     protocol::{
-        ClientMessage, Direction, MediaKind, MemberState, PublishTrack, Shown, Track, TrackSource,
+        ClientMessage, Direction, MediaKind, MemberKind, MemberState, PublishTrack, Rank, Shown,
+        Track, TrackSource,
     },
     seams::media::{DownSeen, Observed, Path, SfuError, UpSeen},
 };
@@ -30,7 +32,8 @@ impl Bench {
     fn new(limit: usize) -> Self {
         let now = Now { instant: Instant::now() + Duration::from_secs(3600), unix_ms: 1_000 };
         let name = RoomName::parse("kitchen").expect("a valid name");
-        Self { room: Room::new(name, limit), now, log: Vec::new() }
+        let rules = RoomRules { max_participants: limit, ..RoomRules::default() };
+        Self { room: Room::new(name, rules), now, log: Vec::new() }
     }
 
     fn arrival(id: u64, name: &str) -> Arrival {
@@ -38,6 +41,8 @@ impl Bench {
             fresh: MemberId(id),
             resume: None,
             device: None,
+            source: Some(std::net::IpAddr::from([192, 0, 2, 1]).into()),
+            rank: Rank::Participant,
             name: Nickname::parse(name).expect("a valid name"),
             kind: MemberKind::Person,
             mic: true,

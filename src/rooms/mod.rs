@@ -9,9 +9,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    config::{Role, RoomSettings},
+    config::{Role, Settings},
     ids::{Device, Label, MemberId, Nickname, RoomName},
-    protocol::{ErrorCode, Member, MemberKind, Outgoing, Request},
+    protocol::{ErrorCode, Member, MemberKind, Outgoing, Rank, Request},
     room::{Input, NoSeat, SeatId},
     seams::Source,
     sfu::SfuHandle,
@@ -50,8 +50,10 @@ pub struct JoinRequest {
     pub name: Nickname,
     /// Who stands behind it.
     pub kind: MemberKind,
-    /// What it may do.
+    /// Who it is to the box: whether it may make a room.
     pub role: Role,
+    /// What it may do in the room.
+    pub rank: Rank,
     /// The microphone is on.
     pub mic: bool,
     /// The camera is on.
@@ -107,7 +109,7 @@ pub enum Liveness {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct JoinError {
-    /// `room-full`, `room-create-refused`, `resume-invalid`, `stopping`.
+    /// `room-full`, `room-locked`, `removed`, `room-create-refused`, `resume-invalid`, `stopping`.
     pub code: ErrorCode,
     /// A sentence.
     pub message: String,
@@ -119,6 +121,17 @@ impl From<NoSeat> for JoinError {
             NoSeat::Full { limit } => (
                 ErrorCode::RoomFull,
                 format!("the room has its {limit} participants; try again when somebody has left"),
+            ),
+            NoSeat::Locked => (
+                ErrorCode::RoomLocked,
+                "the room is locked; ask somebody inside to unlock it".into(),
+            ),
+            NoSeat::Crowded => {
+                (ErrorCode::RoomFull, "too many are waiting to be let in; try again later".into())
+            }
+            NoSeat::Removed => (
+                ErrorCode::Removed,
+                "a moderator removed you from this room; you cannot come in again".into(),
             ),
             NoSeat::NotKept => (
                 ErrorCode::ResumeInvalid,
@@ -159,7 +172,7 @@ pub struct RoomView {
 
 impl RoomsHandle {
     /// Starts the registry. `settings` may change while it runs.
-    pub fn start(settings: watch::Receiver<Arc<RoomSettings>>, sfu: SfuHandle) -> Self {
+    pub fn start(settings: watch::Receiver<Arc<Settings>>, sfu: SfuHandle) -> Self {
         let (commands, receiver) = mpsc::channel(QUEUE_LEN);
         let registry = registry::Registry::new(settings, sfu, commands.downgrade());
         tokio::spawn(registry.run(receiver));

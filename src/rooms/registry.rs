@@ -19,9 +19,9 @@ use super::{
     viewers::{Watch, WatchError, WatchReply, WatchRequest},
 };
 use crate::{
-    config::RoomSettings,
+    config::Settings,
     ids::RoomName,
-    protocol::ErrorCode,
+    protocol::{ErrorCode, RoomRules},
     room::{Input, NoSeat, SeatId, Target},
     seams::Source,
     sfu::SfuHandle,
@@ -60,7 +60,7 @@ struct Entry {
 }
 
 pub(super) struct Registry {
-    settings: watch::Receiver<Arc<RoomSettings>>,
+    settings: watch::Receiver<Arc<Settings>>,
     sfu: SfuHandle,
     own: mpsc::WeakSender<Command>,
     rooms: HashMap<RoomName, Entry>,
@@ -72,7 +72,7 @@ pub(super) struct Registry {
 
 impl Registry {
     pub(super) fn new(
-        settings: watch::Receiver<Arc<RoomSettings>>,
+        settings: watch::Receiver<Arc<Settings>>,
         sfu: SfuHandle,
         own: mpsc::WeakSender<Command>,
     ) -> Self {
@@ -145,7 +145,7 @@ impl Registry {
     }
 
     async fn watch(&mut self, request: WatchRequest, reply: WatchReply) {
-        let limit = self.settings.borrow().max_viewers;
+        let limit = self.settings.borrow().rooms.max_viewers;
         let (entry, target) = match &request.watch {
             Watch::Member(room, member) => (self.rooms.get(room), Target::Member(*member)),
             Watch::Room(room) => (self.rooms.get(room), Target::Room),
@@ -174,7 +174,9 @@ impl Registry {
         if request.resume.as_ref().is_some_and(|claims| claims.this_run) {
             return Err(NoSeat::NotKept.into());
         }
-        if request.role < settings.create {
+        // A room that is set up ahead is there for all, even while nobody is in it.
+        let is_set_up = settings.rooms_ahead.iter().any(|room| room.name == request.room);
+        if request.role < settings.rooms.create && !is_set_up {
             return Err(refused(format!(
                 "there is no room {:?}, and you may not make one here",
                 request.room.as_str()
@@ -195,8 +197,8 @@ impl Registry {
         let room = RoomTask::new(Birth {
             name: name.clone(),
             number,
-            sfu: self.sfu.open_room(settings.max_speakers),
-            settings,
+            rules: rules_of(&settings, &name),
+            sfu: self.sfu.open_room(settings.rooms.max_speakers),
             own: commands.downgrade(),
             registry: self.own.clone(),
             view: view_sender,
@@ -271,9 +273,10 @@ impl Registry {
     /// Rooms that live get their new limits at once.
     async fn tell_settings(&self) {
         let settings = self.settings.borrow().clone();
-        for entry in self.rooms.values() {
+        for (name, entry) in &self.rooms {
+            let rules = task::Command::Rules(rules_of(&settings, name));
             // overflow: awaited; a room's task never waits for anybody.
-            let _ = entry.commands.send(task::Command::Settings(settings.clone())).await;
+            let _ = entry.commands.send(rules).await;
         }
     }
 
@@ -298,5 +301,20 @@ impl Registry {
         self.rooms.clear();
         while self.tasks.join_next().await.is_some() {}
         let _ = done.send(());
+    }
+}
+
+/// How a room is kept as long as no moderator changes that.
+fn rules_of(settings: &Settings, name: &RoomName) -> RoomRules {
+    match settings.rooms_ahead.iter().find(|room| room.name == *name) {
+        Some(room) => RoomRules {
+            max_participants: room.max_participants,
+            locked: room.locked,
+            lobby: room.lobby,
+            welcome: room.welcome.clone(),
+        },
+        None => {
+            RoomRules { max_participants: settings.rooms.max_participants, ..RoomRules::default() }
+        }
     }
 }

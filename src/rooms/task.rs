@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     pin::Pin,
-    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -17,9 +16,8 @@ use super::{
     viewers::{Owners, WatchReply, WatchRequest},
 };
 use crate::{
-    config::RoomSettings,
     ids::{MemberId, RoomName},
-    protocol::Outgoing,
+    protocol::{Outgoing, RoomRules},
     room::{Action, Arrival, Input, Now, Return, Room, SeatId, Target},
     seams::media::News,
     sfu::SfuRoom,
@@ -43,7 +41,8 @@ pub(super) enum Command {
     Input(Input),
     /// The place is needed: end, if nobody is here. Tells whether it does.
     MakeWay(oneshot::Sender<bool>),
-    Settings(Arc<RoomSettings>),
+    /// Others are configured.
+    Rules(RoomRules),
     Stop,
 }
 
@@ -96,7 +95,7 @@ pub(super) struct Pulse {
 pub(super) struct Birth {
     pub(super) name: RoomName,
     pub(super) number: u64,
-    pub(super) settings: Arc<RoomSettings>,
+    pub(super) rules: RoomRules,
     pub(super) sfu: SfuRoom,
     pub(super) own: mpsc::WeakSender<Command>,
     pub(super) registry: mpsc::WeakSender<registry::Command>,
@@ -107,9 +106,9 @@ pub(super) struct Birth {
 
 impl RoomTask {
     pub(super) fn new(birth: Birth) -> Self {
-        let Birth { name, number, settings, sfu, own, registry, view, pulse, history } = birth;
+        let Birth { name, number, rules, sfu, own, registry, view, pulse, history } = birth;
         Self {
-            room: Room::new(name, settings.max_participants),
+            room: Room::new(name, rules),
             sfu,
             own,
             registry,
@@ -145,9 +144,8 @@ impl RoomTask {
                         break;
                     }
                 }
-                Event::Command(Some(Command::Settings(settings))) => {
-                    let max_participants = settings.max_participants;
-                    self.handle_input(Input::Limit { max_participants });
+                Event::Command(Some(Command::Rules(rules))) => {
+                    self.handle_input(Input::Rules(rules));
                 }
                 Event::Command(Some(Command::Input(input))) => self.handle_input(input),
                 Event::News(News { members, speaking }) => {
@@ -202,6 +200,8 @@ impl RoomTask {
                 this_run: of.this_run,
             }),
             device: request.device,
+            source: request.source,
+            rank: request.rank,
             name: request.name,
             kind: request.kind,
             mic: request.mic,
@@ -328,8 +328,7 @@ impl RoomTask {
 
     /// Nobody is here, and what is left is not worth keeping.
     fn is_over(&self) -> bool {
-        let worth = self.room.history_bytes() > 0;
-        let kept = if worth { EMPTY_ROOM_KEPT } else { Duration::ZERO };
+        let kept = if self.room.is_worth_keeping() { EMPTY_ROOM_KEPT } else { Duration::ZERO };
         self.room.is_empty() && self.empty_since.is_some_and(|since| since.elapsed() >= kept)
     }
 

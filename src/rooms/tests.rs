@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::{
-    config::{NoFiles, Sources},
+    config::{Direct, NoFiles, RoomAhead, Sources},
     protocol::{ClientMessage, ServerMessage},
     room::CHAT_HISTORY_BYTES,
     seams::Addresses,
@@ -12,7 +12,7 @@ use crate::{
 
 struct Rooms {
     handle: RoomsHandle,
-    settings: watch::Sender<Arc<RoomSettings>>,
+    settings: watch::Sender<Arc<Settings>>,
     _addresses: watch::Sender<Arc<Addresses>>,
 }
 
@@ -28,7 +28,7 @@ impl Rooms {
         settings.media.ports = 0..=0;
         let (addresses, seen) = watch::channel(Arc::new(Addresses::loopback()));
         let sfu = SfuHandle::start(&settings.media, seen).expect("a free port");
-        let (settings, receiver) = watch::channel(Arc::new(settings.rooms));
+        let (settings, receiver) = watch::channel(Arc::new(settings));
         Self { handle: RoomsHandle::start(receiver, sfu), settings, _addresses: addresses }
     }
 
@@ -39,6 +39,7 @@ impl Rooms {
             name: Nickname::parse("Ana").expect("a name"),
             kind: MemberKind::Person,
             role: Role::Guest,
+            rank: Rank::Participant,
             mic: true,
             cam: true,
             receives: false,
@@ -54,10 +55,10 @@ impl Rooms {
         Ok(Guest { seat, outbox })
     }
 
-    /// A lot said in a room, and nobody there any more.
-    async fn fill(&self, room: &str, host: u8) {
+    /// Lines of 16 kB said in a room, and nobody there any more.
+    async fn fill(&self, room: &str, host: u8, n_lines: u32) {
         let mut guest = self.join(room, host).await.expect("a place");
-        for id in 0..20 {
+        for id in 0..n_lines {
             let message = ClientMessage::Chat { text: "\u{1f3e0}".repeat(4_000) };
             guest.seat.request(Request { id, message }).await.expect("the room is there");
             while !matches!(guest.hear().await, ServerMessage::Chat { .. }) {}
@@ -104,7 +105,7 @@ async fn a_script_that_walks_through_names_takes_nothing_from_others() {
 async fn an_empty_room_with_history_makes_way_the_longest_empty_first() {
     let rooms = Rooms::open();
     for n in 0..50 {
-        rooms.fill(&format!("full {n}"), 1).await;
+        rooms.fill(&format!("full {n}"), 1, 2).await;
     }
     let mut more = rooms.join("one more", 1).await.expect("an empty one makes way");
     assert_eq!(more.history().await, 0);
@@ -120,7 +121,7 @@ async fn chat_is_bounded_in_all_rooms_together() {
     let most = history::HISTORY_BYTES / CHAT_HISTORY_BYTES;
     let mut kept = 0;
     for n in 0..most + 20 {
-        rooms.fill(&format!("full {n}"), (n / 40) as u8).await;
+        rooms.fill(&format!("full {n}"), (n / 40) as u8, 20).await;
     }
     for n in 0..most + 20 {
         let mut guest =
@@ -135,8 +136,8 @@ async fn chat_is_bounded_in_all_rooms_together() {
 async fn a_room_that_lives_has_its_new_limit_at_once() {
     let rooms = Rooms::open();
     let _first = rooms.join("r", 1).await.expect("no limit");
-    let limited =
-        RoomSettings { max_participants: 1, ..RoomSettings::clone(&rooms.settings.borrow()) };
+    let mut limited = Settings::clone(&rooms.settings.borrow());
+    limited.rooms.max_participants = 1;
     rooms.settings.send_replace(Arc::new(limited));
     // The registry hears of it before or after this: whoever comes in between leaves again.
     let refused = loop {
@@ -146,4 +147,28 @@ async fn a_room_that_lives_has_its_new_limit_at_once() {
         }
     };
     assert_eq!(refused.code, ErrorCode::RoomFull);
+}
+
+#[tokio::test]
+async fn a_room_that_is_set_up_ahead_has_its_own_rules_and_is_there_for_all() {
+    let rooms = Rooms::open();
+    let mut settings = Settings::clone(&rooms.settings.borrow());
+    settings.rooms.create = Role::Owner;
+    settings.rooms_ahead = vec![RoomAhead {
+        name: RoomName::parse("Parlor").expect("a room name"),
+        max_participants: 1,
+        password: None,
+        direct: Direct::Auto,
+        locked: false,
+        lobby: false,
+        welcome: "Shoes off".into(),
+    }];
+    rooms.settings.send_replace(Arc::new(settings));
+    let mut guest = rooms.join("parlor", 1).await.expect("it is set up");
+    let ServerMessage::Joined { rules, .. } = guest.hear().await else { panic!("no joined") };
+    assert_eq!((rules.max_participants, rules.welcome.as_str()), (1, "Shoes off"));
+    let refused = rooms.join("parlor", 1).await.map(|_| ()).expect_err("it is full");
+    assert_eq!(refused.code, ErrorCode::RoomFull);
+    let refused = rooms.join("other", 1).await.map(|_| ()).expect_err("the owner makes rooms");
+    assert_eq!(refused.code, ErrorCode::RoomCreateRefused);
 }

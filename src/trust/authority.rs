@@ -223,12 +223,6 @@ fn common_name(name: &str) -> DistinguishedName {
 }
 
 fn pem_of(der: &[u8]) -> String {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    let text = STANDARD.encode(der);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in text.as_bytes().chunks(64) {
-        pem.extend(line.iter().map(|&b| char::from(b)));
-        pem.push('\n');
-    }
-    pem + "-----END CERTIFICATE-----\n"
+    let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new("CERTIFICATE", der), lines)
 }

@@ -6,6 +6,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 use crate::seams::Addresses;
 
 /// Address ranges of the constraints: private (RFC 1918), loopback, link-local, carrier-grade NAT
@@ -56,18 +58,12 @@ fn add_former<T: Clone + PartialEq>(present: &mut Vec<T>, former: &[T]) {
     present.extend(gone);
 }
 
-/// True if `ip` is in the range of `network`. A prefix of 0 bits is everything of its family.
+/// True if `ip` is in the range of `network`. A prefix of 0 bits is everything of its family; one that
+/// is too long is the address alone.
 pub(crate) fn in_range(ip: IpAddr, network: IpAddr, prefix_len: u8) -> bool {
-    let prefix_len = u32::from(prefix_len);
-    match (ip, network) {
-        (IpAddr::V4(ip), IpAddr::V4(network)) => {
-            (ip.to_bits() ^ network.to_bits()).leading_zeros() >= prefix_len.min(32)
-        }
-        (IpAddr::V6(ip), IpAddr::V6(network)) => {
-            (ip.to_bits() ^ network.to_bits()).leading_zeros() >= prefix_len.min(128)
-        }
-        _ => false,
-    }
+    let longest = if network.is_ipv4() { 32 } else { 128 };
+    let network = IpNet::new(network, prefix_len.min(longest));
+    network.is_ok_and(|network| network.trunc().contains(&ip))
 }
 
 /// A host name as a DNS label in lower case, if it is one (RFC 1123, 2.1).

@@ -96,6 +96,59 @@ fn a_first_start_makes_what_a_browser_accepts_and_the_next_start_keeps_it() {
 }
 
 #[test]
+fn a_box_that_comes_back_shows_what_it_showed_there() {
+    let data = folder();
+    let settings = settings(&data);
+    let now = SystemTime::now();
+    let shown = |ips: &[&str], now: SystemTime| {
+        let (_keeper, trust) = Keeper::open(&settings, &addresses(ips), now).expect("made");
+        trust.identity().borrow().clone()
+    };
+    let (home, work) = (["192.168.7.5"], ["10.1.1.1"]);
+    let first = shown(&home, now);
+    let second = shown(&work, now + DAY);
+    assert_ne!(second.certificate.cert, first.certificate.cert);
+    assert!(accepted(&second, work[0], now + DAY) && accepted(&second, home[0], now + DAY));
+    for (ips, days) in [(&home, 2), (&work, 3), (&home, 4)] {
+        let again = shown(ips, now + days * DAY);
+        assert_eq!(again.certificate.cert, second.certificate.cert, "day {days}");
+    }
+    // A new address each day does not make it grow for ever: the latest stay.
+    let mut last = second;
+    for day in 5..45_u32 {
+        last = shown(&[&format!("10.2.0.{day}")], now + day * DAY);
+    }
+    let at = now + 44 * DAY;
+    assert!(accepted(&last, "10.2.0.44", at) && accepted(&last, "10.2.0.33", at));
+    assert!(!accepted(&last, "10.2.0.20", at) && !accepted(&last, home[0], at));
+    // What has come to its end is forgotten with all that it carried.
+    let renewed = shown(&["10.2.0.44"], now + 420 * DAY);
+    assert!(!accepted(&renewed, "10.2.0.33", now + 420 * DAY));
+}
+
+#[test]
+fn the_certificate_in_force_tells_its_names() {
+    let data = folder();
+    let mut settings = settings(&data);
+    let open = |settings: &Settings| {
+        let (_keeper, trust) =
+            Keeper::open(settings, &addresses(&[]), SystemTime::now()).expect("made");
+        trust.hosts().to_vec()
+    };
+    assert_eq!(open(&settings), ["attic", "attic.local", "localhost"]);
+    let names = vec!["parlor.example.com".to_owned(), "*.parlor.example.com".to_owned()];
+    let certificate = rcgen::generate_simple_self_signed(names.clone()).expect("a certificate");
+    let path = |name: &str, text: &str| {
+        std::fs::write(data.path().join(name), text).expect("writable");
+        data.path().join(name)
+    };
+    let chain = path("chain.pem", &certificate.cert.pem());
+    let key = path("key.pem", &certificate.signing_key.serialize_pem());
+    settings.http.certificate = Some((chain, key));
+    assert_eq!(open(&settings), names);
+}
+
+#[test]
 fn the_authority_cannot_vouch_for_the_internet() {
     use x509_parser::prelude::{FromDer, X509Certificate};
     let data = folder();

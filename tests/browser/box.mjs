@@ -75,6 +75,8 @@ export class Box {
   #ended = Promise.resolve(0);
   /** Addresses of the `open https://...` lines, as they came. @type {string[]} */
   opened = [];
+  /** What the `set-up code: ...` line said. */
+  setUpCode = '';
 
   /** @param {string} binary @param {string[]} [prefix] */
   constructor(binary, prefix = []) {
@@ -126,6 +128,7 @@ export class Box {
     const ready = new Promise((resolve) => {
       createInterface({ input: child.stderr }).on('line', (line) => {
         process.stderr.write(`${line}\n`);
+        this.setUpCode = /\bset-up code: (\S+)/.exec(line)?.[1] ?? this.setUpCode;
         const found = /\bopen https:\/\/(\S+)/.exec(line);
         if (!found) return;
         this.opened.push(found[1]);
@@ -147,6 +150,13 @@ export class Box {
     clearTimeout(timer);
     this.#child = null;
     return { code, ms: Math.round(performance.now() - started) };
+  }
+
+  /** Ends it as a power cut does. */
+  async kill() {
+    this.#child?.kill('SIGKILL');
+    await this.#ended;
+    this.#child = null;
   }
 
   /** Ends it if it runs, and removes the folder; an end other than a clean one is an error. */

@@ -13,19 +13,30 @@ export const LIGHT = { fps: 10 };
 
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-function settings({ executablePath = CHROMIUM, fps = 0, voice = '' } = {}) {
+/**
+ * @typedef {object} Launch
+ * @property {string} [executablePath]
+ * @property {number} [fps] of each camera
+ * @property {number} [cameras] how many there are; 0 is neither camera nor microphone
+ * @property {string} [voice] a sound file that every microphone hears
+ * @property {boolean} [asks] the browser asks for permission, instead of giving it
+ */
+
+/** @param {Launch} given */
+function settings({ executablePath = CHROMIUM, fps = 0, cameras = 1, voice = '', asks = false } = {}) {
+  const devices = [...(fps === 0 ? [] : [`fps=${fps}`]), ...(cameras === 1 ? [] : [`device-count=${cameras}`])].join(',');
   return {
     executablePath,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--use-fake-ui-for-media-stream',
-      `--use-fake-device-for-media-stream${fps === 0 ? '' : `=fps=${fps}`}`,
+      '--disable-component-update', '--disable-sync', ...(asks ? [] : ['--use-fake-ui-for-media-stream']),
+      ...(cameras === 0 ? [] : [`--use-fake-device-for-media-stream${devices === '' ? '' : `=${devices}`}`]),
       ...(voice === '' ? [] : [`--use-file-for-fake-audio-capture=${voice}`]),
     ],
   };
 }
 
-/** @param {{ executablePath?: string, fps?: number, voice?: string }} [options] a sound file is heard by every microphone */
+/** @param {Launch} [options] */
 export const launch = (options) => chromium.launch(settings(options));
 
 /** A browser whose process is known, to be treated badly. */
@@ -34,13 +45,15 @@ export async function launchWithProcess(options) {
   return { browser: await chromium.connect(server.wsEndpoint()), pid: server.process().pid, kill: () => server.kill() };
 }
 
-/** Runs in the page before all else: notes when `joined` came, when each tile first was live, and pongs. */
+/** Runs in the page before all else: keeps its sockets, notes when `joined` came, when each tile first was live, and pongs. */
 function observe() {
   const seen = { joinedAt: 0, live: {}, pongs: 0 };
   window.seen = seen;
+  window.sockets = [];
   window.WebSocket = class extends WebSocket {
     constructor(...given) {
       super(...given);
+      window.sockets.push(this);
       this.addEventListener('message', (event) => {
         if (String(event.data).includes('"type":"joined"')) seen.joinedAt = performance.now();
         if (String(event.data).includes('"type":"pong"')) seen.pongs += 1;
@@ -56,21 +69,29 @@ function observe() {
 }
 
 /**
- * A page of its own context. Errors of the page are collected in `faults`.
+ * The page hears a message as if the box had written it.
+ * @param {import('playwright-core').Page} page @param {...object} messages one after the other, at once
+ */
+export const hear = (page, ...messages) => page.evaluate((written) => {
+  for (const data of written) window.sockets.at(-1).dispatchEvent(new MessageEvent('message', { data }));
+}, messages.map((message) => JSON.stringify(message)));
+
+/**
+ * A page of its own context. `before` runs in it before its own scripts; the other options are playwright's. Errors of the page are collected in `faults`.
  * @param {import('playwright-core').Browser} browser
  * @param {string} url
  * @param {string[]} faults
  */
-export async function openPage(browser, url, faults, options = {}) {
+export async function openPage(browser, url, faults, { before, ...options } = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
-  await context.grantPermissions(['camera', 'microphone']);
+  await context.grantPermissions(options.permissions ?? ['camera', 'microphone']);
   const page = await context.newPage();
   page.on('pageerror', (error) => faults.push(`${error.name}: ${error.message}`));
   page.on('console', (message) => {
-    // The join page asks for rooms that are not there: 404 is an answer, not a fault.
-    if (message.type() === 'error' && !/404/.test(message.text())) faults.push(message.text());
+    if (message.type() === 'error') faults.push(message.text());
   });
   await page.addInitScript(observe);
+  if (before) await page.addInitScript(before);
   await page.goto(url);
   return page;
 }
@@ -162,6 +183,45 @@ export async function soundGrows(page) {
   const heard = await until('sound energy grows', () => received(page), (seen) => (
     speaking.every((name) => (seen[name]?.energy ?? 0) > (first[name]?.energy ?? 0))));
   return Object.fromEntries(speaking.map((name) => [name, heard[name].energy]));
+}
+
+/** Somebody writes, and the other reads it. */
+export async function chatArrives(from, to, text) {
+  const chat = from.getByRole('button', { name: 'Chat' });
+  if ((await chat.getAttribute('aria-pressed')) === 'false') await chat.click();
+  await from.getByRole('textbox', { name: 'Message' }).fill(text);
+  await from.getByRole('button', { name: 'Send' }).click();
+  const opener = to.getByRole('button', { name: 'Chat' });
+  if ((await opener.getAttribute('aria-pressed')) === 'false') await opener.click();
+  await until('the message', () => to.getByRole('log', { name: 'Messages' }).textContent(), (words) => words.includes(text), 5000);
+}
+
+/** One press of a toggle is seen by the other page. */
+export async function toggleIsSeen(page, name, button, other, field, off, on) {
+  for (const wanted of [off, on]) {
+    await page.getByRole('button', { name: button, exact: true }).click();
+    const tile = other.getByRole('group', { name, exact: true });
+    await until(`${field}=${wanted}`, () => tile.getAttribute(field), (value) => value === wanted, 10_000);
+  }
+}
+
+/** Somebody's screen is shown to another page and taken away; the camera's picture goes on beside it. */
+export async function screenIsSeen(from, name, to) {
+  const share = from.getByRole('button', { name: 'Share screen' });
+  const frames = () => to.evaluate(async () => {
+    const { state, down } = window.parlor;
+    const screen = [...(await down.getStats()).values()].find(({ type, mid }) => type === 'inbound-rtp' && state.mids[mid]?.source === 'screen');
+    return screen?.framesDecoded ?? 0;
+  });
+  const tile = (tiles) => tiles.some((other) => other.name === `${name}: screen` && other.state === 'live');
+  await share.click();
+  await until('a tile of the screen', () => tilesOf(to), tile);
+  // A screen that stands still is few frames.
+  await until('its picture', frames, (decoded) => decoded > 0);
+  await pictureGrows(to, [name]);
+  await share.click();
+  await until('the screen is gone', () => tilesOf(to), (tiles) => !tile(tiles));
+  await pictureGrows(to, [name]);
 }
 
 /** The middle one. @param {number[]} values */

@@ -13,7 +13,10 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { checklist } from './checks.mjs';
-import { WORDS, framesGrow, join, launch, linesOf, median, noFaults, openPage, pictureGrows, soundGrows, tilesOf, until } from './page.mjs';
+import {
+  WORDS, chatArrives, framesGrow, join, launch, linesOf, median, noFaults, openPage, pictureGrows, screenIsSeen, soundGrows,
+  tilesOf, toggleIsSeen, until,
+} from './page.mjs';
 import { voiceFile } from './voice.mjs';
 
 const GONE_MS = 2000;
@@ -42,25 +45,6 @@ const others = (page) => page.evaluate(() => {
   const { state } = window.parlor;
   return state.members.filter(({ id }) => id !== state.you).map(({ name, kind }) => ({ name, kind }));
 });
-
-async function chatArrives(from, to, text) {
-  const chat = from.getByRole('button', { name: 'Chat' });
-  if ((await chat.getAttribute('aria-pressed')) === 'false') await chat.click();
-  await from.getByRole('textbox', { name: 'Message' }).fill(text);
-  await from.getByRole('button', { name: 'Send' }).click();
-  const opener = to.getByRole('button', { name: 'Chat' });
-  if ((await opener.getAttribute('aria-pressed')) === 'false') await opener.click();
-  await to.getByRole('log', { name: 'Messages' }).getByText(text).waitFor({ timeout: 5000 });
-}
-
-/** One press of a toggle is seen by the other page. */
-async function toggleIsSeen(page, name, button, other, field, off, on) {
-  for (const wanted of [off, on]) {
-    await page.getByRole('button', { name: button, exact: true }).click();
-    const tile = other.getByRole('group', { name, exact: true });
-    await until(`${field}=${wanted}`, () => tile.getAttribute(field), (value) => value === wanted, 10_000);
-  }
-}
 
 /** The outline of a tile comes and goes with the voice, and the box has named an active speaker. */
 async function speakingIsSeen(page, name) {
@@ -193,6 +177,7 @@ async function main() {
       if (!(worst <= GONE_MS)) throw new Error(`${worst} ms`);
       return worst;
     });
+    await check('Ana\'s screen is seen beside her camera', () => screenIsSeen(ana, 'Ana', ben));
     if (options.shots) await check('screenshots', () => screenshots(browser));
     await check('no errors in any page', () => noFaults(faults));
   } finally {

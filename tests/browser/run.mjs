@@ -1,7 +1,7 @@
 // Runs the browser scenes one after the other, each with a parlor of its own.
 //
 // usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]
-//   --scene   only this one: room, layers, codecs, workers, lost, lan; or firefox or weak, which are not run otherwise
+//   --scene   only this one: room, layers, codecs, workers, firefox, hands, trouble, lost, lan, accounts; or firefox-lan or weak, which are not run otherwise
 // Exit 0 if every check passed and each parlor ended on SIGTERM with exit code 0.
 
 import { spawn } from 'node:child_process';
@@ -49,13 +49,17 @@ const scenes = {
   layers: () => onLoopback('layers.mjs', [null], ...budget),
   codecs: () => onLoopback('codecs.mjs', [null]),
   workers: () => onLoopback('workers.mjs', [LIGHT_CAMERA, 'workers = 2\nviewers_per_worker = 1\n', 2]),
+  firefox: () => onLoopback('firefox.mjs', [LIGHT_CAMERA]),
+  hands: () => onLoopback('hands.mjs', [LIGHT_CAMERA]),
+  trouble: () => script('trouble.mjs', binary),
   lost: () => script('lost.mjs', binary),
   lan: () => script('lan.mjs', binary),
-  firefox: () => script('firefox.mjs', binary),
+  accounts: () => script('accounts.mjs', binary),
+  'firefox-lan': () => script('firefox-lan.mjs', binary),
   weak: () => script('weak.mjs', binary),
 };
 // What three browsers, or Firefox's three layers, come to on a busy machine is the machine's affair.
-const byName = ['firefox', 'weak'];
+const byName = ['firefox-lan', 'weak'];
 const wanted = Object.entries(scenes).filter(([name]) => (only === null ? !byName.includes(name) : name === only));
 if (wanted.length === 0) throw new Error(`no scene is called ${only}; there are ${Object.keys(scenes).join(', ')}`);
 for (const [name, run] of wanted) {

@@ -108,14 +108,13 @@ impl House {
         settings.access.loopback = Loopback::Guest;
         change(&mut settings);
         let (addresses, addresses_seen) = watch::channel(Arc::new(Addresses::loopback()));
-        let (_, room_settings) = watch::channel(Arc::new(settings.rooms.clone()));
         let sfu = SfuHandle::start(&settings.media, addresses_seen.clone()).expect("a free port");
-        let rooms = RoomsHandle::start(room_settings, sfu);
         let first = addresses.borrow().clone();
         let (keeper, trust) =
             Keeper::open(&settings, &first, SystemTime::now()).expect("a certificate");
         tokio::spawn(keeper.run(addresses_seen.clone()));
         let (settings, settings_seen) = watch::channel(Arc::new(settings));
+        let rooms = RoomsHandle::start(settings_seen.clone(), sfu);
         let (readiness, readiness_seen) = watch::channel(Readiness::Ready);
         let store = StoreHandle::open(data.path()).expect("a store");
         let access = Arc::new(Access::new(store, Keys::new(trust.tokens().derive("access"))));

@@ -9,7 +9,7 @@ use super::{PUBLISHER, SDP, VIEWER, line, members, post, start};
 use crate::support::{PATIENCE, TheBox};
 
 /// The value of a counter or gauge in `/metrics`.
-async fn metric(the_box: &TheBox, name: &str) -> u64 {
+pub(super) async fn metric(the_box: &TheBox, name: &str) -> u64 {
     let text = the_box.get("/metrics").await;
     let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let value = values.next().unwrap_or_else(|| panic!("{name} in {text}"));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { canShow, unshowable } from '../codecs.js';
+import { canShow, unshowable } from '../room/media/codecs.js';
 
 test('only what the browser surely cannot show is called so', () => {
   globalThis.RTCRtpReceiver = { getCapabilities: () => ({ codecs: [{ mimeType: 'video/VP8' }, { mimeType: 'video/rtx' }] }) };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Encodings, adjust, firstEncodings } from '../encodings.js';
+import { Encodings, adjust, firstEncodings } from '../room/encodings.js';
 
 test('what the box does not name is sent, and only a change is one', () => {
   const encodings = firstEncodings('camera', 1_500_000);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { arrange } from '../layout.js';
+import { arrange } from '../room/views/layout.js';
 
 const STAGES = [[1416, 780], [1064, 780], [374, 700], [828, 290], [304, 430], [180, 120]];
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { hue, initialState, initials, reduce, tiles } from '../state.js';
+import { hue, initialState, initials, reduce, tiles } from '../room/state.js';
 
 const YOU = '00000000000000aa';
 const ANA = '00000000000000bb';
@@ -123,6 +123,40 @@ test('the tile of whoever speaks is outlined: others by the box, oneself by one\
   assert.deepEqual(outlined(state), [], 'the box says it anew after `joined`');
 });
 
+test('what stands still is not shown as live: no face and no ring while the box is silent', () => {
+  let state = hear(inRoom(), { type: 'speakers', active: ANA, speaking: [ANA] });
+  assert.deepEqual(reduce(state, { type: 'away', away: true }), state, 'not while the link is open');
+  state = reduce(state, { type: 'link', link: 'reconnecting' });
+  assert.deepEqual(tiles(state).map(({ expected, speaking }) => [expected, speaking]), [['live', true], ['live', false]]);
+  state = reduce(state, { type: 'away', away: true });
+  assert.deepEqual(tiles(state).map(({ expected, speaking }) => [expected, speaking]), [['lost', false], ['live', false]]);
+  state = reduce(state, { type: 'notice', notice: { key: 'boxAway', tone: 'danger' } });
+  state = hear(state, joined({ resumed: true }));
+  assert.deepEqual(tiles(state).map(({ expected }) => expected), ['live', 'live']);
+  assert.deepEqual(state.notices, []);
+});
+
+test('who is lost does not speak', () => {
+  const state = hear(inRoom({ members: [member(YOU), member(ANA, { state: 'lost' })] }), { type: 'speakers', active: ANA, speaking: [ANA] });
+  assert.deepEqual(tiles(state).map(({ speaking }) => speaking), [false, false]);
+});
+
+test('the reader goes on where the first unread line is', () => {
+  let state = inRoom({ chat: [line(1)] });
+  for (const seq of [2, 3]) state = hear(state, { type: 'chat', line: line(seq) });
+  state = reduce(state, { type: 'panel', panel: 'chat' });
+  assert.equal(state.marked, 2);
+  state = hear(state, { type: 'chat', line: line(4) });
+  assert.equal(state.marked, 2);
+  state = reduce(state, { type: 'panel', panel: 'none' });
+  assert.equal(state.marked, null);
+  state = reduce(state, { type: 'panel', panel: 'chat' });
+  assert.equal(state.marked, null, 'all of it was read');
+  state = reduce(reduce(state, { type: 'panel', panel: 'people' }), { type: 'link', link: 'reconnecting' });
+  state = hear(state, joined({ resumed: true, chat: [line(4), line(5, YOU), line(6)] }));
+  assert.equal(reduce(state, { type: 'panel', panel: 'chat' }).marked, 6, 'what was missed is unread, too');
+});
+
 test('a box that stops says so until it is back', () => {
   let state = hear(inRoom(), { type: 'bye', reason: 'server-stopping' });
   assert.equal(state.link, 'stopping');
@@ -145,6 +179,19 @@ test('one notice a key, the newest last', () => {
   for (const key of ['a', 'b', 'a']) state = reduce(state, notice(key));
   assert.deepEqual(state.notices.map(({ key }) => key), ['b', 'a']);
   assert.deepEqual(reduce(state, { type: 'notice-over', key: 'b' }).notices.map(({ key }) => key), ['a']);
+});
+
+test('what is wrong with devices is said once, and no longer than it is wrong', () => {
+  const after = (...events) => events.reduce((state, event) => reduce(state, (
+    event.startsWith('+') ? { type: 'notice', notice: { key: event.slice(1), tone: 'warn' } } : { type: 'device-well', source: event.slice(1) })), initialState())
+    .notices.map(({ key }) => key);
+  assert.deepEqual(after('+camera_refused', '+both_refused'), ['both_refused']);
+  assert.deepEqual(after('+camera_refused', '+microphone_refused'), ['both_refused']);
+  assert.deepEqual(after('+camera_refused', '+microphone_busy'), ['camera_refused', 'microphone_busy']);
+  assert.deepEqual(after('+both_refused', '-camera'), ['microphone_refused']);
+  assert.deepEqual(after('+cameraGone', '+microphoneGone', '-camera'), ['microphoneGone']);
+  assert.deepEqual(after('+cameraGone', '+camera_busy'), ['camera_busy']);
+  assert.deepEqual(after('+roomFull', '+camera_none', '-camera', '-microphone'), ['roomFull']);
 });
 
 test('no sequence of events changes an old state, loses oneself or draws a tile twice', () => {
@@ -181,7 +228,9 @@ test('no sequence of events changes an old state, loses oneself or draws a tile 
 });
 
 test('initials in both scripts, and a hue that stays', () => {
-  const cases = [['Lin', 'L'], ['Ana María', 'AM'], ['林', '林'], ['王小明', '小明'], ['Ana (2)', 'A'], ['  ', '?'], ['😀', '?'], ['front-door cam', 'FC']];
+  const cases = [
+    ['Lin', 'L'], ['Ana María', 'AM'], ['林', '林'], ['王小明', '王小'], ['Ana (2)', 'A'], ['  ', '?'], ['😀', '?'], ['front-door cam', 'FC'],
+    ['厨房平板', '厨房'], ['欧阳修文', '欧阳'], ['محمد علي', 'م'], ['дядя Ваня', 'ДВ'], ['é́lan', 'É́'], ['김민수', '김민'], ['iPad 厨房', 'I厨']];
   for (const [name, expected] of cases) assert.equal(initials(name), expected, name);
   assert.equal(hue('Lin'), hue('Lin'));
   assert.ok(hue('厨房') >= 0 && hue('厨房') < 360);

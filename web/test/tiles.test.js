@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { sizes } from '../tiles.js';
+import { sizes } from '../room/tiles.js';
 
 test('sizes are in device pixels; what is not placed or not seen is hidden', () => {
   const rect = { width: 320.4, height: 180 };

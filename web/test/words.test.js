@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import en from '../i18n/en.js';
-import zh from '../i18n/zh.js';
-import { mediaNotice, refusalNotice } from '../notice.js';
+import en from '../shared/i18n/en.js';
+import zh from '../shared/i18n/zh.js';
+import { mediaNotice, noPathNotice, refusalNotice } from '../room/notice.js';
 
 const holes = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 
@@ -43,8 +43,25 @@ test('every refusal has its sentence and a way on; an unknown one too', () => {
   ];
   for (const code of codes) {
     const notice = refusalNotice({ code, message: 'why' });
-    assert.equal(notice.code, `${code}: why`);
+    assert.equal(notice.code, code);
+    assert.equal(notice.detail, 'why');
     assert.ok(notice.actions.length > 0);
     for (const key of [notice.key, ...notice.actions]) assert.ok(key in en, key);
   }
+});
+
+test('the port that media needs is the one the box has offered', () => {
+  const sdp = 'a=candidate:1 1 udp 2130706431 192.168.1.2 10007 typ host\r\na=candidate:2 1 UDP 1 fd00::2 10007 typ host generation 0\r\n';
+  assert.deepEqual(noPathNotice(sdp).params, { port: '10007' });
+  assert.equal(noPathNotice('v=0').key, 'noPathPlain');
+});
+
+test('Chinese keeps its characters apart from Latin letters and digits that are filled in', async () => {
+  globalThis.document = { documentElement: { lang: 'zh-CN' } };
+  const { t } = await import('../shared/i18n/index.js');
+  assert.equal(t('presenceOne', { names: 'Ana' }), 'Ana 在房间里。');
+  assert.equal(t('presenceOne', { names: '林小雨' }), '林小雨在房间里。');
+  assert.equal(t('waitPath', { name: 'Ana' }), '正在与 Ana 建立连接…');
+  assert.equal(t('noPath', { port: '10007' }).includes('端口 10007。'), true);
+  assert.equal(t('presenceMore', { names: '林、Ana', count: 3 }), '林、Ana 和另外 3 人在房间里。');
 });

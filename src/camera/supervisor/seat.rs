@@ -17,7 +17,7 @@ use crate::{
     config::{CameraSettings, Role},
     ids::{Mid, Nickname},
     protocol::{
-        ClientMessage, Direction, MemberKind, Outgoing, Request, ServerMessage, TrackSource,
+        ClientMessage, Direction, MemberKind, Outgoing, Rank, Request, ServerMessage, TrackSource,
     },
     rooms::{JoinRequest, Liveness, OUTBOX_LEN},
 };
@@ -45,6 +45,7 @@ fn join_request(settings: &CameraSettings, outbox: mpsc::Sender<Outgoing>) -> Op
         kind: MemberKind::Camera,
         // The box's own: it may make its room, whoever else may not.
         role: Role::Owner,
+        rank: Rank::Participant,
         mic: settings.audio.is_some(),
         cam: true,
         receives: false,

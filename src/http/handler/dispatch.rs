@@ -23,7 +23,7 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
         return refused;
     }
     match route {
-        Ok(route @ (Route::Home | Route::Page)) => file(&ask, &route, "index.html").await,
+        Ok(route @ (Route::Home | Route::Page)) => file(&ask, &route, "room/index.html").await,
         Ok(route @ (Route::SignIn | Route::SettingsPage)) => {
             file(&ask, &route, "signin/index.html").await
         }

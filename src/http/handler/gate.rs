@@ -3,7 +3,7 @@
 //! Two hosts or none are 400; a host that is not ours is 421 (RFC 9110, 15.5.20).
 
 use hyper::{
-    HeaderMap, Method, Request, StatusCode,
+    HeaderMap, Method, Request, StatusCode, Version,
     header::{self, HeaderName, HeaderValue},
 };
 use tracing::debug;
@@ -31,7 +31,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) fn authority<B>(request: &Request<B>) -> Result<Authority, NoHost> {
     let target = request.uri().authority().map(|authority| authority.as_str());
     let fields = request.headers().get_all(header::HOST);
-    named(target, fields.iter().map(|field| field.to_str().ok()))
+    let is_http2 = request.version() == Version::HTTP_2;
+    named(target, fields.iter().map(|field| field.to_str().ok()), is_http2)
 }
 
 /// The host of a request that is for us, or the answer to one that is not.

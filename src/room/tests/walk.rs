@@ -17,12 +17,17 @@ impl Dice {
     }
 }
 
-fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>) {
-    let member = MemberId(1 + dice.roll(5));
+/// One thing that may happen among so many members.
+fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>, n_members: u64) {
+    let member = MemberId(1 + dice.roll(n_members));
     let seat = seats.iter().rev().find(|seat| seat.member == member).copied();
     let (Some(seat), false) = (seat, dice.roll(6) == 0) else {
         let mut arrival = Bench::arrival(member.0, "Guest");
-        arrival.resume = seat.map(of_this_run);
+        let is_here = bench.room.places.contains_key(&member)
+            || seat.is_some_and(|s| bench.room.waiting.has(s));
+        // Now and then by a token that is good for nothing any more.
+        arrival.resume = seat.filter(|_| is_here || dice.roll(4) == 0).map(of_this_run);
+        arrival.rank = [Rank::Participant, Rank::Moderator, Rank::Owner][dice.roll(3) as usize];
         arrival.device = (dice.roll(2) == 0).then(|| device(member.0 % 3));
         if let Ok(seat) = bench.room.join(arrival) {
             seats.push(seat);
@@ -34,7 +39,7 @@ fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>) {
     let revision = 1 + dice.roll(4) as u32;
     let mut observed = down_seen(generation, revision, 1 + dice.roll(5), path);
     observed.up = up_seen(generation, revision, path).up;
-    let input = match dice.roll(9) {
+    let input = match dice.roll(12) {
         0 => Input::SocketLost { seat, slow: dice.roll(2) == 0 },
         1 => Input::Leave { seat },
         2 => Input::Tick,
@@ -44,7 +49,8 @@ fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>) {
             let members = (dice.roll(2) == 0).then(|| vec![MemberId(1 + dice.roll(5))]);
             Input::Request { seat, id: 3, message: ClientMessage::Watch { members } }
         }
-        7 => {
+        7 | 8 => Input::Request { seat, id: 6, message: moderation(dice) },
+        9 => {
             let message = ClientMessage::Rename { name: "Guest".into() };
             Input::Request { seat, id: 4, message }
         }
@@ -55,6 +61,23 @@ fn step(bench: &mut Bench, dice: &mut Dice, seats: &mut Vec<SeatId>) {
         }
     };
     bench.room.handle(bench.now, input);
+}
+
+/// Something that only moderators may ask.
+fn moderation(dice: &mut Dice) -> ClientMessage {
+    let member = MemberId(1 + dice.roll(5));
+    let on = dice.roll(2) == 0;
+    match dice.roll(12) {
+        0 | 1 => ClientMessage::Lobby { on },
+        2 => ClientMessage::Lock { on },
+        3 => ClientMessage::Moderator { member, on },
+        4 => ClientMessage::Mute { member },
+        5 => ClientMessage::Refuse { member },
+        6 if dice.roll(30) == 0 => ClientMessage::Remove { member },
+        7 | 8 => ClientMessage::Chat { text: "hello".into() },
+        9 => ClientMessage::ChatDelete { seq: dice.roll(20) },
+        _ => ClientMessage::Admit { member },
+    }
 }
 
 /// Whatever happens: everybody in the room hears the same list of members as the room has, nobody
@@ -68,7 +91,7 @@ fn a_random_walk_keeps_every_client_in_step_with_the_room() {
         let mut clients: BTreeMap<SeatId, BTreeMap<MemberId, Member>> = BTreeMap::new();
         for _ in 0..400 {
             bench.now.instant += Duration::from_secs(dice.roll(4));
-            step(&mut bench, &mut dice, &mut seats);
+            step(&mut bench, &mut dice, &mut seats, 5);
             for action in bench.room.take_actions() {
                 match action {
                     Action::Close { seat } => drop(clients.remove(&seat)),
@@ -93,6 +116,42 @@ fn a_random_walk_keeps_every_client_in_step_with_the_room() {
             }
         }
     }
+}
+
+/// Twenty clients that say whatever is well-formed, for long: nothing grows beyond its bound, and
+/// nobody who is not a member hears what members say.
+#[test]
+fn ten_thousand_messages_leave_nothing_behind() {
+    let (mut dice, mut bench) = (Dice(7), Bench::new(0));
+    let (mut seats, mut joined) = (Vec::new(), BTreeSet::new());
+    let (mut n_joined, mut n_lines) = (0, 0);
+    for _ in 0..10_000 {
+        bench.now.instant += Duration::from_millis(dice.roll(500));
+        step(&mut bench, &mut dice, &mut seats, 20);
+        for action in bench.room.take_actions() {
+            match action {
+                Action::Send { seat, message } => match message.message {
+                    ServerMessage::Joined { .. } => {
+                        joined.insert(seat);
+                        n_joined += 1;
+                    }
+                    ServerMessage::Chat { .. } | ServerMessage::Offer { .. } => {
+                        assert!(joined.contains(&seat), "{seat:?} has not been let in");
+                        n_lines += 1;
+                    }
+                    _ => {}
+                },
+                Action::Close { seat } => drop(joined.remove(&seat)),
+                _ => {}
+            }
+        }
+        assert!(joined.len() <= 20 && bench.room.members().len() <= 20);
+        assert!(bench.room.history_bytes() <= CHAT_HISTORY_BYTES);
+        let newest = seats.len().saturating_sub(200);
+        seats.drain(..newest);
+    }
+    assert!(n_joined > 500 && n_lines > 500, "{n_joined} joined, {n_lines} lines heard");
+    bench.handle(Input::Stop);
 }
 
 fn follow(

@@ -1,0 +1,279 @@
+// The composition root: knows everybody, wires them, holds the state. Decisions are in `state.js`, the
+// way in and out in `entrance.js`, one's own devices in `controls.js`, the stay in a room in
+// `session.js`.
+
+// First, and waited for: an invite in the URL is used before anything is asked of the box.
+import '../shared/arrival.js';
+
+import { appearanceSwitches } from '../shared/appearance.js';
+import { byId, show } from '../shared/dom.js';
+import { localize, t } from '../shared/i18n/index.js';
+import { recall, remember } from '../shared/storage.js';
+import { ScreenAwake } from './awake.js';
+import { Controls, switchedOn } from './controls.js';
+import { Entrance, joinsAlone } from './entrance.js';
+import { listenKeys } from './keys.js';
+import { copyRoomLink } from './link.js';
+import { QUALITIES, screenAllowed } from './media/devices.js';
+import { LevelMeter, OwnVoice } from './media/levels.js';
+import { OwnMedia } from './media/own.js';
+import { playTestSound } from './media/test-sound.js';
+import { notice, refusalNotice } from './notice.js';
+import { watchPresence } from './presence.js';
+import { Session } from './session.js';
+import { initialState, reduce } from './state.js';
+import { AloneView } from './views/alone.js';
+import { Announcer } from './views/announcer.js';
+import { ChatView } from './views/chat.js';
+import { Drawers } from './views/drawers.js';
+import { JoinView } from './views/join.js';
+import { NoticesView } from './views/notices.js';
+import { PeopleView } from './views/people.js';
+import { RoomView } from './views/room.js';
+import { SettingsView } from './views/settings.js';
+import { SharingView } from './views/sharing.js';
+
+/** @typedef {import('./state.js').PageEvent} PageEvent */
+
+let current = { ...initialState(), mic: switchedOn('microphone'), cam: switchedOn('camera') };
+let drawing = false;
+const state = () => current;
+
+/** @param {PageEvent} event */
+function dispatch(event) {
+  current = reduce(current, event);
+  if (drawing) return;
+  drawing = true;
+  queueMicrotask(draw);
+}
+
+function draw() {
+  drawing = false;
+  joinView.render(current, { camera: media.tracks.camera, present: media.present, ...entrance.preview }, entrance);
+  roomView.render(current);
+  aloneView.render(current);
+  announcer.render(current);
+  chatView.render(current);
+  peopleView.render(current);
+  drawers.render(current);
+  noticesView.render(current.notices);
+}
+
+function renderDevices() {
+  joinView.renderDevices(media);
+  settingsView.render(media);
+}
+
+const meter = new LevelMeter();
+
+const media = new OwnMedia({
+  changed: () => {
+    renderDevices();
+    controls.look();
+    sharingView.render(media.screen?.video ?? null);
+    meter.watch(media.tracks.microphone);
+    void controls.send();
+    roomView.setSpeaker(media.choice.speaker);
+    dispatch({ type: 'media', sharing: media.screen !== null });
+  },
+  gone: (source) => controls.gone(source),
+  screenEnded: () => controls.stopSharing(),
+});
+
+const session = new Session({
+  state,
+  dispatch,
+  joined: () => void controls.send(),
+  tracks: () => roomView.refreshTracks(),
+  ended: (_code, error) => {
+    entrance.back();
+    if (error) dispatch({ type: 'notice', notice: refusalNotice(error) });
+  },
+});
+
+const entrance = new Entrance({
+  state,
+  dispatch,
+  media,
+  session,
+  entered: () => {
+    roomView.focus();
+    ownVoice.start();
+    void awake.keep();
+  },
+  left: () => {
+    ownVoice.stop();
+    awake.release();
+    settingsView.close();
+    joinView.fill(current.room, '');
+    presence.ask();
+  },
+  outside: () => joinView.focus(),
+});
+const controls = new Controls({
+  state,
+  dispatch,
+  media,
+  session,
+  asked: () => entrance.preview.asked,
+  plugged: () => void entrance.startPreview(),
+});
+const awake = new ScreenAwake(() => current.phase === 'room');
+
+const joinView = new JoinView({
+  join: (room, name) => void entrance.join(room, name),
+  without: () => entrance.without(),
+  cancel: () => entrance.cancel(),
+  showPicture: () => void entrance.showPicture(),
+  toggle: (what) => void controls.toggle(what === 'mic' ? 'microphone' : 'camera'),
+  choose: (kind, id) => void controls.choose(kind, id),
+  testSound: () => void playTestSound(media.choice.speaker),
+  roomTyped: () => presence.ask(),
+});
+
+const roomView = new RoomView({
+  tracks: (model) => controls.tracksOf(model),
+  placed: (tiles) => session.tiles.set(tiles.flatMap(([{ member, videoMid }, rect]) => {
+    const track = videoMid === null ? undefined : current.mids[videoMid]?.track;
+    return track === undefined ? [] : [{ member: member.id, track, rect }];
+  })),
+  act,
+  pin: (key) => dispatch({ type: 'pin', key }),
+  blocked: () => {
+    dispatch({ type: 'sound-blocked', blocked: true });
+    dispatch({ type: 'notice', notice: notice('tapToHear', 'info', ['tapHear']) });
+  },
+  peeked: () => dispatch({ type: 'peeked' }),
+  speakerFailed: () => {
+    dispatch({ type: 'notice', notice: notice('speakerFailed', 'warn', ['dismiss']) });
+    void media.choose('speaker', '');
+  },
+});
+
+const aloneView = new AloneView({ copy: () => act('copy-link') });
+const announcer = new Announcer();
+const chatView = new ChatView({ say: (text) => session.say(text) });
+const sharingView = new SharingView({ stop: () => controls.stopSharing() });
+const peopleView = new PeopleView({ pin: (key) => dispatch({ type: 'pin', key }) });
+const settingsView = new SettingsView({
+  rename: async (name) => {
+    await session.rename(name);
+    remember('name', name);
+    joinView.fill('', name);
+  },
+  choose: (kind, id) => void controls.choose(kind, id),
+  quality: (quality) => {
+    void media.chooseQuality(quality);
+    void session.up.setMaxBitrate(QUALITIES[quality].maxBitrate);
+  },
+});
+const drawers = new Drawers({
+  close: () => dispatch({ type: 'panel', panel: 'none' }),
+  blocked: () => settingsView.isOpen,
+});
+const noticesView = new NoticesView((about, action) => void noticeAction(about.key, action));
+const presence = watchPresence({
+  room: () => joinView.room,
+  wanted: () => current.phase === 'join' && entrance.step === null,
+  told: (members) => joinView.renderPresence(members),
+});
+const ownVoice = new OwnVoice({
+  level: () => (current.mic ? meter.level() : 0),
+  speaking: (speaking) => dispatch({ type: 'own-voice', speaking }),
+});
+
+/** @param {import('./views/room.js').RoomAction} action */
+function act(action) {
+  if (current.phase !== 'room') return;
+  switch (action) {
+    case 'mic': return void controls.toggle('microphone');
+    case 'cam': return void controls.toggle('camera');
+    case 'share': return controls.toggleScreen();
+    case 'chat':
+    case 'people': return dispatch({ type: 'panel', panel: current.panel === action ? 'none' : action });
+    case 'settings': return openSettings(false);
+    case 'leave': return entrance.leave();
+    case 'copy-link': return void copyRoomLink(current.room).then((done) => { if (done) announcer.say(t('copied')); });
+  }
+}
+
+/** @param {boolean} keys */
+function openSettings(keys) {
+  const own = current.members.find((member) => member.id === current.you);
+  settingsView.open(own?.name.replace(/ \(\d+\)$/, '') ?? '', keys);
+}
+
+/** @param {string} key of the notice @param {string} action */
+async function noticeAction(key, action) {
+  dispatch({ type: 'notice-over', key });
+  if (action === 'tapHear') {
+    dispatch({ type: 'sound-blocked', blocked: false });
+    roomView.playSound();
+  } else if (action === 'tryNow') session.tryNow();
+  else if (action === 'leave') entrance.leave();
+  else if (action === 'reload') location.reload();
+  else if (action === 'useHere') joinView.submit();
+  else if (action === 'tryAgain' && current.phase === 'join') joinView.submit();
+  else if (action === 'tryAgain') {
+    if (!key.startsWith('microphone_')) await controls.turn('camera', true);
+    if (!key.startsWith('camera_')) await controls.turn('microphone', true);
+  }
+}
+
+/** Where the address leads: `/r/NAME`, `/?roomid=NAME`, else the box's default room. */
+async function start() {
+  localize(document);
+  appearanceSwitches(() => {
+    renderDevices();
+    presence.ask();
+    draw();
+  });
+  show(byId('bar-share', HTMLButtonElement), screenAllowed());
+  const query = new URLSearchParams(location.search);
+  const name = query.get('name') ?? recall('name');
+  const inPath = /^\/r\/([^/]+)\/?$/.exec(location.pathname)?.[1];
+  let room = query.get('roomid') ?? '';
+  try {
+    if (inPath) room = decodeURIComponent(inPath);
+  } catch {
+    // A broken escape in the address: the user types the room.
+  }
+  joinView.fill(room, name);
+  draw();
+  document.documentElement.dataset.ready = '';
+  if (room === '') {
+    const about = await fetch('/api/v1/about').then((answer) => answer.json()).catch(() => null);
+    if (joinView.room === '' && typeof about?.default_room === 'string') joinView.fill(about.default_room, '');
+  }
+  presence.ask();
+  joinView.focus();
+  await entrance.startPreview();
+  if (query.get('join') === '1' && (await joinsAlone())) joinView.submit();
+}
+
+setInterval(() => {
+  const level = current.mic ? meter.level() : 0;
+  if (current.phase === 'room') settingsView.setLevel(level);
+  else joinView.setLevel(level);
+}, 100);
+listenKeys({
+  inRoom: () => current.phase === 'room' && !settingsView.isOpen,
+  act,
+  talk: (down) => controls.talk(down),
+  help: () => openSettings(true),
+});
+addEventListener('beforeunload', () => session.leaving());
+addEventListener('pagehide', () => session.beacon());
+addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
+addEventListener('popstate', () => { if (current.phase === 'room') entrance.leave(); });
+
+/** For tests and for the curious: read only. */
+Object.defineProperty(window, 'parlor', {
+  value: Object.freeze({
+    get state() { return current; },
+    get up() { return session.up.pc; },
+    get down() { return session.down.pc; },
+  }),
+});
+
+await start();

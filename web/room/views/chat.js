@@ -1,0 +1,164 @@
+// The chat drawer: the log, the line to write in. What is typed stays until the box has taken it.
+
+import { byId, make, setText, show } from '../../shared/dom.js';
+import { t } from '../../shared/i18n/index.js';
+import { MAX_CHAT_CHARS } from '../protocol.js';
+import { drawLine } from './chat-line.js';
+
+/** @typedef {import('../state.js').PageState} PageState */
+/** @typedef {import('../protocol.js').ChatLine} ChatLine */
+/** @typedef {{ line: ChatLine, nodes: HTMLElement[] }} Drawn */
+
+/** Nearer to the end than this is at the end. */
+const AT_END_PX = 40;
+
+export class ChatView {
+  #drawer = byId('chat', HTMLElement);
+  #log = byId('messages', HTMLElement);
+  #form = byId('chat-form', HTMLFormElement);
+  #box = byId('message', HTMLTextAreaElement);
+  #error = byId('chat-error', HTMLElement);
+  #newer = byId('newer', HTMLButtonElement);
+  #mark = make('p', { class: 'chat-mark' });
+  /** @type {Drawn[]} what the log holds, oldest first */
+  #drawn = [];
+  #language = '';
+  #atEnd = true;
+
+  /** @param {{ say: (text: string) => Promise<void> }} wires */
+  constructor(wires) {
+    this.wires = wires;
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      void this.#say();
+    });
+    this.#box.addEventListener('keydown', (event) => {
+      // Enter that ends an input method's composition sends nothing.
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      event.preventDefault();
+      void this.#say();
+    });
+    this.#box.addEventListener('input', () => this.#grow());
+    for (const target of [this.#box, this.#drawer]) {
+      target.addEventListener('dragover', (event) => event.preventDefault());
+    }
+    this.#box.addEventListener('paste', (event) => this.#filesGiven(event, event.clipboardData));
+    this.#drawer.addEventListener('drop', (event) => this.#filesGiven(event, event.dataTransfer));
+    this.#log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    // The keyboard of a phone, or a drawer that changes its size: the newest line stays in view.
+    new ResizeObserver(() => { if (this.#atEnd) this.#toEnd(); }).observe(this.#log);
+    this.#newer.addEventListener('click', () => {
+      this.#toEnd();
+      this.#box.focus({ preventScroll: true });
+    });
+  }
+
+  /** @param {PageState} state */
+  render(state) {
+    const open = state.phase === 'room' && state.panel === 'chat';
+    const opened = open && this.#drawer.hidden;
+    show(this.#drawer, open);
+    this.#draw(state);
+    this.#renderMark(state.marked);
+    if (!open) {
+      this.#atEnd = true;
+      show(this.#newer, false);
+    } else if (opened) this.#toEnd();
+  }
+
+  /** @param {PageState} state */
+  #draw({ chat, you }) {
+    const language = document.documentElement.lang;
+    const gone = chat[0] ? this.#drawn.findIndex(({ line }) => line === chat[0]) : -1;
+    const anew = language !== this.#language || gone < 0;
+    if (anew) {
+      if (chat.length === 0 && this.#drawn.length === 0 && language === this.#language) return;
+      this.#log.replaceChildren(...(chat.length === 0 ? [make('p', { class: 'note', text: t('chatEmpty') })] : []));
+      this.#drawn = [];
+      this.#language = language;
+    }
+    if (gone > 0) this.#forget(gone, you);
+    const fresh = chat.slice(this.#drawn.length);
+    if (fresh.length === 0) return;
+    for (const line of fresh) {
+      const nodes = drawLine(line, this.#drawn.at(-1)?.line ?? null, line.from === you);
+      this.#log.append(...nodes);
+      this.#drawn.push({ line, nodes });
+    }
+    if (this.#atEnd) this.#toEnd();
+    else if (fresh.some(({ from }) => from !== you)) show(this.#newer, true);
+  }
+
+  /** The oldest lines are no longer kept; what was drawn of the others stays. @param {number} count @param {string | null} you */
+  #forget(count, you) {
+    const height = this.#log.scrollHeight;
+    for (const { nodes } of this.#drawn.splice(0, count)) for (const node of nodes) node.remove();
+    const [first] = this.#drawn;
+    // It stood below the head of one that is gone.
+    if (first?.nodes.some((node) => node.classList.contains('together'))) {
+      const nodes = drawLine(first.line, null, first.line.from === you);
+      first.nodes[0]?.before(...nodes);
+      for (const node of first.nodes) node.remove();
+      first.nodes = nodes;
+    }
+    if (!this.#atEnd) this.#log.scrollTop -= height - this.#log.scrollHeight;
+  }
+
+  /** Where the reader was when they came back. @param {number | null} marked */
+  #renderMark(marked) {
+    const entry = marked === null ? undefined : this.#drawn.find(({ line }) => line.seq >= marked);
+    if (!entry) return this.#mark.remove();
+    setText(this.#mark, t('newMessages'));
+    if (this.#mark.nextSibling !== entry.nodes[0]) entry.nodes[0]?.before(this.#mark);
+  }
+
+  #scrolled() {
+    if (this.#drawer.hidden) return;
+    this.#atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < AT_END_PX;
+    if (this.#atEnd) show(this.#newer, false);
+  }
+
+  #toEnd() {
+    this.#atEnd = true;
+    this.#log.scrollTop = this.#log.scrollHeight;
+    show(this.#newer, false);
+  }
+
+  async #say() {
+    // A press on Send must not leave the next letters to the room's keys.
+    this.#box.focus({ preventScroll: true });
+    const text = this.#box.value.trim();
+    if (text === '') return;
+    if ([...text].length > MAX_CHAT_CHARS) return this.#fail(t('chatLong'));
+    const typed = this.#box.value;
+    try {
+      await this.wires.say(text);
+    } catch {
+      return this.#fail(t('chatFailed'));
+    }
+    show(this.#error, false);
+    if (this.#box.value === typed) this.#box.value = '';
+    this.#grow();
+    this.#toEnd();
+  }
+
+  /** A picture or another file cannot be sent, and that is said. @param {Event} event @param {DataTransfer | null} given */
+  #filesGiven(event, given) {
+    if (!given || given.files.length === 0) return;
+    // A spreadsheet's cells come as text and as a picture: the text is what is meant.
+    if (event.type === 'paste' && given.types.includes('text/plain')) return;
+    event.preventDefault();
+    this.#fail(t('chatNoFiles'));
+  }
+
+  /** @param {string} text */
+  #fail(text) {
+    setText(this.#error, text);
+    show(this.#error, true);
+  }
+
+  #grow() {
+    this.#box.style.height = 'auto';
+    this.#box.style.height = `${Math.min(this.#box.scrollHeight, 140)}px`;
+  }
+}
