@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     seams::media::SfuError,
-    sfu::media::{packet::Codec, red},
+    sfu::{
+        link::credentials::IceCredentials,
+        media::{packet::Codec, red},
+    },
 };
 
 /// An answer longer than this is not looked at (contract: SDP 128 KiB).
@@ -29,6 +32,8 @@ pub(crate) struct Answer {
     pub(crate) lines: Vec<Answered>,
     /// SHA-256 of the client's certificate. `None`: everything was refused.
     pub(crate) fingerprint: Option<[u8; 32]>,
+    /// The client's, for checks of ours.
+    pub(crate) credentials: Option<IceCredentials>,
 }
 
 /// Reads an answer to an offer whose sections had these mids and codecs.
@@ -44,7 +49,8 @@ pub(crate) fn read(sdp: &str, offered: &[(String, Codec)]) -> Result<Answer, Sfu
         let text = format!("it has {got} sections where the offer has {wanted}");
         return Err(SfuError::SdpUnacceptable(text));
     }
-    let mut answer = Answer { lines: Vec::with_capacity(sections.len()), fingerprint: None };
+    let lines = Vec::with_capacity(sections.len());
+    let mut answer = Answer { lines, fingerprint: None, credentials: None };
     for (section, (mid, codec)) in sections.iter().zip(offered) {
         let theirs = value(&section.attributes, "mid");
         // A refused section may have lost its mid.
@@ -55,6 +61,10 @@ pub(crate) fn read(sdp: &str, offered: &[(String, Codec)]) -> Result<Answer, Sfu
         let answered = read_section(&session, section, *codec);
         if answered != Answered::Refused && answer.fingerprint.is_none() {
             answer.fingerprint = Some(read_transport(&session, section)?);
+            let value = |key| values(&session, section, key).next();
+            answer.credentials = value("ice-ufrag")
+                .zip(value("ice-pwd"))
+                .map(|(ufrag, pwd)| IceCredentials { ufrag: ufrag.into(), pwd: pwd.into() });
         }
         answer.lines.push(answered);
     }

@@ -26,7 +26,10 @@ use crate::{
     ids::{Mid, TrackId},
     protocol::Shown,
     seams::media::SfuError,
-    sfu::{link::credentials::IceCredentials, media::packet::Codec},
+    sfu::{
+        link::{credentials::IceCredentials, transport::Remote},
+        media::packet::Codec,
+    },
 };
 mod client;
 
@@ -48,6 +51,8 @@ pub(crate) struct Negotiation {
     revision: u32,
     offer: Option<Arc<str>>,
     fingerprint: Option<[u8; 32]>,
+    /// The client's, by its newest answer.
+    credentials: Option<IceCredentials>,
     /// The client has offered: its sections are the lines.
     is_client_made: bool,
 }
@@ -76,6 +81,7 @@ impl Negotiation {
             revision: 0,
             offer: None,
             fingerprint: None,
+            credentials: None,
             is_client_made: false,
         }
     }
@@ -221,6 +227,7 @@ impl Negotiation {
         }
         let before = self.mids();
         self.fingerprint = self.fingerprint.or(answer.fingerprint);
+        self.credentials = answer.credentials.or(self.credentials.take());
         for (line, answered) in self.lines.iter_mut().zip(answer.lines) {
             // Once refused, a line stays so: its offers have port 0.
             if line.answered != Answered::Refused {
@@ -285,9 +292,9 @@ impl Negotiation {
         self.lines.iter().position(|line| line.media.ssrc == ssrc)
     }
 
-    /// SHA-256 of the client's certificate, from the first answer that accepted something.
-    pub(crate) fn fingerprint(&self) -> Option<&[u8; 32]> {
-        self.fingerprint.as_ref()
+    /// The client's end, from the first answer that accepted something.
+    pub(crate) fn remote(&self) -> Option<Remote> {
+        Some(Remote { fingerprint: self.fingerprint?, credentials: self.credentials.clone()? })
     }
 
     pub(crate) fn cname(&self) -> &str {

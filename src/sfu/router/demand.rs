@@ -109,10 +109,10 @@ impl Demand {
 impl Router {
     /// Brings what publishers are told up to what viewers need now.
     pub(crate) fn refresh_demand(&mut self, now: Instant) {
-        if self.relay.feed.is_some() {
-            return; // The home tells publishers; `tell_home` tells it.
+        // In an annex the home tells publishers; `tell_home` tells it.
+        if self.relay.home.is_some() || !self.dirty.take_demand() {
+            return;
         }
-        self.demand_stale = false;
         let numbers: Vec<usize> = self.tracks.iter().map(|(number, _)| number).collect();
         for number in numbers {
             let published = &self.tracks[number];
@@ -129,7 +129,7 @@ impl Router {
             needed[0] = needed.contains(&true);
             let member = published.track.id().member;
             if self.tracks[number].ask(now, needed) {
-                self.changed.insert(member);
+                self.dirty.member(member);
             }
         }
     }
@@ -146,7 +146,7 @@ impl Router {
             let Some(layer) = published.best(now) else { continue };
             let track = published.layer(layer);
             if track.is_some_and(|track| track.start(now + ACCEPTS_WITHIN).is_none()) {
-                self.wanted.push((number, layer));
+                self.dirty.keyframe(number, layer);
             }
         }
     }

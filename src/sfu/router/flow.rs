@@ -3,94 +3,82 @@
 //! Owns the order of one wake-up: first everything comes in, then viewer by viewer everything goes
 //! out, so that a viewer's packets lie side by side for one GSO message.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::Instant,
-};
+use std::time::Instant;
 
-use super::{ConnectionKey, Router, context::Context, timers::TimerKey};
+use super::{
+    ConnectionKey, Router, codec::Admission, context::Context, dirty::Step, guard::guarded,
+    timers::TimerKey,
+};
 use crate::{
     ids::Mid,
     protocol::MediaKind,
-    seams::media::Path,
     sfu::{
         down::DownEvent,
-        media::{packet::Packet, track::SourceTrack},
-        up::UpEvent,
+        link::transport::Claim,
+        media::packet::Packet,
+        up::{UpEvent, Uplink},
         wire::{
             demux::Class,
             outbox::{Sink, ViewerKey},
+            transmit::Route,
         },
     },
     telemetry::metrics::metrics,
 };
 
-/// A fault in one connection (the library behind it is young, and peers send what they like) must
-/// not end the others. False if it panicked.
-pub(super) fn guarded(what: &'static str, act: impl FnOnce()) -> bool {
-    let survived = catch_unwind(AssertUnwindSafe(act)).is_ok();
-    if !survived {
-        tracing::error!(what, "a media connection panicked and is closed; please report this");
-    }
-    survived
-}
-
 impl Router {
-    /// A datagram of one of this room's connections. `local` is our address it came to.
-    #[expect(clippy::too_many_arguments, reason = "what a datagram is")]
+    /// A datagram of one of this room's connections, and the way by which it came.
     pub(crate) fn handle_datagram(
         &mut self,
         now: Instant,
         key: ConnectionKey,
         class: Class,
-        from: SocketAddr,
-        local: Option<IpAddr>,
+        from: Route,
         data: &[u8],
         context: &mut Context<'_>,
     ) {
-        let mark = context.outbox.n_messages();
-        context.outbox.set_context(from, local);
-        match key {
+        let claim = match key {
             ConnectionKey::Up { index, .. } => {
                 let Some(publisher) = self.publishers.get_mut(index) else { return };
-                if !guarded("up", || publisher.feed(now, from, data, context.outbox)) {
+                if guarded("up", || publisher.feed(now, from, data, context.outbox)).is_none() {
                     return self.fail_publisher(index);
                 }
+                let uplink = publisher.uplink.as_mut().filter(|_| class != Class::Media);
+                let claim = uplink.and_then(Uplink::take_claim);
                 self.pump_publisher(now, index, context);
+                claim
             }
             ConnectionKey::Down { index, .. } => {
                 let Some(viewer) = self.viewers.get_mut(index) else { return };
-                if viewer.path == Path::Closed {
+                if viewer.is_over() {
                     return;
                 }
                 let downlink = &mut viewer.downlink;
                 let feed = || downlink.handle_datagram(now, from, data, context.outbox);
-                if !guarded("down", feed) {
-                    return self.fail_viewer(index);
+                if guarded("down", feed).is_none() {
+                    return self.fail_viewer(now, index);
                 }
-                // Any datagram of the address that media goes to: it may have moved there by one.
-                if viewer.downlink.remote() == Some(from) {
-                    viewer.source = local;
-                }
+                let claim = viewer.downlink.take_claim();
                 self.pump_viewer(now, index, context);
+                claim
             }
-        }
-        if class == Class::Stun && context.outbox.answered_check(mark, from) {
-            context.demux.learn(now, from, key);
+        };
+        if let Some(Claim { peer, is_proven }) = claim {
+            context.demux.learn(now, peer, key, is_proven);
         }
     }
 
     /// A connection whose code failed is not asked again.
     pub(super) fn fail_publisher(&mut self, index: usize) {
-        self.publishers[index].uplink = None;
-        self.publishers[index].set_path(Path::Closed);
+        self.publishers[index].fail();
         self.note_publisher(index);
     }
 
-    pub(super) fn fail_viewer(&mut self, index: usize) {
-        self.viewers[index].set_path(Path::Closed);
-        self.changed.insert(self.viewers[index].member);
+    pub(super) fn fail_viewer(&mut self, now: Instant, index: usize) {
+        self.viewers[index].end("parlor has failed");
+        self.viewers[index].sync_slots(now, &self.tracks);
+        self.dirty.demand();
+        self.dirty.member(self.viewers[index].member);
     }
 
     /// Takes everything out of an `up` connection that it has to say.
@@ -115,7 +103,7 @@ impl Router {
         let Some(uplink) = &publisher.uplink else { return };
         let key = TimerKey::Up(self.index, index);
         context.timers.schedule_again(now, key, uplink.poll_timeout(), &mut publisher.scheduled);
-        if path_changed && publisher.set_path(uplink.path(now)) {
+        if path_changed && publisher.look(now) {
             self.note_publisher(index);
         }
     }
@@ -132,24 +120,31 @@ impl Router {
     pub(crate) fn take_track_packet(&mut self, now: Instant, number: usize, packet: Packet) {
         let published = &mut self.tracks[number];
         let (layer, level) = (packet.layer, packet.audio_level);
+        match published.admit(now, &packet) {
+            Admission::Same => {}
+            Admission::Other => {
+                self.dirty.tables();
+                self.dirty.member(published.track.id().member);
+            }
+            Admission::Refused { wants_keyframe } => {
+                metrics().packets_stray.inc();
+                if wants_keyframe {
+                    self.dirty.keyframe(number, layer);
+                }
+                return;
+            }
+        }
         let needs_keyframe = published.begins(layer) && !packet.keyframe;
         let Some(index) = published.push(now, packet) else { return };
         if needs_keyframe {
-            self.wanted.push((number, layer));
-        }
-        // That of the newest packet: a straggler may be of another that the publisher has left.
-        let codec = published.layer(layer).and_then(SourceTrack::codec);
-        if published.codec != codec {
-            published.codec = codec;
-            self.tables_stale = true;
-            self.changed.insert(published.track.id().member);
+            self.dirty.keyframe(number, layer);
         }
         if published.is_voice && !self.hears(now, number, level) {
             return;
         }
         let published = &mut self.tracks[number];
         if published.fresh.is_empty() {
-            self.fresh.push(number);
+            self.dirty.packets_of(number);
         }
         published.fresh.push((layer, index));
     }
@@ -157,6 +152,9 @@ impl Router {
     /// Takes everything out of a `down` connection that it has to say.
     pub(crate) fn pump_viewer(&mut self, now: Instant, index: usize, context: &mut Context<'_>) {
         let viewer = &mut self.viewers[index];
+        if viewer.is_over() {
+            return;
+        }
         let mut path_changed = false;
         while let Some(event) = viewer.downlink.poll_event() {
             match event {
@@ -166,27 +164,30 @@ impl Router {
                 }
                 DownEvent::OfferReady => {
                     viewer.slots_stale = true;
-                    self.changed.insert(viewer.member);
+                    self.dirty.member(viewer.member);
                 }
-                DownEvent::KeyframeWanted(slot) => self.wanted.extend(viewer.pleads(slot)),
+                DownEvent::KeyframeWanted(slot) => self.dirty.keyframes.extend(viewer.pleads(slot)),
                 DownEvent::Nack(slot, sequences) => viewer.nack(slot, sequences),
                 DownEvent::Closed => path_changed = true,
             }
         }
         if viewer.slots_stale {
             viewer.sync_slots(now, &self.tracks);
-            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
-            self.demand_stale = true;
+            viewer.choose_layers(now, &self.tracks, &mut self.dirty.keyframes);
+            self.dirty.demand();
         } else if viewer.has_less() {
-            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
-            self.demand_stale = true;
+            viewer.choose_layers(now, &self.tracks, &mut self.dirty.keyframes);
+            self.dirty.demand();
         }
-        self.busy |= viewer.has_work();
+        self.dirty.work(viewer.has_work());
         let key = TimerKey::Down(self.index, index);
         let due = viewer.downlink.poll_timeout();
         context.timers.schedule_again(now, key, due, &mut viewer.scheduled);
-        if path_changed && viewer.set_path(viewer.downlink.path(now)) {
-            self.changed.insert(viewer.member);
+        if path_changed && viewer.look(now) {
+            self.dirty.member(viewer.member);
+            if viewer.is_over() {
+                viewer.sync_slots(now, &self.tracks);
+            }
         }
     }
 
@@ -199,29 +200,45 @@ impl Router {
     ) {
         let published = &self.tracks[number];
         let Some(publisher) = self.publishers.get_mut(published.publisher) else {
-            let feed = self.relay.feed.as_mut();
-            return feed.map_or((), |feed| feed.want_keyframe(published.lane, layer));
+            let home = self.relay.home.as_mut();
+            return home.map_or((), |home| home.want_keyframe(published.lane, layer));
         };
         let Some(uplink) = &mut publisher.uplink else { return };
         metrics().keyframe_requests.inc();
         uplink.request_keyframe(now, &published.track.id().mid, layer, context.outbox);
     }
 
-    /// Seals everything that goes to viewers, then asks publishers for the keyframes that are
-    /// wanted.
+    /// Does all that this wake-up has called forth.
     pub(crate) fn flush(&mut self, now: Instant, context: &mut Context<'_>, sink: &mut impl Sink) {
-        self.take_feed(now);
-        self.hear_annexes(now);
-        self.refresh_tables(now, context);
-        if self.demand_stale {
-            self.refresh_demand(now);
+        #[cfg(test)]
+        if !self.viewers.is_empty() {
+            super::guard::fault::strike("flush");
         }
-        self.seal_for_viewers(now, context, sink);
-        self.hand_over(now);
-        for number in self.fresh.drain(..) {
+        for step in Step::ORDER {
+            match step {
+                Step::Hear => {
+                    self.hear_home(now);
+                    self.hear_outlets(now);
+                }
+                Step::Tables => self.refresh_tables(now, context),
+                Step::Demand => self.refresh_demand(now),
+                Step::Seal => self.seal_for_viewers(now, context, sink),
+                Step::HandOver => self.hand_over(now),
+                Step::Forget => self.forget_fresh(),
+                Step::Keyframes => self.ask_for_keyframes(now, context),
+                Step::TellHome => self.tell_home(now),
+            }
+        }
+    }
+
+    fn forget_fresh(&mut self) {
+        for number in self.dirty.fresh.drain(..) {
             self.tracks[number].fresh.clear();
         }
-        let mut wanted = std::mem::take(&mut self.wanted);
+    }
+
+    fn ask_for_keyframes(&mut self, now: Instant, context: &mut Context<'_>) {
+        let mut wanted = std::mem::take(&mut self.dirty.keyframes);
         for (number, layer) in wanted.drain(..) {
             let Some(published) = self.tracks.get_mut(number) else { continue };
             if published.track.kind() == MediaKind::Audio {
@@ -237,26 +254,28 @@ impl Router {
             }
             self.schedule_track(now, number, context);
         }
-        self.wanted = wanted;
-        self.tell_home(now);
+        self.dirty.keyframes = wanted;
     }
 
     fn seal_for_viewers(&mut self, now: Instant, context: &mut Context<'_>, sink: &mut impl Sink) {
-        if self.fresh.is_empty() && !std::mem::take(&mut self.busy) {
+        if self.dirty.fresh.is_empty() && !self.dirty.take_work() {
             return;
         }
         let outbox = &mut *context.outbox;
-        for (index, viewer) in &mut self.viewers {
-            let key = ViewerKey { room: self.index, viewer: index as u32 };
+        // Another viewer is first each time: where the socket takes no more, all lose alike.
+        let n_places = self.viewers.capacity();
+        self.first = (self.first + 1) % n_places.max(1);
+        for index in (self.first..n_places).chain(0..self.first) {
+            let Some(viewer) = self.viewers.get_mut(index) else { continue };
+            let key = ViewerKey { room: self.index, viewer: index as u32, is_sound: false };
             viewer.wake(now);
             if viewer.has_work() {
-                viewer.flush_work(now, key, &self.tracks, &mut self.wanted, outbox, sink);
+                viewer.flush_work(now, key, &self.tracks, &mut self.dirty.keyframes, outbox, sink);
             }
-            if !self.fresh.is_empty()
-                && let Some(remote) = viewer.downlink.remote()
+            if !self.dirty.fresh.is_empty()
+                && let Some(to) = viewer.downlink.route()
             {
-                let to = (remote, viewer.source);
-                for &number in &self.fresh {
+                for &number in &self.dirty.fresh {
                     if viewer.takes(number) {
                         viewer.flush_fresh(key, to, number, &self.tracks[number], outbox, sink);
                     }

@@ -13,7 +13,7 @@ use crate::sfu::{
         track::SourceTrack,
     },
     path::{Layer, MAX_LAYERS},
-    relay::pipe::{Lane, Told},
+    relay::pipe::{Description, Lane},
 };
 
 /// A layer of which nothing came for so long does not come: no keyframe is asked of it again and
@@ -80,13 +80,15 @@ pub(crate) struct Published {
     /// Its number between workers.
     pub(crate) lane: Lane,
     /// What it costs, where another worker has to say that.
-    told: Option<Box<Told>>,
+    told: Option<Box<Description>>,
     /// The connection that brings it, as the room numbers them.
     pub(crate) publisher: usize,
     /// Layers and indices of packets that came in this wake-up.
     pub(crate) fresh: Vec<(u8, u64)>,
     /// As the viewers' tables have it.
     pub(crate) codec: Option<Codec>,
+    /// When it changed last from one to another.
+    pub(super) codec_changed: Option<Instant>,
     /// The earliest entry in the worker's timers.
     pub(crate) scheduled: Option<Instant>,
 }
@@ -107,6 +109,7 @@ impl Published {
             publisher: 0,
             fresh: Vec::new(),
             codec: None,
+            codec_changed: None,
             scheduled: None,
         }
     }
@@ -128,9 +131,14 @@ impl Published {
     }
 
     /// Another worker has this track, and this one the layers that it needs of it.
-    pub(crate) fn mirror(&mut self, told: Told) {
+    pub(crate) fn mirror(&mut self, told: Description) {
         self.reach(usize::from(told.last_layer));
         self.told = Some(Box::new(told));
+    }
+
+    /// Another worker says what there is to know of it.
+    pub(super) fn is_mirror(&self) -> bool {
+        self.told.is_some()
     }
 
     /// Layers up to this one have a place.

@@ -8,7 +8,6 @@
 //! time twice as long: its bad link must not cost the others their picture.
 
 use std::{
-    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,7 +19,7 @@ mod layers;
 mod paced;
 
 use super::{
-    context::{Shared, live},
+    context::{GOODBYE, RoomId, SILENCE, Shared, live},
     published::Published,
 };
 use crate::{
@@ -31,7 +30,10 @@ use crate::{
         down::{Downlink, Slot},
         media::forward::Forwarder,
         path::{Allocator, Pacer, Sound},
-        wire::outbox::{Outbox, Sink, ViewerKey},
+        wire::{
+            outbox::{Outbox, Sink, ViewerKey},
+            transmit::Route,
+        },
     },
     telemetry::metrics::metrics,
 };
@@ -56,6 +58,7 @@ struct SlotState {
 
 /// A `down` connection.
 pub(crate) struct Viewer {
+    room: RoomId,
     pub(crate) member: MemberId,
     pub(crate) generation: u32,
     pub(crate) downlink: Downlink,
@@ -68,8 +71,6 @@ pub(crate) struct Viewer {
     pub(crate) scheduled: Option<Instant>,
     /// Tracks it is to be shown.
     pub(crate) shown: Vec<usize>,
-    /// Our address that the peer talks to.
-    pub(crate) source: Option<IpAddr>,
     /// Slots may have been accepted: [`Viewer::sync_slots`].
     pub(crate) slots_stale: bool,
     /// When it was last given other tracks: it is about to accept them.
@@ -99,7 +100,7 @@ pub(crate) struct Viewer {
 /// Where the thread panics, nobody closes it.
 impl Drop for Viewer {
     fn drop(&mut self) {
-        self.set_path(Path::Closed);
+        self.end("what it was of has failed");
     }
 }
 
@@ -107,13 +108,14 @@ impl Viewer {
     pub(crate) fn new(
         now: Instant,
         shared: &mut Shared,
-        member: MemberId,
+        (room, member): (RoomId, MemberId),
         want: &DownWant,
     ) -> Self {
         let credentials = shared.credentials();
         let seed = shared.random();
         let candidates = Arc::clone(&shared.candidates);
         Self {
+            room,
             member,
             generation: want.generation,
             downlink: Downlink::new(Arc::clone(&shared.down), credentials, candidates, seed, now),
@@ -123,7 +125,6 @@ impl Viewer {
             path: Path::New,
             scheduled: None,
             shown: Vec::new(),
-            source: None,
             slots_stale: false,
             awaits_since: None,
             slots: Vec::new(),
@@ -144,29 +145,62 @@ impl Viewer {
     }
 
     /// Takes over how the path is now; true if that is news.
-    pub(crate) fn set_path(&mut self, path: Path) -> bool {
+    fn set_path(&mut self, path: Path) -> bool {
         metrics().viewers.inc_by(live(path) - live(self.path));
         std::mem::replace(&mut self.path, path) != path
     }
 
-    /// Says goodbye.
-    pub(crate) fn close(&mut self, now: Instant, outbox: &mut Outbox) {
-        self.set_context(outbox);
-        self.downlink.close(now, outbox);
-        self.set_path(Path::Closed);
+    /// It is over, and stays so: nothing is sent to it any more. Its connection is not asked again.
+    pub(crate) fn is_over(&self) -> bool {
+        self.path == Path::Closed
     }
 
-    /// What is sent to this viewer leaves from the address it knows.
-    pub(crate) fn set_context(&self, outbox: &mut Outbox) {
-        if let Some(remote) = self.downlink.remote() {
-            outbox.set_context(remote, self.source);
+    /// Looks how the path is now; true if that is news.
+    pub(crate) fn look(&mut self, now: Instant) -> bool {
+        if self.is_over() {
+            return false;
         }
+        match self.downlink.path(now) {
+            Path::Closed => {
+                let is_silent = self.downlink.poll_timeout().is_some();
+                let otherwise = if is_silent { SILENCE } else { GOODBYE };
+                let reason = self.downlink.closed_because().unwrap_or(otherwise).to_owned();
+                self.end(&reason)
+            }
+            path => self.set_path(path),
+        }
+    }
+
+    /// It is over, for this reason, which is told once. True if that is news.
+    pub(crate) fn end(&mut self, reason: &str) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        tracing::info!(
+            room = self.room, member = %self.member, direction = "down", path = ?self.path,
+            peer = ?self.downlink.route(), n_ignored = self.downlink.n_ignored(), reason,
+            "a connection has ended",
+        );
+        self.set_path(Path::Closed)
+    }
+
+    /// Says goodbye.
+    pub(crate) fn close(&mut self, now: Instant, outbox: &mut Outbox) {
+        if !self.is_over() {
+            self.downlink.close(now, outbox);
+        }
+        self.end("its room has no use for it");
     }
 
     /// After the table, an answer or the connection changed: which slot takes which track now. A
     /// track that is new to its slot is started.
     pub(crate) fn sync_slots(&mut self, now: Instant, tracks: &Slab<Published>) {
         self.slots_stale = false;
+        if self.is_over() {
+            self.slots.clear();
+            self.by_track.clear();
+            return;
+        }
         let mut by_track = vec![None; tracks.capacity()];
         for &index in &self.shown {
             let Some(published) = tracks.get(index) else { continue };
@@ -287,8 +321,7 @@ impl Viewer {
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
-        let Some(to) = self.downlink.remote() else { return };
-        let to = (to, self.source);
+        let Some(to) = self.downlink.route() else { return };
         for index in std::mem::take(&mut self.starts) {
             let Some(published) = tracks.get(index) else { continue };
             if published.track.kind() == MediaKind::Audio {
@@ -312,7 +345,7 @@ impl Viewer {
     pub(crate) fn flush_fresh(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         index: usize,
         published: &Published,
         outbox: &mut Outbox,
@@ -335,7 +368,7 @@ impl Viewer {
     fn forward(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         published: &Published,
         index: usize,
         (layer, packet_index): (u8, u64),
@@ -364,14 +397,8 @@ impl Viewer {
 
     /// The publisher's NTP time is passed on with the viewer's RTP time (RFC 3550 6.4.1): both
     /// tracks of a publisher stay on one clock, which is all that lip sync needs.
-    fn send_reports(
-        &mut self,
-        (to, source): (SocketAddr, Option<IpAddr>),
-        tracks: &Slab<Published>,
-        outbox: &mut Outbox,
-    ) {
+    fn send_reports(&mut self, to: Route, tracks: &Slab<Published>, outbox: &mut Outbox) {
         use crate::sfu::wire::transmit::Transmit;
-        outbox.set_context(to, source);
         for (slot, state) in self.slots.iter().enumerate() {
             let Some(state) = state else { continue };
             let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };

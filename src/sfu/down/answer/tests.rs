@@ -109,7 +109,10 @@ fn what_the_client_does_not_take_is_seen() {
 fn when_all_is_refused_no_certificate_is_needed() {
     let sdp = chromium().replace(" 9 UDP", " 0 UDP").replace("a=fingerprint", "a=nothing");
     let answer = read(&sdp, &offered()).unwrap();
-    assert_eq!(answer, Answer { lines: vec![Answered::Refused; 3], fingerprint: None });
+    assert_eq!(
+        answer,
+        Answer { lines: vec![Answered::Refused; 3], fingerprint: None, credentials: None }
+    );
     let without_mids = sdp.replace("a=mid:", "a=dim:");
     assert_eq!(read(&without_mids, &offered()).unwrap(), answer);
 }

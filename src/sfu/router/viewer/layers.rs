@@ -3,11 +3,7 @@
 //!
 //! Owns nothing beside what `path` decides; also sends the padding of its probes.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use slab::Slab;
 
@@ -16,9 +12,12 @@ use crate::{
     protocol::{MediaKind, TileSize},
     sfu::{
         down::Slot,
-        path::{Budget, Room, Tile},
+        path::{Budget, Headroom, Tile},
         router::published::Published,
-        wire::outbox::{Outbox, Sink},
+        wire::{
+            outbox::{Outbox, Sink},
+            transmit::Route,
+        },
     },
 };
 
@@ -74,15 +73,16 @@ impl Viewer {
         };
         let pictures_bps: f64 = tiles.iter().map(Tile::useful_bps).sum();
         let shown_bps: f64 = tiles.iter().map(Tile::current_bps).sum();
-        let room = Room { bps, is_measured, loss, sound_bps, pictures_bps, shown_bps };
-        let is_plain = self.sound.choose(now, room);
+        let headroom = Headroom { bps, is_measured, loss, sound_bps, pictures_bps, shown_bps };
+        let is_plain = self.sound.choose(now, headroom);
         self.downlink.set_sound_plain(is_plain);
         let audio_bps = if is_plain { plain_bps } else { sound_bps };
         self.set_pace(now, shown_bps + audio_bps);
+        // Also where there is nothing to choose: else each report of the client would have it done anew.
+        self.chosen_bps = bps;
         if tiles.is_empty() {
             return;
         }
-        self.chosen_bps = bps;
         let budget = Budget { bps, is_measured, audio_bps };
         let allocation = self.allocator.allocate(now, budget, &tiles);
         let can_pad = self.downlink.can_pad();
@@ -188,7 +188,7 @@ impl Viewer {
     pub(super) fn pad(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
