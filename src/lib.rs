@@ -23,7 +23,7 @@
 //! ```text
 //!  main -> app            knows everyone, known by nobody
 //!    http  rooms  sfu  camera  net  trust  store  telemetry               shells
-//!    room  sfu::{media,path,wire::{candidates,demux,rtp}}  net::{parse,policy}  pure
+//!    room  sfu::{media,path,wire::{candidates,demux,rtp,rtcp}}  net::{parse,policy}  pure
 //!    camera::{state,encoder}  http::{host,routes,demux,sdp_fragment}  stun  pure
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
@@ -108,8 +108,8 @@
 //!   sfu/                 the media plane; the only place that names `rtc`; imports run downward
 //!     door/              open, publish, watch, close; a room on several workers is one; placement
 //!     worker/            one thread, one UDP port, its rooms: the loop, mailbox, moderation
-//!     router/            one room's media: wishes made real, packets in and out, timers, demand
-//!     relay/             tracks handed from worker to worker
+//!     router/            one room's media: wishes made real, intake, fan-out, what is stale, demand
+//!     relay/             outlets: consumers of tracks that are no viewers, as another worker is
 //!     up/                a publisher's connection, ours: answers any offer, opens, asks again
 //!     down/              a viewer's connection, ours: offers or answers, seals, RTCP
 //!     media/             PURE. packets, keyframes, caches, forwarding, redundant sound, voices, SDP as read
