@@ -59,7 +59,7 @@ pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Re
         Ok(host) => {
             dispatch::answer(Ask { visit, settings: &settings, host: &host, request }).await
         }
-        Err(refused) => refused,
+        Err(refused) => *refused,
     };
     if is_head {
         *reply.body_mut() = Full::default();
@@ -75,7 +75,7 @@ pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Reply 
     let settings = visit.house.settings();
     let mut reply = match gate::meant_for_us(visit, &settings, request) {
         Ok(host) => plainly(visit, &settings, &host, request),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     };
     if request.method() == Method::HEAD {
         *reply.body_mut() = Full::default();
