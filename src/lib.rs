@@ -66,6 +66,8 @@
 //!     access.rs          PURE. who is a guest
 //!     host.rs            PURE. the host a request names, the origin it comes from
 //!     routes.rs          PURE. what a path means
+//!     near_miss.rs       PURE. addresses of WHIP and WHEP that are nearly right
+//!     user_agent.rs      PURE. what a program is called
 //!     demux.rs           PURE. TLS, HTTP or neither, by the first byte
 //!     crowd.rs           which connections are open, and who makes room when there are too many
 //!     activity.rs        what a connection does, and when it has done nothing for too long
@@ -102,7 +104,7 @@
 //!     relay/             tracks handed from worker to worker
 //!     up/                a publisher's connection, ours: answers any offer, opens, asks again
 //!     down/              a viewer's connection, ours: offers or answers, seals, RTCP
-//!     media/             PURE. packets, keyframes, caches, forwarding, redundant sound, voices
+//!     media/             PURE. packets, keyframes, caches, forwarding, redundant sound, voices, SDP as read
 //!     path/              PURE. arrivals -> estimate of a viewer's path -> layers of its tiles
 //!     link/              ICE-lite, DTLS for its keys, SRTP, credentials
 //!     wire/              sockets, the arena, demux, RTP headers, candidates

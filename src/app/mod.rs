@@ -195,6 +195,7 @@ impl House {
             .with("addresses", closed(addresses.clone()))
             .with("certificates", async { drop(keeping.await) })
             .with("the door", closed(door.clone()))
+            .with("media", sfu.ended())
             .with("rooms", {
                 let rooms = rooms.clone();
                 async move { rooms.ended().await }

@@ -25,6 +25,7 @@ mod host;
 mod ingest;
 mod limits;
 mod listener;
+mod near_miss;
 mod reply;
 mod routes;
 mod sdp_fragment;
@@ -32,6 +33,7 @@ mod session;
 mod socket;
 mod streams;
 mod transport;
+mod user_agent;
 mod whep;
 mod whip;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::{
-    config::{Direct, RoomAhead, Sources},
+    config::{Direct, NoFiles, RoomAhead, Sources},
     protocol::{ClientMessage, ServerMessage},
     room::CHAT_HISTORY_BYTES,
     seams::Addresses,
@@ -23,7 +23,9 @@ struct Guest {
 
 impl Rooms {
     fn open() -> Self {
-        let mut settings = Sources::default().load().expect("defaults are valid").settings;
+        // Nothing is written there: rooms keep nothing on disk.
+        let sources = Sources { data: Some("/nowhere".into()), ..Sources::default() };
+        let mut settings = sources.understand([], &NoFiles).expect("defaults are valid").settings;
         settings.media.ports = 0..=0;
         let (addresses, seen) = watch::channel(Arc::new(Addresses::loopback()));
         let sfu = SfuHandle::start(&settings.media, seen).expect("a free port");

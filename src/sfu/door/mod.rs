@@ -11,6 +11,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::Instant,
 };
 
 use tokio::sync::watch;
@@ -23,7 +24,7 @@ use crate::{
         router::context::RoomId,
         up::UpShared,
         wire::socket,
-        worker::{Mailbox, Worker, load::Load},
+        worker::{Mailbox, Worker, load::Load, restarts::Restarts},
     },
 };
 
@@ -83,6 +84,8 @@ struct Workers {
     next_room: AtomicU64,
     /// Viewers of one room on one worker before others take new ones.
     max_viewers: usize,
+    /// How many threads have ended and will not begin anew.
+    n_ended: watch::Receiver<usize>,
 }
 
 impl Workers {
@@ -119,13 +122,26 @@ impl SfuHandle {
         addresses: watch::Receiver<Arc<Addresses>>,
     ) -> Result<Self, StartError> {
         let sockets = bind_ports(settings)?;
+        if let Some((_, socket)) = sockets.first()
+            && let Some((recv_bytes, send_bytes)) = socket::small_buffers(socket)
+        {
+            tracing::info!(
+                recv_bytes,
+                send_bytes,
+                "the system's UDP buffers are small, bursts of pictures may be dropped; allow more by \
+                 the sysctls net.core.rmem_max and net.core.wmem_max = 4194304"
+            );
+        }
         let up = UpShared::new()?;
         let down = DownShared::new()?;
+        let (ended, n_ended) = watch::channel(0);
+        let ended = Arc::new(ended);
         let mut workers = Workers {
             list: Vec::new(),
             threads: Mutex::default(),
             next_room: AtomicU64::new(0),
             max_viewers: settings.viewers_per_worker,
+            n_ended,
         };
         let has_others = sockets.len() > 1;
         for (index, (port, socket)) in sockets.into_iter().enumerate() {
@@ -141,7 +157,7 @@ impl SfuHandle {
                 down: Arc::clone(&down),
             };
             workers.list.push((port, mailbox));
-            let thread = spawn(worker).map_err(StartError::Thread)?;
+            let thread = spawn(worker, Arc::clone(&ended)).map_err(StartError::Thread)?;
             workers.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         let workers = Arc::new(workers);
@@ -160,6 +176,25 @@ impl SfuHandle {
         let home = placement::least_loaded(&self.workers.loads(), |_| true);
         let home = home.expect("start made at least one worker");
         SfuRoom::open(Arc::clone(&self.workers), home, max_speakers)
+    }
+
+    /// What is wrong with the media plane, if something is: threads that will not begin anew. Rooms go on
+    /// on the others; where there are none, nobody is seen or heard.
+    pub fn fault(&self) -> Option<String> {
+        let (n_ended, n) = (*self.workers.n_ended.borrow(), self.workers.list.len());
+        (n_ended > 0).then(|| format!("{n_ended} of {n} media threads have ended"))
+    }
+
+    /// Returns when the last thread has ended by itself: nobody is seen or heard any more.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (mut n_ended, n) = (self.workers.n_ended.clone(), self.workers.list.len());
+        async move {
+            let last = n_ended.wait_for(|n_ended| *n_ended >= n).await.is_ok();
+            if !last {
+                // The threads were told to stop.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// The thread of this port panics, as it would by a fault of ours.
@@ -221,17 +256,30 @@ fn bind_ports(settings: &MediaSettings) -> Result<Vec<(u16, std::net::UdpSocket)
 }
 
 /// A thread that panics begins anew on its port: its rooms are opened again, and their members come
-/// back as after a lost path.
-fn spawn(mut worker: Worker) -> io::Result<JoinHandle<()>> {
+/// back as after a lost path. One that panics again and again ends, and its rooms go elsewhere.
+fn spawn(mut worker: Worker, ended: Arc<watch::Sender<usize>>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("sfu-{}", worker.index)).spawn(move || {
+        let give_up = |mailbox: &Mailbox| {
+            mailbox.give_up();
+            ended.send_modify(|n_ended| *n_ended += 1);
+        };
+        let mut restarts = Restarts::default();
         loop {
             let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
-            let worker = worker.index;
+            let (mailbox, worker) = (&worker.mailbox, worker.index);
             match run {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => {
                     tracing::error!(worker, %error, "a media thread could not use its socket");
-                    return;
+                    return give_up(mailbox);
+                }
+                Err(_) if !restarts.allows(Instant::now()) => {
+                    tracing::error!(
+                        worker,
+                        "a media thread panics again and again and has ended; restart parlor, and \
+                         please report this"
+                    );
+                    return give_up(mailbox);
                 }
                 Err(_) => {
                     tracing::error!(

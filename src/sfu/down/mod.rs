@@ -5,19 +5,11 @@
 //! datagrams go out, and nothing here reads a clock or knows a socket. It does not decide which
 //! packets a viewer gets, nor their numbers (`forward`), and keeps no packets (`track`).
 //!
-//! ```text
-//!  Handshake --DTLS done--> Keyed --fingerprint of the answer fits--> Connected
-//!      |                      | it differs                               | goodbye, 30 s of silence
-//!      +--------30 s----------+----------------> Closed <----------------+
-//! ```
-//!
-//! `ice` knows where the client is, `dtls` makes the keys, `srtp` uses them, `negotiation` (with
-//! `table`, `offer`, `answer`, or `client_offer`, `client_answer` where the client offers) says what
-//! is on which m-line, `receive` takes datagrams in, `seal` is the packet path out.
+//! `transport` knows where the client is and has the keys, `negotiation` (with `table` and `offer`, or
+//! `client_answer` where the client offers; `sdp` reads) says what is on which m-line, `receive` takes
+//! datagrams in, `seal` is the packet path out.
 
-mod answer;
 mod client_answer;
-pub(crate) mod client_offer;
 mod estimate;
 pub(crate) mod negotiation;
 mod offer;
@@ -26,41 +18,34 @@ pub(crate) mod rtcp;
 pub(crate) mod seal;
 pub(crate) mod table;
 
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// Certificate and DTLS configuration of all viewers of this process.
 pub use crate::sfu::link::dtls::DtlsShared as DownShared;
 pub use crate::sfu::path::Report;
 
-use self::{
-    client_offer::Transport,
-    negotiation::{Local, Negotiation},
-};
+use self::negotiation::{Local, Negotiation};
 use crate::{
     ids::{Mid, TrackId},
     protocol::Shown,
-    seams::media::{Path, QUIET_AFTER, SfuError},
+    seams::media::{Path, SfuError},
     sfu::{
         link::{
             credentials::IceCredentials,
-            dtls::{Dtls, Keys},
-            ice::Ice,
-            srtp::Srtp,
+            transport::{Claim, Direction, Link},
         },
-        media::packet::Codec,
+        media::{
+            packet::Codec,
+            sdp::{
+                offer::{Offer, Side},
+                transport::Transport,
+            },
+        },
         path::Estimator,
-        wire::transmit::Transmit,
+        wire::transmit::{Route, Transmit},
     },
 };
 
-/// Silence after which a connection is over (RFC 7675 5.1), and the time an answered offer has to
-/// become one.
-const CLOSED_AFTER: Duration = Duration::from_secs(30);
 /// Events that wait for the worker. It takes them after each datagram, so more is a flood.
 pub(crate) const MAX_EVENTS: usize = 64;
 
@@ -91,32 +76,28 @@ pub enum DownEvent {
     Closed,
 }
 
-pub(crate) enum Phase {
-    Handshake,
-    /// The keys are there, the answer that vouches for them is not.
-    Keyed(Box<Keys>),
-    Connected(Box<Srtp>),
+/// What the worker was told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    New,
+    Connected,
     Closed,
 }
 
 /// One viewer's connection.
 pub struct Downlink {
-    shared: Arc<DownShared>,
     candidates: Arc<[String]>,
-    ice: Ice,
-    dtls: Dtls,
+    pub(crate) link: Link,
     pub(crate) negotiation: Negotiation,
     /// The client's end, of its newest offer; `None` where we offer.
     client: Option<Transport>,
-    pub(crate) phase: Phase,
+    /// What was told of the link.
+    told: Told,
+    /// As of the newest move of media: the path may be another.
+    n_moves: u32,
     /// The newest time that was passed in.
     clock: Instant,
-    /// When something authentic came last.
-    heard_at: Instant,
-    /// Until when it must be connected, from the first answer on.
-    deadline: Option<Instant>,
     pub(crate) events: VecDeque<DownEvent>,
-    closed_because: Option<String>,
     n_ignored: u64,
     /// From the first negotiation on.
     pub(crate) estimator: Option<Box<Estimator>>,
@@ -135,18 +116,14 @@ impl Downlink {
         now: Instant,
     ) -> Self {
         Self {
-            dtls: Dtls::new(shared.clone()),
-            shared,
             candidates,
-            ice: Ice::new(local),
+            link: Link::new(shared, Direction::Down, local, now),
             negotiation: Negotiation::new(seed),
             client: None,
-            phase: Phase::Handshake,
+            told: Told::New,
+            n_moves: 0,
             clock: now,
-            heard_at: now,
-            deadline: None,
             events: VecDeque::new(),
-            closed_because: None,
             n_ignored: 0,
             estimator: None,
             is_sound_plain: false,
@@ -155,7 +132,7 @@ impl Downlink {
 
     /// By which a STUN check finds this connection.
     pub fn local_ufrag(&self) -> &str {
-        &self.ice.local().ufrag
+        &self.link.local().ufrag
     }
 
     /// The box's addresses have changed; the next offer has these. (A client that must learn them
@@ -176,9 +153,10 @@ impl Downlink {
 
     fn negotiate(&mut self, now: Instant) {
         let local = Local {
-            credentials: self.ice.local(),
-            fingerprint: self.shared.fingerprint(),
+            credentials: self.link.local(),
+            fingerprint: self.link.shared().fingerprint(),
             candidates: &self.candidates,
+            setup: "actpass",
         };
         if self.negotiation.advance(now, local) {
             self.push(DownEvent::OfferReady);
@@ -196,7 +174,7 @@ impl Downlink {
     }
 
     /// The client's answer to the offer `revision`. An answer that is refused leaves the offer in
-    /// flight; one whose certificate is not the one the client has shown closes the connection.
+    /// flight; one whose certificate is not the one the client has shown leaves us without a connection.
     pub fn handle_answer(
         &mut self,
         now: Instant,
@@ -205,14 +183,17 @@ impl Downlink {
     ) -> Result<(), SfuError> {
         self.clock = now;
         self.negotiation.handle_answer(now, revision, sdp)?;
-        if self.deadline.is_none() && self.negotiation.fingerprint().is_some() {
-            self.deadline = Some(now + CLOSED_AFTER);
+        if let Some(remote) = self.negotiation.remote() {
+            self.link.setup(remote.setup)?;
+            self.link.expect(now);
+            self.link.set_remote(now, remote);
         }
         self.estimate(now);
         // Slots are live now that were not.
         self.push(DownEvent::OfferReady);
         self.negotiate(now);
-        self.connect(now).map_err(SfuError::SdpUnacceptable)
+        self.note_link();
+        Ok(())
     }
 
     /// Answers the offer of a client that receives (WHEP), in place of [`Downlink::offer`]. A later
@@ -229,27 +210,31 @@ impl Downlink {
         published: &[Codec],
     ) -> Result<Arc<str>, SfuError> {
         self.clock = now;
-        let offer = client_offer::read(sdp)?;
-        let transport = offer.transport.clone();
+        let offer = Offer::read(sdp, Side::Viewer)?;
+        let transport =
+            offer.transport.clone().ok_or_else(|| client_answer::nothing_to_send(&offer))?;
+        let setup = self.link.setup(transport.setup)?;
         let restarts = match &self.client {
             Some(former) if former.fingerprint != transport.fingerprint => {
                 let text = "another certificate than before: that needs a new connection";
                 return Err(SfuError::SdpUnacceptable(text.to_owned()));
             }
-            Some(former) => *former != transport,
+            Some(former) => !former.has_credentials_of(&transport),
             None => false,
         };
-        let next = restarts.then(|| self.ice.local().next(&transport.ufrag, &transport.pwd));
+        let next = restarts.then(|| self.link.local().next(&transport.ufrag, &transport.pwd));
         let local = Local {
-            credentials: next.as_ref().unwrap_or(self.ice.local()),
-            fingerprint: self.shared.fingerprint(),
+            credentials: next.as_ref().unwrap_or(self.link.local()),
+            fingerprint: self.link.shared().fingerprint(),
             candidates: &self.candidates,
+            setup,
         };
-        let answer = self.negotiation.answer_client(now, offer, published, local)?;
-        next.into_iter().for_each(|next| self.ice.restart(next));
+        let answer = self.negotiation.answer_client(now, offer, &transport, published, local)?;
+        next.into_iter().for_each(|next| self.link.restart(next));
+        self.link.set_remote(now, transport.remote());
         self.client = Some(transport);
         self.estimate(now);
-        self.deadline = self.deadline.or(Some(now + CLOSED_AFTER));
+        self.link.expect(now);
         self.push(DownEvent::OfferReady);
         Ok(answer.into())
     }
@@ -266,48 +251,28 @@ impl Downlink {
     /// [`Downlink::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut dyn Transmit) {
         self.clock = now;
-        if matches!(self.phase, Phase::Closed) {
+        if self.link.is_closed() {
             return;
         }
         self.negotiate(now);
-        match self.phase {
-            Phase::Connected(_) => {
-                if now >= self.heard_at + CLOSED_AFTER {
-                    self.fail("nothing came from the client for 30 s");
-                }
-            }
-            _ if self.deadline.is_some_and(|at| at <= now) => {
-                self.fail("the client did not connect within 30 s");
-            }
-            _ => {
-                if let Some(remote) = self.ice.remote() {
-                    self.dtls.handle_timeout(now, |datagram| out.transmit(remote, datagram));
-                }
-            }
-        }
+        self.link.handle_timeout(now, out);
+        self.note_link();
     }
 
     /// When [`Downlink::handle_timeout`] is to be called, at the latest. [`Downlink::path`] may
     /// change then as well.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let path = match self.phase {
-            Phase::Closed => return None,
-            Phase::Connected(_) => {
-                let quiet_at = self.heard_at + QUIET_AFTER;
-                let closed_at = self.heard_at + CLOSED_AFTER;
-                Some(if self.clock < quiet_at { quiet_at } else { closed_at })
-            }
-            _ => self.deadline,
-        };
-        let resend = match self.phase {
-            Phase::Handshake if self.ice.remote().is_some() => self.dtls.poll_timeout(),
-            _ => None,
-        };
+        if self.link.is_closed() {
+            return None;
+        }
         let probe = match &self.estimator {
             Some(estimator) => estimator.poll_timeout(self.clock),
             None => None,
         };
-        [path, resend, probe, self.negotiation.poll_timeout()].into_iter().flatten().min()
+        [self.link.poll_timeout(), probe, self.negotiation.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next event, until `None`.
@@ -315,25 +280,25 @@ impl Downlink {
         self.events.pop_front()
     }
 
-    /// Where media goes.
-    pub fn remote(&self) -> Option<SocketAddr> {
-        self.ice.remote()
+    /// Where media goes; `None`: it is not certain yet that the client is there.
+    #[inline]
+    pub fn route(&self) -> Option<Route> {
+        self.link.route()
     }
 
     /// How the path is.
     pub fn path(&self, now: Instant) -> Path {
-        let silence = now.saturating_duration_since(self.heard_at);
-        match self.phase {
-            Phase::Handshake | Phase::Keyed(_) => Path::New,
-            Phase::Connected(_) if silence < QUIET_AFTER => Path::Connected,
-            Phase::Connected(_) if silence < CLOSED_AFTER => Path::Quiet,
-            Phase::Connected(_) | Phase::Closed => Path::Closed,
-        }
+        self.link.path(now)
     }
 
     /// Why it was closed, where neither the client nor [`Downlink::close`] did that.
     pub fn closed_because(&self) -> Option<&str> {
-        self.closed_because.as_deref()
+        self.link.closed_because()
+    }
+
+    /// What has become known of a peer by the last datagram.
+    pub(crate) fn take_claim(&mut self) -> Option<Claim> {
+        self.link.take_claim()
     }
 
     /// Datagrams that were forged, garbage, or repeated.
@@ -343,7 +308,7 @@ impl Downlink {
 
     /// The slot that shows this track, if the client has accepted it and is connected.
     pub fn slot(&self, track: &TrackId) -> Option<Slot> {
-        let connected = matches!(self.phase, Phase::Connected(_));
+        let connected = self.link.is_connected();
         self.negotiation.slot(track).filter(|_| connected)
     }
 
@@ -352,33 +317,37 @@ impl Downlink {
         self.negotiation.expects(track)
     }
 
-    fn fail(&mut self, reason: &str) {
-        self.closed_because = Some(reason.to_owned());
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.phase = Phase::Closed;
-        self.push(DownEvent::Closed);
+    /// What is new of the link is told, and a new path is not the one that was estimated.
+    pub(crate) fn note_link(&mut self) {
+        if self.told == Told::New && self.link.is_connected() {
+            self.told = Told::Connected;
+            self.push(DownEvent::Connected);
+        }
+        if self.told != Told::Closed && self.link.is_closed() {
+            self.told = Told::Closed;
+            self.push(DownEvent::Closed);
+        }
+        let n_moves = self.link.n_moves();
+        if std::mem::replace(&mut self.n_moves, n_moves) != n_moves
+            && self.told == Told::Connected
+            && let Some(estimator) = &mut self.estimator
+        {
+            estimator.begin_anew(self.clock);
+        }
     }
 
     /// Says goodbye (DTLS `close_notify`).
     pub fn close(&mut self, now: Instant, out: &mut dyn Transmit) {
         self.clock = now;
-        if matches!(self.phase, Phase::Closed) {
-            return;
-        }
-        if let Some(remote) = self.ice.remote() {
-            self.dtls.close(now, |datagram| out.transmit(remote, datagram));
-        }
-        self.phase = Phase::Closed;
+        self.link.close(now, out);
+        self.told = Told::Closed;
     }
 }
 
 impl std::fmt::Debug for Downlink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut debug = f.debug_struct("Downlink");
-        debug.field("ufrag", &self.local_ufrag()).field("remote", &self.remote());
+        debug.field("ufrag", &self.local_ufrag()).field("route", &self.route());
         debug.field("path", &self.path(self.clock)).finish_non_exhaustive()
     }
 }

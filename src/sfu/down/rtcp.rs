@@ -3,21 +3,18 @@
 //! Feedback: NACK (RFC 4585 6.2.1), PLI (6.3.1), FIR (RFC 5104 4.3.1), receiver reports, REMB,
 //! transport-wide arrivals (`path` reads those). It opens and seals nothing, and unknown packets are stepped over.
 
-use crate::sfu::path::{Report, TransportFeedback};
+use crate::sfu::{
+    path::{Report, TransportFeedback},
+    wire::rtcp::{
+        CNAME, FIR, NACK, PAYLOAD_FEEDBACK, PLI, Packet, RECEIVER_REPORT, SENDER_REPORT,
+        SOURCE_DESCRIPTION, TRANSPORT_FEEDBACK, packets, word,
+    },
+};
 
-const RECEIVER_REPORT: u8 = 201;
-const SENDER_REPORT: u8 = 200;
-const SOURCE_DESCRIPTION: u8 = 202;
-const TRANSPORT_FEEDBACK: u8 = 205;
-const PAYLOAD_FEEDBACK: u8 = 206;
-const NACK: u8 = 1;
 const TRANSPORT_CC: u8 = 15;
-const PLI: u8 = 1;
-const FIR: u8 = 4;
 /// Application layer feedback, of which REMB is one (draft-alvestrand-rmcat-remb-03 2.2).
 const APPLICATION: u8 = 15;
 const REMB: &[u8] = b"REMB";
-const CNAME: u8 = 1;
 
 /// One thing that a viewer said. SSRCs are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,20 +31,9 @@ pub(crate) enum Feedback<'a> {
     Arrivals(TransportFeedback<'a>),
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
 /// Reads a compound packet (decrypted) and passes on what it holds. Stops at what is malformed.
-pub(crate) fn parse<'a>(mut compound: &'a [u8], mut pass: impl FnMut(Feedback<'a>)) {
-    while let [first, packet_type, high, low, ..] = *compound {
-        let length = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
-        if first >> 6 != 2 || length > compound.len() {
-            return;
-        }
-        let (packet, rest) = compound.split_at(length);
-        compound = rest;
-        let count = first & 31;
+pub(crate) fn parse<'a>(compound: &'a [u8], mut pass: impl FnMut(Feedback<'a>)) {
+    for Packet { packet_type, count, bytes: packet } in packets(compound) {
         match (packet_type, count) {
             (SENDER_REPORT, _) => parse_reports(packet, 28, count, &mut pass),
             (RECEIVER_REPORT, _) => parse_reports(packet, 8, count, &mut pass),

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use super::{
-    Downlink, Phase, Report, Slot,
+    Downlink, Report, Slot,
     rtcp::SenderReport,
     table::{Line, Live},
 };
@@ -133,7 +133,7 @@ impl Downlink {
         payload_type: impl FnOnce(Live) -> Option<u8>,
         out: &mut [u8],
     ) -> Option<usize> {
-        let Phase::Connected(srtp) = &self.phase else { return None };
+        let srtp = &self.link.keyed()?.srtp;
         let line = self.negotiation.line_mut(slot)?;
         let live = line.live()?;
         let payload_type = payload_type(live)?;
@@ -158,7 +158,7 @@ impl Downlink {
         payload: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
-        let Phase::Connected(srtp) = &self.phase else { return None };
+        let srtp = &self.link.keyed()?.srtp;
         let line = self.negotiation.line_mut(slot)?;
         let live = line.live()?;
         let payload_type = live.rtx_payload_type?;
@@ -182,7 +182,7 @@ impl Downlink {
     /// It goes with the retransmissions, where it disturbs nobody's sequence. `None`: there is no
     /// such stream.
     pub fn seal_padding(&mut self, out: &mut [u8]) -> Option<usize> {
-        let Phase::Connected(srtp) = &self.phase else { return None };
+        let srtp = &self.link.keyed()?.srtp;
         let slot = self.negotiation.padding_slot()?;
         let line = self.negotiation.line_mut(slot)?;
         let live = line.live()?;
@@ -209,7 +209,7 @@ impl Downlink {
         rtp_timestamp: u32,
         out: &mut [u8],
     ) -> Option<usize> {
-        let Phase::Connected(srtp) = &mut self.phase else { return None };
+        let srtp = &mut self.link.keyed()?.srtp;
         let line = self.negotiation.line(slot)?;
         line.live()?;
         let report = SenderReport {

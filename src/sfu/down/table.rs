@@ -1,99 +1,51 @@
 //! One m-line of a viewer: what it shows, what was negotiated for it, and its packet numbers.
 //!
 //! A line lives as long as its connection, and so does its SSRC: another track that takes the line
-//! goes on with its numbers. [`Stream`] makes sure that no index is sealed twice under one SSRC and
+//! goes on with its numbers. [`Numbers`] makes sure that no index is sealed twice under one SSRC and
 //! key, whatever the caller does (RFC 3711 9.1: with AES-GCM that would give the key away).
 
 use std::time::Instant;
 
-use super::client_offer::Receivable;
 use crate::{
     ids::Mid,
     protocol::Shown,
     sfu::{
-        media::{forward::Forwarded, packet::Codec},
+        link::window::Window,
+        media::{
+            forward::Forwarded,
+            packet::Codec,
+            sdp::{answer::Answered, codecs::OfferedCodec},
+        },
         path::{Report, Sent},
     },
 };
 
-/// Packets that may come this much out of order and still be sealed; also how far back a repeated
-/// number is noticed. As many as a track's cache holds.
-const WINDOW: u64 = 1024;
-const WORDS: usize = (WINDOW / 64) as usize;
 /// A stream's first number is below this, so that both ends begin with a roll-over counter of 0.
 pub(crate) const FIRST_SEQUENCES: u16 = 1 << 13;
 
 /// The packet indexes (RFC 3711 3.3.1: roll-over counter and sequence number) used of one SSRC.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct Numbers {
     pub(crate) ssrc: u32,
-    newest: Option<u64>,
-    /// Bit `index % WINDOW`, of the indexes up to the newest.
-    used: [u64; WORDS],
+    used: Window,
 }
 
-impl Stream {
+impl Numbers {
     pub(crate) fn new(ssrc: u32) -> Self {
-        Self { ssrc, newest: None, used: [0; WORDS] }
+        Self { ssrc, used: Window::default() }
     }
 
     /// The index of a sequence number that was never claimed before, or `None`.
     #[inline]
     pub(crate) fn claim(&mut self, sequence: u16) -> Option<u64> {
-        let Some(newest) = self.newest else {
-            let index = u64::from(sequence);
-            self.newest = Some(index);
-            self.mark(index);
-            return Some(index);
-        };
-        let ahead = sequence.wrapping_sub(newest as u16) as i16;
-        let index = newest.checked_add_signed(ahead.into())?;
-        if index > newest {
-            // What lies between was not used; forget what was there a window ago.
-            for word in (newest / 64 + 1..=index / 64).take(WORDS) {
-                self.used[word as usize % WORDS] = 0;
-            }
-            self.newest = Some(index);
-        } else if newest - index > WINDOW - 64 || self.is_marked(index) {
-            return None;
-        }
-        self.mark(index);
-        Some(index)
+        let index = self.used.index_of(sequence)?;
+        self.used.take(index).then_some(index)
     }
 
     /// The number after the newest.
     fn next(&self) -> Option<u16> {
-        self.newest.map(|newest| (newest as u16).wrapping_add(1))
+        self.used.newest().map(|newest| (newest as u16).wrapping_add(1))
     }
-
-    fn mark(&mut self, index: u64) {
-        self.used[(index / 64) as usize % WORDS] |= 1 << (index % 64);
-    }
-
-    fn is_marked(&self, index: u64) -> bool {
-        self.used[(index / 64) as usize % WORDS] & 1 << (index % 64) != 0
-    }
-}
-
-/// What the client has said to a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answered {
-    /// Nothing yet.
-    NotYet,
-    /// It can not show this codec; the line is of no use any more.
-    Refused,
-    /// It is there but not received on.
-    Inactive,
-    /// By these payload types; RTX (RFC 4588) only where the client has it.
-    Accepted {
-        payload_type: u8,
-        rtx_payload_type: Option<u8>,
-        /// RED (RFC 2198), whose blocks have the payload type that ours have.
-        red_payload_type: Option<u8>,
-        /// The number of the header extension of transport-wide numbers, 1 to 14, where the client
-        /// takes it.
-        transport_cc: Option<u8>,
-    },
 }
 
 /// What packets of a line look like.
@@ -127,8 +79,8 @@ pub(crate) struct Line {
     pub(crate) offered: Option<bool>,
     pub(crate) answered: Answered,
     /// Where the client has made the section: what it can receive there.
-    pub(crate) receivable: Vec<Receivable>,
-    pub(crate) media: Stream,
+    pub(crate) receivable: Vec<OfferedCodec>,
+    pub(crate) media: Numbers,
     pub(crate) rtx_ssrc: u32,
     next_rtx_index: u64,
     first_sequence: u16,
@@ -149,7 +101,7 @@ impl Line {
             offered: None,
             answered: Answered::NotYet,
             receivable: Vec::new(),
-            media: Stream::new(origin.ssrc),
+            media: Numbers::new(origin.ssrc),
             rtx_ssrc: origin.rtx_ssrc,
             next_rtx_index: u64::from(origin.first_rtx_sequence),
             first_sequence: origin.first_sequence,
@@ -244,7 +196,7 @@ mod tests {
     #[test]
     fn no_index_is_claimed_twice_and_each_is_the_nearest() {
         let mut random = Random::new(5);
-        let mut stream = Stream::new(1);
+        let mut stream = Numbers::new(1);
         let mut claimed = HashSet::new();
         let mut position = 8_000u64;
         let mut n_refused = 0;
@@ -267,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_is_before_the_first_of_all_or_too_old_is_refused() {
-        let mut stream = Stream::new(1);
+        let mut stream = Numbers::new(1);
         assert_eq!(stream.claim(5), Some(5));
         assert_eq!(stream.claim(65_535), None, "would be a roll-over counter of -1");
         assert_eq!(stream.claim(4), Some(4));

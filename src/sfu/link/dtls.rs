@@ -1,22 +1,37 @@
-//! DTLS 1.2 of one connection (RFC 6347), for its keys only (RFC 5764): the browser is the client.
+//! DTLS 1.2 of one connection (RFC 6347), for its keys only (RFC 5764).
+//!
+//! The other end is the client, as browsers are; where it wants to be the server (`a=setup:passive`, as
+//! ffmpeg offers), we are the client (`role`).
 //!
 //! The one place that knows `rtc::dtls`. Owns certificate and configurations (one set shared by many
 //! connections) and, a connection, the endpoint with the remedy of [`Flight`]. It does not judge the
 //! client's certificate: `Downlink` and `Uplink` compare its fingerprint with the SDP's.
 //!
 //! The library's own retransmission timer is never driven: it counts to 7 and gives up, and is
-//! disarmed by accident ([`Flight`]). What reaches the library is bounded here: it keeps whatever
-//! comes before its time, and joins fragments by recursion.
+//! disarmed by accident ([`Flight`]). What reaches the library is what [`guard`] lets through, and after
+//! completion nothing but sealed alerts.
+//!
+//! ```text
+//!  handshake --it cannot go on--> rest, 250 ms --> handshake, from a new hello on
+//!      '--completed--> sealed alerts, and our last flight for whoever lacks it --> closed
+//! ```
+//! Before completion nobody's key has vouched for anything: a handshake that cannot go on closes
+//! nothing, since whoever forges an address could have spoiled it. It begins anew as long as there is
+//! time for connecting, and why it failed is told then ([`Dtls::failure`]).
 //!
 //! As server the library follows the *client's* order of SRTP profiles, so a configuration offers
 //! only one; where a client has none of it the handshake begins anew with the other, unnoticed.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::BytesMut;
 use rtc::{
-    crypto::{RTCCrypto, RTCCryptoProvider, default_provider},
+    crypto::{RTCCryptoProvider, default_provider},
     dtls::{
         config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig},
         crypto::Certificate,
@@ -27,20 +42,17 @@ use rtc::{
 };
 
 use super::{
-    flight::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, Flight, HANDSHAKE, Record, records},
+    flight::{ALERT, Flight, HANDSHAKE, records},
     srtp::Profile,
 };
 use crate::seams::media::SfuError;
 
-/// Bytes of DTLS taken before completion. A browser's handshake has about 4 KB; this leaves room
-/// for eight repetitions, and bounds what the library keeps.
-pub(crate) const HANDSHAKE_BUDGET: usize = 32 * 1024;
-/// Handshake messages, or parts of them, taken before completion, and once more after it. A browser
-/// sends six to ten; the library looks through all that wait for each that comes, and joins them by
-/// recursion.
-const MAX_PARTS: usize = 256;
-/// Bytes of DTLS taken after completion: repeated last flights and one farewell.
-const FAREWELL_BUDGET: usize = 16 * 1024;
+pub(crate) mod guard;
+
+use guard::{Admission, Guard};
+
+/// A handshake that could not go on begins anew after this: each costs a key of its own.
+const REST: Duration = Duration::from_millis(250);
 /// The exporter's label (RFC 5764 4.2).
 pub(crate) const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 
@@ -51,11 +63,14 @@ pub(crate) fn peer() -> SocketAddr {
 
 /// What many connections share: certificate and DTLS configuration.
 pub struct DtlsShared {
-    provider: Arc<dyn RTCCryptoProvider>,
     gcm: Arc<HandshakeConfig>,
     cm: Arc<HandshakeConfig>,
+    /// Where we are the client: both profiles, the preferred first.
+    client: Arc<HandshakeConfig>,
     preferred: Profile,
     fingerprint: [u8; 32],
+    /// What nobody else knows.
+    secret: [u8; 32],
 }
 
 impl DtlsShared {
@@ -90,10 +105,14 @@ impl DtlsShared {
                 .map(Arc::new)
                 .map_err(|error| internal(&error))
         };
+        let mut secret = [0; 32];
+        provider.random().fill(&mut secret).map_err(|error| internal(&error))?;
         Ok(Arc::new(Self {
+            secret,
+            client: role::client(&provider, &certificate, preferred)
+                .map_err(|error| internal(&error))?,
             gcm: config(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?,
             cm: config(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?,
-            provider,
             preferred,
             fingerprint,
         }))
@@ -104,9 +123,9 @@ impl DtlsShared {
         &self.fingerprint
     }
 
-    /// The library's cryptography, for its STUN.
-    pub(crate) fn crypto(&self) -> &dyn RTCCrypto {
-        self.provider.crypto()
+    /// What numbers are made of that nobody can guess.
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        self.secret
     }
 
     fn config(&self, profile: Profile) -> Arc<HandshakeConfig> {
@@ -132,7 +151,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// What a datagram has led to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// It was taken.
+    /// It was taken. Nothing is proven by that.
     Going,
     /// It was not DTLS of this connection, or too much.
     Ignored,
@@ -140,14 +159,15 @@ pub(crate) enum Progress {
     Completed,
     /// The client said goodbye.
     Closed,
-    /// The handshake failed, and why.
+    /// The client has ended it by an alert, under the keys.
     Failed(String),
 }
 
 /// The outcome of a handshake.
 pub(crate) struct Keys {
     pub(crate) profile: Profile,
-    /// The exporter's output, of [`Profile::keying_len`] bytes.
+    /// The exporter's output, of [`Profile::keying_len`] bytes, as for a server: the other end's key
+    /// comes first, then ours.
     pub(crate) keying: Vec<u8>,
     /// SHA-256 of the client's certificate.
     pub(crate) fingerprint: [u8; 32],
@@ -163,26 +183,42 @@ pub(crate) struct Dtls {
     /// The profile still to be tried.
     fallback: Option<Profile>,
     completed: bool,
-    budget: usize,
-    n_parts: usize,
+    guard: Guard,
+    role: Role,
+    /// Until when nothing is taken, after an attempt that could not go on.
+    rests_until: Option<Instant>,
+    failure: Option<String>,
 }
 
 impl Dtls {
     pub(crate) fn new(shared: Arc<DtlsShared>) -> Self {
-        let fallback = match shared.preferred {
-            Profile::Gcm => Profile::Cm,
-            Profile::Cm => Profile::Gcm,
-        };
         Self {
             endpoint: server(shared.config(shared.preferred)),
+            fallback: Some(shared.preferred.other()),
             shared,
             flight: Flight::new(),
             hello: Vec::new(),
-            fallback: Some(fallback),
             completed: false,
-            budget: HANDSHAKE_BUDGET,
-            n_parts: 0,
+            guard: Guard::default(),
+            role: Role::Server,
+            rests_until: None,
+            failure: None,
         }
+    }
+
+    /// Why the newest attempt could not go on; `None`: none was seen to fail.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Nothing is taken now.
+    pub(crate) fn rests(&self, now: Instant) -> bool {
+        self.rests_until.is_some_and(|until| now < until)
+    }
+
+    /// The handshake is over.
+    pub(crate) fn is_completed(&self) -> bool {
+        self.completed
     }
 
     /// A DTLS datagram of the client. What is to be sent is passed to `send`.
@@ -192,39 +228,96 @@ impl Dtls {
         datagram: &[u8],
         mut send: impl FnMut(&[u8]),
     ) -> Progress {
-        let fits = self.budget.checked_sub(datagram.len());
-        let (Some(left), true) = (fits, is_acceptable(datagram, self.completed)) else {
-            return Progress::Ignored;
-        };
-        let n_parts =
-            self.n_parts + records(datagram).map(|record| n_parts(&record)).sum::<usize>();
-        if n_parts > MAX_PARTS {
+        if self.is_completed() {
+            return self.handle_later(now, datagram, send);
+        }
+        if self.rests(now) || self.is_waiting() {
             return Progress::Ignored;
         }
-        self.n_parts = n_parts;
-        self.budget = left;
+        let admitted = match self.guard.admit(datagram) {
+            Admission::Admitted(admitted) => admitted,
+            Admission::Refused => return Progress::Ignored,
+            Admission::Spent => {
+                self.begin_anew(now, "it took more than a handshake needs".to_owned());
+                return Progress::Ignored;
+            }
+        };
         if self.fallback.is_some() {
-            self.hello.push(datagram.into());
+            self.hello.push(admitted.clone());
         }
         self.flight.received(datagram);
-        let mut read = self.endpoint.read(now, peer(), None, datagram.into());
+        let mut read = self.endpoint.read(now, peer(), None, admitted);
         if matches!(read, Err(Error::ErrServerNoMatchingSrtpProfile))
             && let Some(profile) = self.fallback.take()
         {
-            read = self.begin_anew(now, profile);
+            read = self.try_profile(now, profile);
         }
-        self.drain(now, &mut send);
-        self.flight.after_read(now, send);
         match read {
-            Ok(events) => self.progress(&events),
+            Ok(events) => {
+                self.drain(now, &mut send);
+                self.flight.after_read(now, send);
+                self.progress(&events)
+            }
             Err(error) => {
-                self.flight.finish();
-                Progress::Failed(sentence(&error))
+                self.begin_anew(now, sentence(&error));
+                Progress::Ignored
             }
         }
     }
 
-    fn begin_anew(&mut self, now: Instant, profile: Profile) -> Result<Vec<EndpointEvent>, Error> {
+    /// This attempt cannot go on, or its keys are nobody's. The alert that the library would send is not sent: the client might
+    /// have nothing to do with it.
+    pub(crate) fn begin_anew(&mut self, now: Instant, reason: String) {
+        if self.failure.as_deref() != Some(&*reason) {
+            tracing::info!(reason, "a DTLS handshake cannot go on and begins anew");
+        }
+        self.renew_endpoint();
+        self.flight.begin_anew();
+        self.hello = Vec::new();
+        self.completed = false;
+        self.guard = Guard::default();
+        self.rests_until = Some(now + REST);
+        self.failure = Some(reason);
+    }
+
+    /// After completion only what is sealed is believed: alerts. Who says its last flight again, in
+    /// whatever way, gets ours again, as [`Flight`] sees fit.
+    fn handle_later(
+        &mut self,
+        now: Instant,
+        datagram: &[u8],
+        mut send: impl FnMut(&[u8]),
+    ) -> Progress {
+        let mut progress = Progress::Ignored;
+        let mut rest = datagram;
+        for record in records(datagram) {
+            let (whole, after) = rest.split_at(record.len());
+            rest = after;
+            match (record.content_type, record.epoch) {
+                (ALERT, 1) if !record.body.is_empty() => {
+                    let read = self.endpoint.read(now, peer(), None, whole.into());
+                    self.drain(now, &mut send);
+                    match read {
+                        Ok(events) if has_closed(&events) => {
+                            return Progress::Closed;
+                        }
+                        Err(Error::ErrAlertFatalOrClose) => {
+                            let reason = "the client ended the connection by a fatal alert";
+                            return Progress::Failed(reason.to_owned());
+                        }
+                        _ => {}
+                    }
+                }
+                (HANDSHAKE, 0 | 1) if !record.body.is_empty() => progress = Progress::Going,
+                _ => {}
+            }
+        }
+        self.flight.received(datagram);
+        self.flight.after_read(now, send);
+        progress
+    }
+
+    fn try_profile(&mut self, now: Instant, profile: Profile) -> Result<Vec<EndpointEvent>, Error> {
         // The alert that the first endpoint wants to send goes with it.
         self.endpoint = server(self.shared.config(profile));
         let mut events = Vec::new();
@@ -240,8 +333,7 @@ impl Dtls {
             match event {
                 EndpointEvent::HandshakeComplete => {
                     self.completed = true;
-                    self.budget = FAREWELL_BUDGET;
-                    self.n_parts = 0;
+                    self.failure = None;
                     self.flight.finish();
                     progress = Progress::Completed;
                 }
@@ -271,7 +363,11 @@ impl Dtls {
             _ => return None,
         };
         let length = profile.keying_len();
-        let keying = state.export_keying_material(EXPORTER_LABEL, &[], length).ok()?.into_bytes();
+        let mut keying =
+            state.export_keying_material(EXPORTER_LABEL, &[], length).ok()?.into_bytes();
+        if self.role != Role::Server {
+            role::turn_round(&mut keying, profile);
+        }
         let fingerprint = sha256(state.peer_certificates.first()?);
         Some(Keys { profile, keying, fingerprint })
     }
@@ -298,6 +394,10 @@ impl std::fmt::Debug for Dtls {
     }
 }
 
+fn has_closed(events: &[EndpointEvent]) -> bool {
+    events.iter().any(|event| matches!(event, EndpointEvent::PeerClosed))
+}
+
 fn server(config: Arc<HandshakeConfig>) -> Endpoint {
     Endpoint::new(peer(), TransportProtocol::UDP, Some(config))
 }
@@ -315,47 +415,11 @@ fn sentence(error: &Error) -> String {
     }
 }
 
-/// Whether the library may see a datagram: whole records of DTLS, none of an epoch that is never
-/// reached, nothing in clear that would end the association or be kept without end.
-fn is_acceptable(datagram: &[u8], completed: bool) -> bool {
-    let mut length = 0;
-    let fine = records(datagram).all(|record| {
-        length += record.len();
-        let body = record.body.len();
-        match (record.content_type, record.epoch) {
-            (HANDSHAKE, 0 | 1) | (ALERT, 1) => true,
-            (CHANGE_CIPHER_SPEC, 0) => body == 1,
-            (ALERT, 0) => !completed && body == 2,
-            // No data channel: nothing is ever said here.
-            (APPLICATION_DATA, _) => false,
-            _ => false,
-        }
-    });
-    fine && length > 0 && length == datagram.len()
-}
+mod role;
 
-/// Handshake messages, or parts of them, that the library finds in a record; where it is encrypted,
-/// those that there can be.
-fn n_parts(record: &Record<'_>) -> usize {
-    const HEADER: usize = 12;
-    match (record.content_type, record.epoch) {
-        (HANDSHAKE, 0) => {}
-        (HANDSHAKE, _) => return record.body.len().div_ceil(HEADER),
-        _ => return 0,
-    }
-    let mut rest = record.body;
-    let mut n_parts = 0;
-    while !rest.is_empty() {
-        n_parts += 1;
-        // The library goes on after the whole message's length, not the part's.
-        let length = match rest {
-            [_, a, b, c, ..] => usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c),
-            _ => break,
-        };
-        rest = rest.get(HEADER + length..).unwrap_or_default();
-    }
-    n_parts
-}
+pub(crate) use role::Setup;
+
+use role::Role;
 
 #[cfg(test)]
 mod tests;

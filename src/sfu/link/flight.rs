@@ -13,6 +13,9 @@
 //! * after a second of silence, as client: with new numbers. Our last flight may have arrived and
 //!   only its answer be lost; a server that has completed repeats that answer for new records only.
 //!
+//! A HelloVerifyRequest is never repeated unasked (RFC 6347 4.2.1): whoever forged the hello's address
+//! would have us send to it again and again. The client repeats its hello.
+//!
 //! To renumber, it counts the records of epoch 0 itself; they are neither encrypted nor
 //! authenticated by number. All DTLS datagrams, both ways, must pass through [`Flight`], from the
 //! first on: `received`, then the library reads, then `sent` for each datagram it wants to send,
@@ -34,7 +37,8 @@ const RECORD_HEADER: usize = 13;
 pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
 pub(crate) const ALERT: u8 = 21;
 pub(crate) const HANDSHAKE: u8 = 22;
-pub(crate) const APPLICATION_DATA: u8 = 23;
+/// A handshake message's type (RFC 6347 4.3.2).
+const HELLO_VERIFY_REQUEST: u8 = 3;
 
 /// True if a datagram is DTLS by its first byte (RFC 7983).
 pub fn is_dtls(datagram: &[u8]) -> bool {
@@ -73,8 +77,17 @@ impl Flight {
         if !kept {
             return;
         }
+        let first = records(datagram).next().filter(|record| record.epoch == 0);
+        let asks_again = first.is_some_and(|record| {
+            record.content_type == HANDSHAKE && record.body.first() == Some(&HELLO_VERIFY_REQUEST)
+        });
+        if asks_again {
+            return self.forget();
+        }
         self.is_client |= self.began_at.is_none() && self.newest_message.is_none();
-        if self.began_at != Some(now) {
+        // All of a flight is sent at once, and answers one message.
+        let is_same = self.answered_message == self.newest_message;
+        if self.began_at != Some(now) || !is_same {
             self.datagrams.clear();
             self.began_at = Some(now);
             self.repeated_at = Some(now);
@@ -85,8 +98,22 @@ impl Flight {
         }
     }
 
+    /// There is nothing to be repeated any more.
+    fn forget(&mut self) {
+        let Self { next_sequence, newest_message, is_client, .. } = *self;
+        *self = Self { next_sequence, newest_message, is_client, ..Self::default() };
+    }
+
+    /// The handshake begins once more, with the same peer: it remembers the numbers of our records.
+    pub fn begin_anew(&mut self) {
+        *self = Self { next_sequence: self.next_sequence, ..Self::default() };
+    }
+
     /// `datagram` came from the peer; call this *before* the library reads it.
     pub fn received(&mut self, datagram: &[u8]) {
+        // After our last flight nothing but its own last one is said again.
+        let is_last = |record: Record<'_>| record.content_type == HANDSHAKE && record.epoch == 1;
+        self.asked |= self.finished && records(datagram).any(is_last);
         let message = records(datagram)
             .filter(|record| record.content_type == HANDSHAKE && record.epoch == 0)
             .filter_map(|record| Some([*record.body.get(4)?, *record.body.get(5)?]))
@@ -261,6 +288,32 @@ mod tests {
         assert_eq!(fixture.flight.poll_timeout(), None);
         assert_eq!(fixture.timeout(9000), NOTHING);
         assert_eq!(fixture.received(9000, &handshake(2, 0)), [4], "it never got our last flight");
+        assert_eq!(fixture.received(9039, &handshake(2, 0)), NOTHING, "not twice at once");
+        assert_eq!(fixture.received(9100, &handshake(9, 1)), [5], "nor after its Finished alone");
+    }
+
+    #[test]
+    fn a_hello_verify_request_is_not_repeated_unasked() {
+        let mut fixture = Fixture { flight: Flight::new(), start: Instant::now() };
+        fixture.flight.received(&handshake(0, 0));
+        let mut verify = handshake(0, 0);
+        verify[13] = HELLO_VERIFY_REQUEST;
+        assert_eq!(fixture.sent(0, verify.clone()), [0]);
+        assert_eq!((fixture.flight.poll_timeout(), fixture.timeout(5000)), (None, NOTHING.into()));
+        assert_eq!(fixture.received(6000, &handshake(0, 0)), NOTHING, "the library answers");
+        assert_eq!(fixture.sent(6000, verify), [1]);
+        fixture.flight.received(&handshake(1, 0));
+        assert_eq!(fixture.sent(6100, handshake(1, 0)), [2]);
+        assert_eq!(fixture.timeout(7100), [2], "verbatim: we are the server");
+    }
+
+    #[test]
+    fn a_second_handshake_goes_on_with_the_numbers_of_the_first() {
+        let mut fixture = server();
+        fixture.flight.finish();
+        fixture.flight.begin_anew();
+        assert_eq!(fixture.received(500, &handshake(0, 0)), NOTHING, "nothing was sent in it");
+        assert_eq!(fixture.sent(500, handshake(0, 0)), [3]);
     }
 
     #[test]

@@ -8,3 +8,5 @@ pub(crate) mod dtls;
 pub mod flight;
 pub(crate) mod ice;
 pub(crate) mod srtp;
+pub(crate) mod transport;
+pub(crate) mod window;

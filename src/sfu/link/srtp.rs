@@ -5,11 +5,13 @@
 //! payload into the caller's buffer: nothing is allocated and, with GCM, nothing is copied first.
 //!
 //! A publisher's RTP is opened in `inbound`. It does not choose packet numbers: whoever calls must
-//! never seal two packets under one index and SSRC (`table::Stream` sees to that).
+//! never seal two packets under one index and SSRC (`table::Numbers` sees to that).
 
 mod inbound;
 
 pub(crate) use inbound::{Inbound, MAX_SOURCES, Refusal};
+
+use super::window::Window;
 
 use aws_lc_rs::{
     aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -30,7 +32,7 @@ const INDEX: usize = 4;
 const GCM_TAG: usize = 16;
 /// HMAC-SHA1 cut to 80 bits.
 const CM_TAG: usize = 10;
-const KEY: usize = 16;
+pub(crate) const KEY: usize = 16;
 const E_FLAG: u32 = 1 << 31;
 /// Senders whose SRTCP indexes are remembered. A browser reports by one or two SSRCs.
 const MAX_SENDERS: usize = 16;
@@ -45,7 +47,7 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    fn salt_len(self) -> usize {
+    pub(crate) fn salt_len(self) -> usize {
         match self {
             Self::Gcm => 12,
             Self::Cm => 14,
@@ -55,6 +57,14 @@ impl Profile {
     /// Bytes of keying material that the DTLS exporter is asked for (RFC 5764 4.2).
     pub(crate) fn keying_len(self) -> usize {
         2 * (KEY + self.salt_len())
+    }
+
+    /// The one to fall back to.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Gcm => Self::Cm,
+            Self::Cm => Self::Gcm,
+        }
     }
 
     /// What this processor should be offered first: GCM in software is slow and leaks by timing.
@@ -315,12 +325,14 @@ impl Srtp {
     /// does little harm, unbounded memory would.
     fn accept_index(&mut self, ssrc: u32, index: u32) -> bool {
         if let Some(known) = self.peer_indexes.iter_mut().find(|known| known.ssrc == ssrc) {
-            return known.accept(index);
+            return known.seen.take(index.into());
         }
         if self.peer_indexes.len() == MAX_SENDERS {
             self.peer_indexes.remove(0);
         }
-        self.peer_indexes.push(PeerIndexes { ssrc, newest: index, seen: 1 });
+        let mut seen = Window::default();
+        seen.mark(index.into());
+        self.peer_indexes.push(PeerIndexes { ssrc, seen });
         true
     }
 }
@@ -331,25 +343,10 @@ impl std::fmt::Debug for Srtp {
     }
 }
 
-/// Which SRTCP indexes of one sender were seen: bit 0 is the newest.
+/// Which SRTCP indexes of one sender were seen.
 struct PeerIndexes {
     ssrc: u32,
-    newest: u32,
-    seen: u128,
-}
-
-impl PeerIndexes {
-    fn accept(&mut self, index: u32) -> bool {
-        if index > self.newest {
-            self.seen = self.seen.checked_shl(index - self.newest).unwrap_or(0) | 1;
-            self.newest = index;
-            return true;
-        }
-        let Some(bit) = 1u128.checked_shl(self.newest - index) else { return false };
-        let new = self.seen & bit == 0;
-        self.seen |= bit;
-        new
-    }
+    seen: Window,
 }
 
 #[cfg(test)]

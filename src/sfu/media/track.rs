@@ -135,6 +135,13 @@ impl SourceTrack {
         self.codec
     }
 
+    /// It is older than the newest of its source, or its source was left before.
+    pub fn is_straggler(&self, packet: &Packet) -> bool {
+        let sources = [self.current, self.former];
+        let source = sources.into_iter().flatten().find(|source| source.ssrc == packet.ssrc);
+        source.is_some_and(|source| !matches!(source.place(packet.sequence), Place::Newest(_)))
+    }
+
     /// Takes a packet in and gives its index: the source's sequence number without its wraps,
     /// growing over changes of SSRC. `None` for a duplicate and for what is older than the cache.
     pub fn push(&mut self, packet: Packet) -> Option<u64> {

@@ -94,6 +94,11 @@ impl History {
         Some(&mut self.ring[place]).filter(|entry| entry.is_open)
     }
 
+    /// Of what was sent so far nothing that is told counts any more.
+    pub(super) fn forget(&mut self) {
+        self.ring.iter_mut().for_each(|entry| entry.is_open = false);
+    }
+
     /// A packet arrived. `None`: not sent, forgotten, or told before.
     pub(super) fn arrived(&mut self, now_us: u64, sequence: u16) -> Option<Told> {
         let entry = self.entry(sequence)?;

@@ -36,7 +36,7 @@ pub use feedback::TransportFeedback;
 pub(crate) use feedback::tests::write as write_feedback;
 pub use pacer::{Pace, Pacer};
 pub use reports::{Report, Sent};
-pub use sound::{Room, Sound};
+pub use sound::{Headroom, Sound};
 
 use feedback::ReferenceClock;
 use history::History;
@@ -83,6 +83,21 @@ impl Estimator {
             has_arrivals: false,
             reports: Reports::new(),
         }
+    }
+
+    /// Media takes another path from now on, of which nothing is known. The client is the same: its
+    /// numbers go on, and what it still tells of the former path says nothing.
+    pub fn begin_anew(&mut self, now: Instant) {
+        let (wanted_bps, untried_bps) = (self.wanted_bps, self.rate.untried_bps);
+        self.history.forget();
+        self.arrivals = Arrivals::default();
+        self.trend = Trend::new();
+        self.rate = Rate::new();
+        self.rate.untried_bps = untried_bps;
+        self.probe = Probe::new();
+        self.rtt_us = None;
+        self.reports = Reports::new();
+        self.reports.want(self.us(now), wanted_bps);
     }
 
     fn us(&self, now: Instant) -> u64 {

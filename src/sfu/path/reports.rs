@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 
 use super::rate::{DECREASE, DOUBT, HEADROOM, HIGH_LOSS, INCREASE_A_SECOND, LOSS_MEMORY};
 use super::rate::{MAX_BPS, MIN_BPS, TRIAL};
-use stream::{Interval, Stream};
+use stream::{Interval, Reported};
 pub use stream::{Report, Sent};
 
 /// Section 6: below this share of loss the limit grows.
@@ -145,7 +145,7 @@ fn beyond_doubt(n: f64, share: f64) -> f64 {
 /// What reports have told of one viewer's path.
 #[derive(Debug)]
 pub(super) struct Reports {
-    streams: Vec<Option<Stream>>,
+    streams: Vec<Option<Reported>>,
     /// A stream's interval has ended since [`Self::judge`].
     is_news: bool,
     sender_reports: VecDeque<SenderReport>,
@@ -240,7 +240,7 @@ impl Reports {
                     trial.add(interval);
                 }
             }
-            none => *none = Some(Stream::new(now_us, sent, report)),
+            none => *none = Some(Reported::new(now_us, sent, report)),
         }
     }
 

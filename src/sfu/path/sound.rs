@@ -21,7 +21,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs
 
 /// What there is and what is needed, bits a second.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Room {
+pub struct Headroom {
     /// The estimate.
     pub bps: f64,
     /// Something has shown the path's limit; else the estimate is a hope.
@@ -45,8 +45,9 @@ pub struct Sound {
 
 impl Sound {
     /// True if the newest part of each packet is to go alone.
-    pub fn choose(&mut self, now: Instant, room: Room) -> bool {
-        let is_better = if self.is_plain { Self::stays_plain(room) } else { Self::is_narrow(room) };
+    pub fn choose(&mut self, now: Instant, headroom: Headroom) -> bool {
+        let is_better =
+            if self.is_plain { Self::stays_plain(headroom) } else { Self::is_narrow(headroom) };
         let pause = if is_better { PAUSE.0 } else { PAUSE.1 };
         if is_better != self.is_plain && self.changed.is_none_or(|at| now >= at + pause) {
             self.is_plain = is_better;
@@ -60,19 +61,19 @@ impl Sound {
         self.is_plain
     }
 
-    fn is_narrow(room: Room) -> bool {
-        let Room { bps, loss, sound_bps, pictures_bps, .. } = room;
+    fn is_narrow(headroom: Headroom) -> bool {
+        let Headroom { bps, loss, sound_bps, pictures_bps, .. } = headroom;
         let is_missed = sound_bps > SHARE.0 * bps && sound_bps + pictures_bps > bps;
         let is_worth_it = loss >= HEAVY_LOSS && sound_bps <= LOSSY_SHARE * bps;
-        room.is_measured && !is_worth_it && (is_missed || sound_bps > bps)
+        headroom.is_measured && !is_worth_it && (is_missed || sound_bps > bps)
     }
 
-    fn stays_plain(room: Room) -> bool {
-        let Room { bps, loss, sound_bps, pictures_bps, shown_bps, .. } = room;
+    fn stays_plain(headroom: Headroom) -> bool {
+        let Headroom { bps, loss, sound_bps, pictures_bps, shown_bps, .. } = headroom;
         let is_worth_it = loss >= HEAVY_LOSS && sound_bps + shown_bps <= bps;
         let fits = SPARE * sound_bps + pictures_bps <= bps;
         let is_little = sound_bps <= SHARE.1 * bps;
-        room.is_measured && !is_worth_it && !fits && !is_little
+        headroom.is_measured && !is_worth_it && !fits && !is_little
     }
 }
 
@@ -80,8 +81,8 @@ impl Sound {
 mod tests {
     use super::*;
 
-    fn room(kbps: u32, loss: f64, pictures_kbps: u32) -> Room {
-        Room {
+    fn headroom(kbps: u32, loss: f64, pictures_kbps: u32) -> Headroom {
+        Headroom {
             bps: f64::from(kbps) * 1000.0,
             is_measured: true,
             loss,
@@ -93,27 +94,27 @@ mod tests {
 
     #[test]
     fn redundancy_is_given_up_where_it_costs_a_picture_and_comes_back_where_there_is_room() {
-        let open = Room { is_measured: false, ..room(80, 0.0, 1500) };
+        let open = Headroom { is_measured: false, ..headroom(80, 0.0, 1500) };
         let cases = [
             (open, false, false, "nothing is known"),
-            (room(300, 0.0, 1500), true, true, "a narrow path"),
-            (room(300, 0.0, 150), false, false, "a narrow path, and a tile that needs no more"),
-            (room(250, 0.0, 150), false, true, "not much of a difference"),
-            (room(230, 0.0, 150), true, true, "not even that fits"),
-            (room(590, 0.0, 1500), true, true, "over 15 %"),
-            (room(610, 0.0, 1500), false, true, "under 15 %, but not under 10 %"),
-            (room(910, 0.0, 1500), false, false, "under 10 %"),
-            (room(260, 0.06, 1500), false, false, "a path that loses much, with room"),
-            (room(200, 0.06, 1500), false, true, "a dip of its estimate"),
-            (room(170, 0.06, 1500), true, true, "a path that loses much, without"),
-            (room(100, 0.0, 0), false, true, "sound alone"),
-            (room(80, 0.0, 0), true, true, "sound alone, over even less"),
+            (headroom(300, 0.0, 1500), true, true, "a narrow path"),
+            (headroom(300, 0.0, 150), false, false, "a narrow path, and a tile that needs no more"),
+            (headroom(250, 0.0, 150), false, true, "not much of a difference"),
+            (headroom(230, 0.0, 150), true, true, "not even that fits"),
+            (headroom(590, 0.0, 1500), true, true, "over 15 %"),
+            (headroom(610, 0.0, 1500), false, true, "under 15 %, but not under 10 %"),
+            (headroom(910, 0.0, 1500), false, false, "under 10 %"),
+            (headroom(260, 0.06, 1500), false, false, "a path that loses much, with room"),
+            (headroom(200, 0.06, 1500), false, true, "a dip of its estimate"),
+            (headroom(170, 0.06, 1500), true, true, "a path that loses much, without"),
+            (headroom(100, 0.0, 0), false, true, "sound alone"),
+            (headroom(80, 0.0, 0), true, true, "sound alone, over even less"),
         ];
         let now = Instant::now();
-        for (room, from_red, from_plain, what) in cases {
-            assert_eq!(Sound::default().choose(now, room), from_red, "{what}");
+        for (headroom, from_red, from_plain, what) in cases {
+            assert_eq!(Sound::default().choose(now, headroom), from_red, "{what}");
             let mut sound = Sound { is_plain: true, changed: None };
-            assert_eq!(sound.choose(now, room), from_plain, "{what}, plain before");
+            assert_eq!(sound.choose(now, headroom), from_plain, "{what}, plain before");
         }
     }
 
@@ -125,7 +126,8 @@ mod tests {
             now += Duration::from_millis(250);
             let before = sound.is_plain();
             let is_narrow = n % 3 < 2;
-            let is_plain = sound.choose(now, room(if is_narrow { 300 } else { 2000 }, 0.0, 1500));
+            let is_plain =
+                sound.choose(now, headroom(if is_narrow { 300 } else { 2000 }, 0.0, 1500));
             n_changes += usize::from(is_plain != before);
         }
         assert!((10..=20).contains(&n_changes), "{n_changes} in 100 s");

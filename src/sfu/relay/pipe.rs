@@ -35,10 +35,12 @@ pub(crate) const MAX_WAITING: usize = 8192;
 
 /// A track's number on the way between two workers; never used again by its room.
 pub(crate) type Lane = u32;
+/// Layers that somebody wants, of each track of which there are any.
+pub(crate) type Watched = BTreeMap<Lane, [bool; MAX_LAYERS]>;
 
 /// What the annex is to know of a track beside its packets.
 #[derive(Debug, Clone)]
-pub(crate) struct Told {
+pub(crate) struct Description {
     pub(crate) lane: Lane,
     pub(crate) id: TrackId,
     pub(crate) kind: MediaKind,
@@ -77,7 +79,7 @@ pub(crate) enum Item {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// All tracks, if something of them is new.
-    pub(crate) tracks: Option<Vec<Told>>,
+    pub(crate) tracks: Option<Vec<Description>>,
     pub(crate) items: Vec<Item>,
     /// Tracks and layers of which packets after `items` were dropped.
     pub(crate) lost: BTreeSet<(Lane, u8)>,
@@ -87,7 +89,7 @@ pub(crate) struct Batch {
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     /// Layers that somebody there needs, if that is new. What is not named is not.
-    pub(crate) watched: Option<BTreeMap<Lane, [bool; MAX_LAYERS]>>,
+    pub(crate) watched: Option<Watched>,
     pub(crate) keyframes: BTreeSet<(Lane, u8)>,
 }
 
@@ -139,7 +141,11 @@ impl Pipe {
 
     /// Hands over what one wake-up has brought; `items` is empty then. How many packets were dropped
     /// since the annex is far behind: all of them or none.
-    pub(crate) fn hand_over(&self, tracks: Option<Vec<Told>>, items: &mut Vec<Item>) -> usize {
+    pub(crate) fn hand_over(
+        &self,
+        tracks: Option<Vec<Description>>,
+        items: &mut Vec<Item>,
+    ) -> usize {
         let mut n_dropped = 0;
         self.batch.fill(|batch| {
             if tracks.is_some() {
@@ -171,11 +177,7 @@ impl Pipe {
     }
 
     /// Says what the annex wants.
-    pub(crate) fn ask(
-        &self,
-        watched: Option<BTreeMap<Lane, [bool; MAX_LAYERS]>>,
-        keyframes: &mut BTreeSet<(Lane, u8)>,
-    ) {
+    pub(crate) fn ask(&self, watched: Option<Watched>, keyframes: &mut BTreeSet<(Lane, u8)>) {
         self.asked.fill(|asked| {
             // overflow: the newest replaces what was there; a keyframe is wanted once a layer.
             if watched.is_some() {

@@ -15,6 +15,12 @@ use crate::{
     },
 };
 
+/// How a connection ends that nobody says more of.
+pub(super) const GOODBYE: &str = "its client has said goodbye";
+
+/// How one ends that has not noticed it yet.
+pub(super) const SILENCE: &str = "nothing came from its client for 30 s";
+
 /// A room in this process; never used again.
 pub(crate) type RoomId = u64;
 

@@ -2,11 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Router, context::Context, flow::guarded, timers::TimerKey};
-use crate::{
-    seams::media::Path,
-    sfu::{path::MAX_LAYERS, up::Uplink},
-};
+use super::{Router, context::Context, guard::guarded, timers::TimerKey};
+use crate::sfu::{path::MAX_LAYERS, up::Uplink};
 
 /// How often paths are looked at: `lost` is to be seen within 5 s, [`crate::seams::media::QUIET_AFTER`] is 4.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
@@ -50,7 +47,7 @@ impl Router {
         publisher.scheduled = None;
         let Some(uplink) = &mut publisher.uplink else { return };
         if uplink.poll_timeout().is_some_and(|due| due <= now)
-            && !guarded("up", || uplink.handle_timeout(now, context.outbox))
+            && guarded("up", || uplink.handle_timeout(now, context.outbox)).is_none()
         {
             return self.fail_publisher(index);
         }
@@ -70,13 +67,10 @@ impl Router {
             return;
         }
         viewer.scheduled = None;
-        if viewer.path != Path::Closed
-            && viewer.downlink.poll_timeout().is_some_and(|due| due <= now)
-        {
-            viewer.set_context(context.outbox);
+        if !viewer.is_over() && viewer.downlink.poll_timeout().is_some_and(|due| due <= now) {
             let downlink = &mut viewer.downlink;
-            if !guarded("down", || downlink.handle_timeout(now, context.outbox)) {
-                return self.fail_viewer(index);
+            if guarded("down", || downlink.handle_timeout(now, context.outbox)).is_none() {
+                return self.fail_viewer(now, index);
             }
         }
         self.pump_viewer(now, index, context);
@@ -93,27 +87,33 @@ impl Router {
         context.timers.schedule(key, Some(now + TICK), &mut self.scheduled);
         let mut changed = Vec::new();
         for (index, publisher) in &mut self.publishers {
-            let Some(uplink) = &publisher.uplink else { continue };
-            if publisher.set_path(uplink.path(now)) {
+            if publisher.look(now) {
                 changed.push(index);
             }
         }
         changed.into_iter().for_each(|index| self.note_publisher(index));
         self.tracks.iter_mut().for_each(|(_, published)| published.tick(now));
-        self.demand_stale = true;
-        self.note_annexes();
-        self.report_to_annexes();
-        self.speaking_stale |= self.speakers.look(now);
+        self.dirty.demand();
+        self.dirty.tracks();
+        self.report_to_outlets();
+        self.dirty.speaking(self.speakers.look(now));
         for (index, viewer) in &mut self.viewers {
-            viewer.choose_layers(now, &self.tracks, &mut self.wanted);
-            if viewer.path != Path::Closed && viewer.set_path(viewer.downlink.path(now)) {
-                self.changed.insert(viewer.member);
+            if viewer.look(now) {
+                self.dirty.member(viewer.member);
+                viewer.slots_stale |= viewer.is_over();
             }
+            if viewer.is_over() {
+                if viewer.slots_stale {
+                    viewer.sync_slots(now, &self.tracks);
+                }
+                continue;
+            }
+            viewer.choose_layers(now, &self.tracks, &mut self.dirty.keyframes);
             if (self.n_ticks + index).is_multiple_of(REPORT_TICKS) {
                 viewer.report();
-                self.busy = true;
+                self.dirty.work(true);
             }
-            viewer.retry(now, &self.tracks, &mut self.wanted);
+            viewer.retry(now, &self.tracks, &mut self.dirty.keyframes);
         }
     }
 

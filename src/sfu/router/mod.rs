@@ -1,24 +1,27 @@
 //! One room inside its worker: members' wanted state made real.
 //!
 //! Owns the room's connections and tracks, and the tables of who sees what. Reconciling is
-//! idempotent: the same wish twice changes nothing. Packets are in `flow`.
+//! idempotent: the same wish twice changes nothing. Packets come by `intake` and go by `fan_out`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use slab::Slab;
 
-mod annexes;
+mod addresses;
+mod codec;
 pub(crate) mod context;
 mod demand;
+mod dirty;
 mod due;
-mod feed;
-mod flow;
+mod fan_out;
+mod from_home;
+pub(crate) mod guard;
+mod intake;
+mod meter;
+mod outlets;
 mod published;
 mod publisher;
+mod quality;
 mod signaling;
 mod speech;
 mod tables;
@@ -27,6 +30,7 @@ mod viewer;
 
 use self::{
     context::{Context, RoomId},
+    dirty::Dirty,
     due::TICK,
     published::Published,
     publisher::Publisher,
@@ -40,7 +44,7 @@ use crate::{
     seams::media::{Desired, Observed, Path, Speaking, UpSeen},
     sfu::{
         media::{speakers::Speakers, track::SourceTrack},
-        relay::link::Relay,
+        relay::{Relay, from_home::FromHome, pipe::Pipe},
     },
 };
 
@@ -64,31 +68,20 @@ struct Member {
 pub(crate) struct Router {
     pub(crate) id: RoomId,
     /// Its number in the worker.
-    pub(crate) index: u32,
+    index: u32,
     members: BTreeMap<MemberId, Member>,
-    pub(crate) publishers: Slab<Publisher>,
-    pub(crate) viewers: Slab<Viewer>,
-    pub(crate) tracks: Slab<Published>,
-    /// Tracks with packets of this wake-up.
-    pub(crate) fresh: Vec<usize>,
-    /// Tracks and layers that somebody needs a keyframe of.
-    pub(crate) wanted: Vec<(usize, u8)>,
-    /// A viewer has something to be sealed beside fresh packets.
-    pub(crate) busy: bool,
-    /// Viewers' tables have to be made anew.
-    pub(crate) tables_stale: bool,
-    /// What viewers need of publishers' layers may have changed.
-    pub(crate) demand_stale: bool,
-    /// Members whose observed state may have changed.
-    pub(crate) changed: BTreeSet<MemberId>,
-    pub(crate) scheduled: Option<Instant>,
-    pub(crate) n_ticks: usize,
-    pub(crate) speakers: Speakers,
-    pub(crate) relay: Relay,
-    /// Who speaks may have changed.
-    pub(crate) speaking_stale: bool,
+    publishers: Slab<Publisher>,
+    viewers: Slab<Viewer>,
+    /// The viewer that was first in the newest wake-up.
+    first: usize,
+    tracks: Slab<Published>,
+    dirty: Dirty,
+    scheduled: Option<Instant>,
+    n_ticks: usize,
+    speakers: Speakers,
+    relay: Relay,
     /// As was told last.
-    pub(crate) speaking: Speaking,
+    speaking: Speaking,
 }
 
 impl Router {
@@ -108,25 +101,41 @@ impl Router {
             members: BTreeMap::new(),
             publishers: Slab::new(),
             viewers: Slab::new(),
+            first: 0,
             tracks: Slab::new(),
-            fresh: Vec::new(),
-            wanted: Vec::new(),
-            busy: false,
-            tables_stale: false,
-            demand_stale: false,
-            changed: BTreeSet::new(),
+            dirty: Dirty::default(),
             scheduled,
             n_ticks: 0,
             speakers: Speakers::new(max_speakers),
             relay: Relay::default(),
-            speaking_stale: false,
             speaking: Speaking::default(),
         }
+    }
+
+    /// One whose tracks come from its home on another worker.
+    pub(crate) fn annex(
+        now: Instant,
+        id: RoomId,
+        index: u32,
+        pipe: Arc<Pipe>,
+        context: &mut Context<'_>,
+    ) -> Self {
+        let mut router = Self::new(now, id, index, 0, context);
+        router.relay.home = Some(FromHome::new(pipe));
+        router
     }
 
     /// How many connections it has.
     pub(crate) fn n_connections(&self) -> usize {
         self.publishers.len() + self.viewers.len()
+    }
+
+    /// Its connections, as the worker knows them.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionKey> + '_ {
+        let room = self.index;
+        let ups = self.publishers.iter().map(move |(index, _)| ConnectionKey::Up { room, index });
+        let downs = self.viewers.iter().map(move |(index, _)| ConnectionKey::Down { room, index });
+        ups.chain(downs)
     }
 
     /// Makes real what is wanted of a member; `None`: it is gone.
@@ -140,11 +149,13 @@ impl Router {
         let Some(want) = want else { return self.remove(now, id, context) };
         let member = self.members.entry(id).or_default();
         let watched = |want: &Desired| want.down.as_ref().map(|down| down.watch.clone());
-        self.tables_stale |= watched(&member.want) != watched(&want);
+        if watched(&member.want) != watched(&want) {
+            self.dirty.tables();
+        }
         member.want = want;
         self.reconcile_up(now, id, context);
         self.reconcile_down(now, id, context);
-        self.changed.insert(id);
+        self.dirty.member(id);
     }
 
     fn remove(&mut self, now: Instant, id: MemberId, context: &mut Context<'_>) {
@@ -152,7 +163,7 @@ impl Router {
         member.up.inspect(|index| self.close_publisher(now, *index, context));
         member.down.inspect(|index| self.close_viewer(now, *index, context));
         self.keep_tracks(id, |_| false);
-        self.changed.remove(&id);
+        self.dirty.forget_member(id);
     }
 
     /// Says goodbye to everybody.
@@ -165,13 +176,17 @@ impl Router {
 
     fn close_publisher(&mut self, now: Instant, index: usize, context: &mut Context<'_>) {
         context.demux.remove(ConnectionKey::Up { room: self.index, index });
-        self.publishers.remove(index).close(now, context.outbox);
+        let mut publisher = self.publishers.remove(index);
+        context.timers.cancel(TimerKey::Up(self.index, index), &mut publisher.scheduled);
+        publisher.close(now, context.outbox);
     }
 
     fn close_viewer(&mut self, now: Instant, index: usize, context: &mut Context<'_>) {
         context.demux.remove(ConnectionKey::Down { room: self.index, index });
-        self.viewers.remove(index).close(now, context.outbox);
-        self.demand_stale = true;
+        let mut viewer = self.viewers.remove(index);
+        context.timers.cancel(TimerKey::Down(self.index, index), &mut viewer.scheduled);
+        viewer.close(now, context.outbox);
+        self.dirty.demand();
     }
 
     fn reconcile_up(&mut self, now: Instant, id: MemberId, context: &mut Context<'_>) {
@@ -202,7 +217,7 @@ impl Router {
                 index
             }
             None => {
-                let publisher = Publisher::new(now, context.shared, id, &want);
+                let publisher = Publisher::new(now, context.shared, (self.id, id), &want);
                 let ufrag = publisher.uplink.as_ref().map(|uplink| uplink.local_ufrag().to_owned());
                 let index = self.publishers.insert(publisher);
                 member.up = Some(index);
@@ -230,19 +245,19 @@ impl Router {
         let index = match member.down {
             Some(index) => index,
             None => {
-                let viewer = Viewer::new(now, context.shared, id, &want);
+                let viewer = Viewer::new(now, context.shared, (self.id, id), &want);
                 let ufrag = viewer.downlink.local_ufrag().to_owned();
                 let index = self.viewers.insert(viewer);
                 member.down = Some(index);
                 context.demux.insert(&ufrag, ConnectionKey::Down { room: self.index, index });
-                self.tables_stale = true;
+                self.dirty.tables();
                 index
             }
         };
         self.take_sdp(now, index, &want, context);
         if self.viewers[index].set_tiles(&want.tiles) {
-            self.viewers[index].choose_layers(now, &self.tracks, &mut self.wanted);
-            self.demand_stale = true;
+            self.viewers[index].choose_layers(now, &self.tracks, &mut self.dirty.keyframes);
+            self.dirty.demand();
         }
         self.pump_viewer(now, index, context);
     }
@@ -263,7 +278,7 @@ impl Router {
         }
         if self.publishers[index].tracks != table {
             self.publishers[index].tracks = table;
-            self.changed.insert(id);
+            self.dirty.member(id);
         }
     }
 
@@ -281,31 +296,30 @@ impl Router {
             .tracks
             .iter()
             .filter(|(_, published)| published.track.id().member == member)
-            .filter(|_| self.relay.feed.is_none())
+            .filter(|_| self.relay.home.is_none())
             .filter(|(_, published)| !keep(&published.track))
             .map(|(number, _)| number)
             .collect();
         for number in gone {
             self.drop_track(number);
-            self.changed.insert(member);
+            self.dirty.member(member);
         }
     }
 
     pub(crate) fn drop_track(&mut self, number: usize) {
         self.tracks.remove(number);
         self.speakers.forget(number);
-        self.fresh.retain(|fresh| *fresh != number);
-        self.wanted.retain(|(wanted, _)| *wanted != number);
+        self.dirty.forget_track(number);
         self.viewers.iter_mut().for_each(|(_, viewer)| viewer.forget_track(number));
         for (_, publisher) in &mut self.publishers {
             publisher.tracks.retain(|(_, track)| *track != number);
         }
-        self.tables_stale = true;
+        self.dirty.tables();
     }
 
     /// The new state of members for whom it is news.
     pub(crate) fn take_changed(&mut self, news: &mut Vec<(RoomId, MemberId, Observed)>) {
-        for id in std::mem::take(&mut self.changed) {
+        for id in self.dirty.take_members() {
             let Some(member) = self.members.get(&id) else { continue };
             let seen = Observed {
                 up: member.up.map(|index| self.up_seen(index)),
@@ -336,21 +350,9 @@ impl Router {
             revision: publisher.revision,
             answer: publisher.answer.clone(),
             path: publisher.path,
+            is_stale: publisher.addresses.is_stale(publisher.path),
             tracks: publisher.tracks.iter().map(track).collect(),
             layers: self.wanted_layers(&publisher.tracks).into(),
-        }
-    }
-
-    /// The box's addresses have changed: offers and answers to come have the new ones. Connections
-    /// that stand are not disturbed.
-    pub(crate) fn set_candidates(&mut self, candidates: &Arc<[String]>) {
-        for (_, viewer) in &mut self.viewers {
-            viewer.downlink.set_candidates(Arc::clone(candidates));
-        }
-        for (_, publisher) in &mut self.publishers {
-            if let Some(uplink) = &mut publisher.uplink {
-                uplink.set_candidates(Arc::clone(candidates));
-            }
         }
     }
 
@@ -358,7 +360,7 @@ impl Router {
     pub(crate) fn note_publisher(&mut self, index: usize) {
         let publisher = &self.publishers[index];
         let member = publisher.member;
-        self.changed.insert(member);
+        self.dirty.member(member);
         if publisher.path == Path::Closed {
             self.sync_tracks(member);
         }

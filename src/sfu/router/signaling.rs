@@ -4,10 +4,10 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use super::{ConnectionKey, Router, context::Context, viewer::Viewer};
+use super::{ConnectionKey, Router, context::Context, guard::guarded, viewer::Viewer};
 use crate::{
     ids::MemberId,
-    seams::media::{DownSeen, DownWant},
+    seams::media::{DownSeen, DownWant, SfuError},
     sfu::media::packet::Codec,
 };
 
@@ -15,12 +15,23 @@ impl Viewer {
     /// Applies the client's answer, once.
     pub(crate) fn answer(&mut self, now: Instant, want: &DownWant) {
         let Some((revision, sdp)) = &want.answer else { return };
-        if self.answered == Some(*revision) {
+        if self.answered == Some(*revision) || self.is_over() {
             return;
         }
         self.answered = Some(*revision);
-        self.fault = self.downlink.handle_answer(now, *revision, sdp).err();
+        let taken = guarded("answer of a viewer", || {
+            #[cfg(test)]
+            super::guard::fault::strike("answer");
+            self.downlink.handle_answer(now, *revision, sdp)
+        });
+        self.fault = taken.unwrap_or_else(|| Err(self.is_unreadable())).err();
         self.slots_stale = true;
+    }
+
+    /// What the client has said made us panic: that ends it.
+    fn is_unreadable(&mut self) -> SfuError {
+        self.end("parlor has failed");
+        SfuError::Internal("the client's description could not be read".to_owned())
     }
 
     /// Answers the client's offer, once; `published` are the codecs of what it watches. True if it is
@@ -31,12 +42,18 @@ impl Viewer {
         want: &DownWant,
         published: &[Codec],
     ) -> bool {
-        let Some((revision, sdp)) = &want.offer else { return false };
+        let Some((revision, sdp)) = want.offer.as_ref().filter(|_| !self.is_over()) else {
+            return false;
+        };
         if self.reply.as_ref().is_some_and(|(known, _)| known == revision) {
             return false;
         }
-        let reply = self.downlink.handle_offer(now, sdp, published);
-        self.reply = Some((*revision, reply));
+        let reply = guarded("offer of a viewer", || {
+            #[cfg(test)]
+            super::guard::fault::strike("offer of a viewer");
+            self.downlink.handle_offer(now, sdp, published)
+        });
+        self.reply = Some((*revision, reply.unwrap_or_else(|| Err(self.is_unreadable()))));
         self.slots_stale = true;
         true
     }
@@ -58,7 +75,7 @@ impl Router {
             // An offer that restarts ICE has made our fragment a new one; the first has made lines.
             let key = ConnectionKey::Down { room: self.index, index };
             context.demux.insert(viewer.downlink.local_ufrag(), key);
-            self.tables_stale = true;
+            self.dirty.tables();
         }
     }
 
@@ -86,6 +103,7 @@ pub(crate) fn down_seen(viewer: &Viewer) -> DownSeen {
         offer,
         mids: viewer.downlink.mids(),
         path: viewer.path,
+        is_stale: viewer.addresses.is_stale(viewer.path),
         fault: viewer.fault.clone(),
         answer: viewer.reply.clone(),
     }

@@ -24,7 +24,7 @@ impl Router {
     /// Whether a packet of this voice, which has come just now, goes to viewers.
     pub(crate) fn hears(&mut self, now: Instant, number: usize, level: Option<u8>) -> bool {
         let verdict = self.speakers.hear(now, number, level);
-        self.speaking_stale |= self.speakers.look(now);
+        self.dirty.speaking(self.speakers.look(now));
         let is_heard = verdict != Verdict::LeaveOut;
         self.tracks[number].is_left_out = !is_heard;
         match verdict {
@@ -44,7 +44,7 @@ impl Router {
 
     /// Who speaks now, if that is news.
     pub(crate) fn take_speaking(&mut self) -> Option<Speaking> {
-        if !std::mem::take(&mut self.speaking_stale) {
+        if !self.dirty.take_speaking() {
             return None;
         }
         let member = |number: usize| Some(self.tracks.get(number)?.track.id().member);

@@ -15,10 +15,9 @@ impl Router {
     /// Makes viewers' tables from who watches whom and what is published. All of a member's tracks
     /// whose codec is known are shown: sound first, then screens, then cameras.
     pub(crate) fn refresh_tables(&mut self, now: Instant, context: &mut Context<'_>) {
-        if !std::mem::take(&mut self.tables_stale) {
+        if !self.dirty.take_tables() {
             return;
         }
-        self.note_annexes();
         let mut order: Vec<usize> = self.tracks.iter().map(|(number, _)| number).collect();
         order.sort_by_key(|number| {
             let track = &self.tracks[*number].track;
@@ -33,7 +32,7 @@ impl Router {
         for index in indices {
             let viewer = &mut self.viewers[index];
             let want = self.members.get(&viewer.member).and_then(|m| m.want.down.as_ref());
-            let Some(want) = want else { continue };
+            let Some(want) = want.filter(|_| !viewer.is_over()) else { continue };
             let mut table = Vec::new();
             let before = std::mem::take(&mut viewer.shown);
             for &number in &order {
@@ -47,7 +46,7 @@ impl Router {
             viewer.downlink.show(now, &table);
             viewer.slots_stale = true;
             viewer.awaits_since = Some(now);
-            self.demand_stale = true;
+            self.dirty.demand();
             self.fetch_keyframes(now, index, &before);
             self.pump_viewer(now, index, context);
         }

@@ -8,7 +8,6 @@
 //! time twice as long: its bad link must not cost the others their picture.
 
 use std::{
-    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,10 +16,12 @@ use slab::Slab;
 
 mod fed;
 mod layers;
+mod life;
 mod paced;
 
 use super::{
-    context::{Shared, live},
+    addresses::KnownAddresses,
+    context::{RoomId, Shared},
     published::Published,
 };
 use crate::{
@@ -31,9 +32,11 @@ use crate::{
         down::{Downlink, Slot},
         media::forward::Forwarder,
         path::{Allocator, Pacer, Sound},
-        wire::outbox::{Outbox, Sink, ViewerKey},
+        wire::{
+            outbox::{Outbox, Sink, ViewerKey},
+            transmit::Route,
+        },
     },
-    telemetry::metrics::metrics,
 };
 
 /// RTP header, extensions, RTX's OSN and the authentication tag beside a payload; what `seal_*` asks.
@@ -56,6 +59,7 @@ struct SlotState {
 
 /// A `down` connection.
 pub(crate) struct Viewer {
+    room: RoomId,
     pub(crate) member: MemberId,
     pub(crate) generation: u32,
     pub(crate) downlink: Downlink,
@@ -65,11 +69,11 @@ pub(crate) struct Viewer {
     /// Our answer to the client's newest offer, where it is the client that offers.
     pub(crate) reply: Option<(u32, Result<Arc<str>, SfuError>)>,
     pub(crate) path: Path,
+    /// The addresses that the client knows.
+    pub(crate) addresses: KnownAddresses,
     pub(crate) scheduled: Option<Instant>,
     /// Tracks it is to be shown.
     pub(crate) shown: Vec<usize>,
-    /// Our address that the peer talks to.
-    pub(crate) source: Option<IpAddr>,
     /// Slots may have been accepted: [`Viewer::sync_slots`].
     pub(crate) slots_stale: bool,
     /// When it was last given other tracks: it is about to accept them.
@@ -96,24 +100,18 @@ pub(crate) struct Viewer {
     turn: Slot,
 }
 
-/// Where the thread panics, nobody closes it.
-impl Drop for Viewer {
-    fn drop(&mut self) {
-        self.set_path(Path::Closed);
-    }
-}
-
 impl Viewer {
     pub(crate) fn new(
         now: Instant,
         shared: &mut Shared,
-        member: MemberId,
+        (room, member): (RoomId, MemberId),
         want: &DownWant,
     ) -> Self {
         let credentials = shared.credentials();
         let seed = shared.random();
         let candidates = Arc::clone(&shared.candidates);
         Self {
+            room,
             member,
             generation: want.generation,
             downlink: Downlink::new(Arc::clone(&shared.down), credentials, candidates, seed, now),
@@ -121,9 +119,9 @@ impl Viewer {
             answered: None,
             reply: None,
             path: Path::New,
+            addresses: KnownAddresses::new(&shared.candidates),
             scheduled: None,
             shown: Vec::new(),
-            source: None,
             slots_stale: false,
             awaits_since: None,
             slots: Vec::new(),
@@ -143,30 +141,15 @@ impl Viewer {
         }
     }
 
-    /// Takes over how the path is now; true if that is news.
-    pub(crate) fn set_path(&mut self, path: Path) -> bool {
-        metrics().viewers.inc_by(live(path) - live(self.path));
-        std::mem::replace(&mut self.path, path) != path
-    }
-
-    /// Says goodbye.
-    pub(crate) fn close(&mut self, now: Instant, outbox: &mut Outbox) {
-        self.set_context(outbox);
-        self.downlink.close(now, outbox);
-        self.set_path(Path::Closed);
-    }
-
-    /// What is sent to this viewer leaves from the address it knows.
-    pub(crate) fn set_context(&self, outbox: &mut Outbox) {
-        if let Some(remote) = self.downlink.remote() {
-            outbox.set_context(remote, self.source);
-        }
-    }
-
     /// After the table, an answer or the connection changed: which slot takes which track now. A
     /// track that is new to its slot is started.
     pub(crate) fn sync_slots(&mut self, now: Instant, tracks: &Slab<Published>) {
         self.slots_stale = false;
+        if self.is_over() {
+            self.slots.clear();
+            self.by_track.clear();
+            return;
+        }
         let mut by_track = vec![None; tracks.capacity()];
         for &index in &self.shown {
             let Some(published) = tracks.get(index) else { continue };
@@ -287,8 +270,7 @@ impl Viewer {
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
-        let Some(to) = self.downlink.remote() else { return };
-        let to = (to, self.source);
+        let Some(to) = self.downlink.route() else { return };
         for index in std::mem::take(&mut self.starts) {
             let Some(published) = tracks.get(index) else { continue };
             if published.track.kind() == MediaKind::Audio {
@@ -312,7 +294,7 @@ impl Viewer {
     pub(crate) fn flush_fresh(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         index: usize,
         published: &Published,
         outbox: &mut Outbox,
@@ -335,7 +317,7 @@ impl Viewer {
     fn forward(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         published: &Published,
         index: usize,
         (layer, packet_index): (u8, u64),
@@ -364,14 +346,8 @@ impl Viewer {
 
     /// The publisher's NTP time is passed on with the viewer's RTP time (RFC 3550 6.4.1): both
     /// tracks of a publisher stay on one clock, which is all that lip sync needs.
-    fn send_reports(
-        &mut self,
-        (to, source): (SocketAddr, Option<IpAddr>),
-        tracks: &Slab<Published>,
-        outbox: &mut Outbox,
-    ) {
+    fn send_reports(&mut self, to: Route, tracks: &Slab<Published>, outbox: &mut Outbox) {
         use crate::sfu::wire::transmit::Transmit;
-        outbox.set_context(to, source);
         for (slot, state) in self.slots.iter().enumerate() {
             let Some(state) = state else { continue };
             let Some(published) = state.track.and_then(|track| tracks.get(track)) else { continue };

@@ -114,6 +114,8 @@ pub(crate) struct Client {
     pub(crate) server: Option<SocketAddr>,
     /// Datagrams for the server.
     pub(crate) out: Vec<Vec<u8>>,
+    /// It answers checks of the server.
+    pub(crate) answers_checks: bool,
 }
 
 /// The library tells associations apart by address; this one has one peer.
@@ -137,6 +139,7 @@ impl Client {
             n_checks: 0,
             server: None,
             out: Vec::new(),
+            answers_checks: true,
         }
     }
 
@@ -279,6 +282,32 @@ impl Client {
         self.out.push(request.raw);
     }
 
+    /// As a full agent does (RFC 8445 7.3).
+    fn answer_check(&mut self, datagram: &[u8]) {
+        use crate::stun::{Integrity, Kind, Message, Method, Writer, attribute};
+        let check = Message::parse(datagram).expect("the server sends what is well-formed");
+        if check.kind() != Kind::request(Method::BINDING) || !self.answers_checks {
+            return;
+        }
+        let (remote, user) = (self.remote.as_ref(), check.text(attribute::USERNAME));
+        let expected = remote.map(|remote| format!("{}:{}", self.ufrag, remote.ufrag));
+        if user != expected.as_deref() {
+            return; // for somebody else
+        }
+        assert!(check.signed_by(PASSWORD.as_bytes()) && check.fingerprint() == Some(true));
+        let (mut reply, id) = (Vec::new(), check.transaction_id());
+        let writer = Writer::new(&mut reply, Kind::success(Method::BINDING), id);
+        writer.finish(Integrity::Sha1(PASSWORD.as_bytes())).expect("it fits");
+        self.out.push(reply);
+    }
+
+    pub(crate) fn begin_handshake(&mut self, now: Instant) {
+        self.connecting = true;
+        let config = Arc::clone(&self.shared.config);
+        self.endpoint.connect(now, peer(), config, None).expect("a handshake begins");
+        self.drain();
+    }
+
     fn drain(&mut self) {
         while let Some(transmit) = self.endpoint.poll_transmit() {
             self.out.push(transmit.message.to_vec());
@@ -289,11 +318,9 @@ impl Client {
     pub(crate) fn handle(&mut self, now: Instant, datagram: &[u8]) -> Incoming {
         match datagram.first() {
             Some(0..=3) => {
+                self.answer_check(datagram);
                 if datagram.starts_with(&[1, 1]) && !self.connecting {
-                    self.connecting = true;
-                    let config = Arc::clone(&self.shared.config);
-                    self.endpoint.connect(now, peer(), config, None).expect("a handshake begins");
-                    self.drain();
+                    self.begin_handshake(now);
                 }
                 Incoming::Nothing
             }

@@ -105,6 +105,13 @@ impl Client {
         out
     }
 
+    /// Says goodbye.
+    #[cfg(test)]
+    pub(crate) fn close(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        self.endpoint.stop(now, peer());
+        self.drain(now)
+    }
+
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match self.repeats {
             Repeats::Library => self.endpoint.poll_timeout(&peer()),

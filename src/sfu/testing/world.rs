@@ -37,19 +37,25 @@ pub(super) struct Wire {
     /// Where each message went, and from which of the box's addresses; the newest last.
     pub(super) ways: Vec<(SocketAddr, Option<IpAddr>)>,
     pub(super) failing: HashSet<SocketAddr>,
+    /// So many large messages are taken in a wake-up, and no more.
+    pub(super) takes: Option<usize>,
 }
 
 impl Sink for Wire {
     fn send(&mut self, arena: &[u8], messages: &[Message], dropped: &mut Vec<usize>) {
+        let mut n_large = 0;
         for (index, message) in messages.iter().enumerate() {
-            self.ways.push((message.to, message.source));
-            if self.failing.contains(&message.to) {
+            let to = message.route.peer.address;
+            self.ways.push((to, message.route.local));
+            n_large += usize::from(message.len > 1000);
+            let is_full = message.len > 1000 && self.takes.is_some_and(|takes| n_large > takes);
+            if is_full || self.failing.contains(&to) {
                 dropped.push(index);
                 continue;
             }
             let bytes = &arena[message.start..message.start + message.len];
             for datagram in bytes.chunks(message.segment) {
-                self.datagrams.push((message.to, datagram.to_vec()));
+                self.datagrams.push((to, datagram.to_vec()));
             }
         }
     }
@@ -143,6 +149,13 @@ impl World {
     /// A client that has no connection yet.
     pub(super) fn another_peer(&self, number: u16) -> Peer {
         Peer::new(self.now, &self.shared, number)
+    }
+
+    /// The first datagrams of a handshake that nobody here has asked for.
+    pub(super) fn hello_of_a_stranger(&self) -> Vec<Vec<u8>> {
+        let mut peer = self.another_peer(999);
+        peer.client.begin_handshake(self.now);
+        peer.client.out
     }
 
     /// A member that publishes one VP8 track, connected.
@@ -303,6 +316,9 @@ impl World {
 
     fn answer(&mut self, member: MemberId) {
         let Some(seen) = self.seen.get(&member).and_then(|seen| seen.down.as_ref()) else { return };
+        if seen.path == Path::Closed {
+            return;
+        }
         assert_eq!(seen.fault, None);
         let Some(offer) = seen.offer.clone() else { return };
         let revision = seen.revision;

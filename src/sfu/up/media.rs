@@ -19,10 +19,11 @@ use super::{
     UpEvent,
     arrivals::Arrivals,
     nack::ASK_AFTER,
-    offer::{Extension, Offer},
+    parameter_sets::ParameterSets,
     published::Published,
     rtcp,
-    streams::{Place, Streams},
+    said::{Said, said},
+    streams::Streams,
 };
 use crate::{
     ids::Mid,
@@ -31,6 +32,7 @@ use crate::{
         media::{
             packet::{Codec, Packet},
             payload, red,
+            sdp::offer::Offer,
         },
         path::MAX_LAYERS,
         wire::rtp::Header,
@@ -64,15 +66,6 @@ pub(crate) struct Media {
     origin: Instant,
     nack_due: Option<Instant>,
     report_due: Option<Instant>,
-}
-
-/// What a packet's extensions say.
-#[derive(Debug, Default, Clone, Copy)]
-struct Said {
-    number: Option<u16>,
-    level: Option<u8>,
-    /// Where the primary block of RED begins.
-    red: Option<u16>,
 }
 
 impl Media {
@@ -112,9 +105,19 @@ impl Media {
                     learned.is_some_and(|ssrc| accepted.sources.iter().any(|(s, _)| *s == ssrc));
                 *primary = if is_declared { learned } else { declared.or(learned) };
             }
+            let mut parameter_sets = match &known {
+                Some(known) => known.parameter_sets.clone(),
+                None => vec![ParameterSets::default(); n_layers],
+            };
+            parameter_sets.resize_with(n_layers, ParameterSets::default);
+            // Those of several layers would not be one layer's.
+            if let [sets] = &mut *parameter_sets {
+                accepted.codecs.iter().for_each(|c| sets.offer(c.codec, &c.parameter_sets));
+            }
             self.sections.push(Published {
                 mid: section.mid.clone(),
                 primary,
+                parameter_sets,
                 fir_sequence: known.map_or(0, |known| known.fir_sequence),
                 accepted,
             });
@@ -292,6 +295,14 @@ impl Media {
         if waited && !keyframe {
             self.request_keyframe(&mid, layer);
         }
+        let sets = self.sections[section].parameter_sets.get_mut(usize::from(layer));
+        let (sequence, before) = match sets.filter(|sets| sets.concern(codec)) {
+            Some(sets) => {
+                let placed = sets.place(codec, (ssrc, sequence, header.timestamp), &payload);
+                (placed.sequence, placed.before)
+            }
+            None => (sequence, None),
+        };
         let packet = Packet {
             ssrc,
             layer,
@@ -305,6 +316,11 @@ impl Media {
             arrived: now,
             payload,
         };
+        if let Some((sequence, payload)) = before {
+            let sets =
+                Packet { sequence, marker: false, keyframe: true, payload, ..packet.clone() };
+            self.tell(UpEvent::Rtp { mid: mid.clone(), packet: sets });
+        }
         self.tell(UpEvent::Rtp { mid, packet });
     }
 
@@ -374,25 +390,4 @@ impl Media {
             self.writes.push_back(out);
         }
     }
-}
-
-/// One walk over the extensions.
-fn said(header: &Header<'_>, place: Place) -> Said {
-    let mut said = Said::default();
-    for (id, value) in header.extensions() {
-        if Some(id) == place.number_id {
-            said.number = value.first_chunk().map(|number| u16::from_be_bytes(*number));
-        } else if Some(id) == place.level_id {
-            said.level = value.first().map(|level| level & 0x7f);
-        }
-    }
-    said
-}
-
-/// Identifiers of a section's extensions, for [`Place`].
-pub(super) fn extension_ids(section: &Published, payload_type: u8) -> (Option<u8>, Option<u8>) {
-    let codec = section.codec(payload_type).or_else(|| section.repaired_codec(payload_type));
-    let numbers = codec.is_some_and(|codec| codec.transport_cc);
-    let number_id = section.extension(Extension::TransportCc).filter(|_| numbers);
-    (number_id, section.extension(Extension::AudioLevel))
 }

@@ -1,39 +1,34 @@
 //! A publisher's connection: answers any offer, takes SRTP in, hands packets on.
 //!
-//! Owns the connection's life and the order in which the parts below see a datagram. It opens no
-//! socket and reads no clock: datagrams, time and addresses are arguments. What is published, and to
-//! whom it goes, is not its affair. ICE-lite, DTLS and keys are those of the viewer's side.
+//! Owns the order in which the parts below see a datagram. It opens no socket and reads no clock:
+//! datagrams, time and addresses are arguments. What is published, and to whom it goes, is not its
+//! affair. Its life, ICE-lite, DTLS and keys are `transport`'s, as those of the viewer's side.
 //!
 //! ```text
 //!            offer -> parse -> answer
-//!  STUN ---- ice (whoever holds the password is heard, the nominated is sent to)
-//!  DTLS ---- dtls -> keys, if the certificate is the offer's
-//!  SRTP ---- rtp (header) -> srtp (open) -> media (whose packet? RTX, NACK, reports) -> UpEvent
-//!
-//!  New -- ICE and DTLS up --> Connected <-- silence, 4 s --> Quiet -- 30 s, or closed --> Closed
+//!  STUN, DTLS -- transport -> keys, if the certificate is the offer's
+//!  SRTP -------- rtp (header) -> srtp (open) -> media (whose packet? RTX, NACK, reports) -> UpEvent
 //! ```
 //! The library's connection behind the same interface is kept as `reference`, for tests and the
 //! benchmark.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use self::{
-    media::Media,
-    offer::{Offer, Transport},
-    reach::{CLOSED_AFTER, Reach},
-};
+use self::media::Media;
 use crate::{
     ids::Mid,
     protocol::MediaKind,
-    seams::media::{Path, QUIET_AFTER, SfuError},
+    seams::media::{Path, SfuError},
     sfu::{
         link::{
             credentials::IceCredentials,
-            dtls::Dtls,
-            ice::Ice,
-            srtp::{Inbound, Srtp},
+            transport::{Claim, Direction, Link},
         },
-        wire::transmit::Transmit,
+        media::sdp::{
+            offer::{Offer, Side},
+            transport::Transport,
+        },
+        wire::transmit::{Route, Transmit},
     },
 };
 
@@ -42,12 +37,12 @@ pub(crate) mod arrivals;
 mod event;
 pub(crate) mod media;
 pub(crate) mod nack;
-pub(crate) mod offer;
+mod parameter_sets;
 mod published;
-pub(crate) mod reach;
 mod receive;
 mod reception;
 pub(crate) mod rtcp;
+mod said;
 mod sections;
 pub(crate) mod shared;
 mod streams;
@@ -55,21 +50,6 @@ mod streams;
 pub use event::UpEvent;
 pub use sections::published_sections;
 pub use shared::UpShared;
-
-/// How far the connection is.
-pub(crate) enum Phase {
-    New,
-    Connected(Box<Keyed>),
-    Closed,
-}
-
-/// What the keys are for.
-pub(crate) struct Keyed {
-    /// RTCP both ways.
-    pub(crate) srtp: Srtp,
-    /// RTP, which only comes.
-    pub(crate) inbound: Inbound,
-}
 
 /// What the worker was told last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,16 +62,14 @@ enum Told {
 /// A publisher's connection.
 pub struct Uplink {
     shared: Arc<UpShared>,
-    pub(crate) ice: Ice,
-    pub(crate) dtls: Dtls,
-    pub(crate) phase: Phase,
+    pub(crate) link: Link,
     told: Told,
     pub(crate) media: Media,
     candidates: Arc<[String]>,
     /// The client's end, of its newest offer.
     pub(crate) transport: Option<Transport>,
     answers: u32,
-    reach: Reach,
+    n_ignored: u64,
 }
 
 impl Uplink {
@@ -105,24 +83,24 @@ impl Uplink {
         _local_addr: SocketAddr,
         now: Instant,
     ) -> Result<Self, SfuError> {
+        let mut link = Link::new(shared.dtls.clone(), Direction::Up, local.clone(), now);
+        link.expect(now);
         Ok(Self {
             shared: shared.clone(),
             media: Media::new(&local.ufrag, now),
-            ice: Ice::new(local),
-            dtls: Dtls::new(shared.dtls.clone()),
-            phase: Phase::New,
+            link,
             told: Told::New,
             candidates,
             transport: None,
             answers: 0,
-            reach: Reach::new(now),
+            n_ignored: 0,
         })
     }
 
     /// The first half of USERNAME in the client's checks. It changes when an offer restarts ICE
     /// ([`Self::handle_offer`]); the former one stays valid.
     pub fn local_ufrag(&self) -> &str {
-        &self.ice.local().ufrag
+        &self.link.local().ufrag
     }
 
     /// Other candidates for answers to come.
@@ -133,30 +111,32 @@ impl Uplink {
     /// Answers an offer, the first or a later one of the same connection. An offer that is refused
     /// changes nothing.
     pub fn handle_offer(&mut self, now: Instant, sdp: &str) -> Result<Arc<str>, SfuError> {
-        let offer = Offer::parse(sdp)?;
+        let offer = Offer::read(sdp, Side::Publisher)?;
+        let setup = match &offer.transport {
+            Some(offered) => self.link.setup(offered.setup)?,
+            None => "passive",
+        };
         match (&self.transport, &offer.transport) {
             (Some(former), Some(offered)) if former.fingerprint != offered.fingerprint => {
                 let message = "its a=fingerprint is another than before; a new certificate needs a \
                                new connection";
                 return Err(SfuError::SdpUnacceptable(message.to_owned()));
             }
-            (Some(former), Some(offered)) if former != offered => {
-                let next = self.next_credentials(offered);
-                self.ice.restart(next);
+            (Some(former), Some(offered)) if !former.has_credentials_of(offered) => {
+                let next = self.link.local().next(&offered.ufrag, &offered.pwd);
+                self.link.restart(next);
             }
             (None, None) => {
-                let message = "no section of it can be taken: parlor forwards opus, VP8 and H264 \
-                               (profile-level-id 42…, packetization-mode=1) over \
-                               UDP/TLS/RTP/SAVPF, bundled";
-                return Err(SfuError::SdpUnacceptable(message.to_owned()));
+                return Err(sections::nothing_to_take(&offer));
             }
             _ => {}
         }
-        if offer.transport.is_some() {
-            self.transport.clone_from(&offer.transport);
+        if let Some(transport) = &offer.transport {
+            self.link.set_remote(now, transport.remote());
+            self.transport = Some(transport.clone());
         }
         self.answers += 1;
-        let local = self.ice.local();
+        let local = self.link.local();
         let ufrag = local.ufrag.bytes();
         let answer = answer::write(
             &offer,
@@ -164,12 +144,13 @@ impl Uplink {
                 credentials: local,
                 fingerprint: &self.shared.fingerprint,
                 candidates: &self.candidates,
+                setup,
                 session: ufrag.fold(1, |sum, byte| sum << 7 | u64::from(byte)) >> 1,
                 version: self.answers,
             },
         );
         self.media.apply(&offer);
-        self.reach.hear(now);
+        self.link.renew(now);
         Ok(answer.into())
     }
 
@@ -180,14 +161,9 @@ impl Uplink {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut dyn Transmit) {
-        if self.reach.handle_timeout(now) {
-            self.phase = Phase::Closed;
-        }
-        if matches!(self.phase, Phase::Closed) {
+        self.link.handle_timeout(now, out);
+        if self.link.is_closed() {
             return;
-        }
-        if let Some(remote) = self.ice.remote() {
-            self.dtls.handle_timeout(now, |datagram| out.transmit(remote, datagram));
         }
         self.media.handle_timeout(now);
         self.flush(out);
@@ -195,23 +171,22 @@ impl Uplink {
 
     /// When to call [`Self::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if matches!(self.phase, Phase::Closed) {
+        if self.link.is_closed() {
             return None;
         }
-        let timeouts = [self.media.poll_timeout(), self.dtls.poll_timeout()];
-        timeouts.into_iter().flatten().chain([self.reach.poll_timeout()]).min()
+        [self.media.poll_timeout(), self.link.poll_timeout()].into_iter().flatten().min()
     }
 
     /// What has happened, oldest first.
     pub fn poll_event(&mut self) -> Option<UpEvent> {
-        if self.told == Told::New && matches!(self.phase, Phase::Connected(_)) {
+        if self.told == Told::New && self.link.is_connected() {
             self.told = Told::Connected;
             return Some(UpEvent::Connected);
         }
         if let Some(event) = self.media.poll_event() {
             return Some(event);
         }
-        let is_news = matches!(self.phase, Phase::Closed) && self.told != Told::Closed;
+        let is_news = self.link.is_closed() && self.told != Told::Closed;
         is_news.then(|| {
             self.told = Told::Closed;
             UpEvent::Closed
@@ -227,47 +202,41 @@ impl Uplink {
         layer: u8,
         out: &mut dyn Transmit,
     ) {
-        if matches!(self.phase, Phase::Connected(_)) {
+        if self.link.is_connected() {
             self.media.request_keyframe(mid, layer);
             self.flush(out);
         }
     }
 
+    /// Where the client is, both ends of the way.
+    pub fn route(&self) -> Option<Route> {
+        self.link.route()
+    }
+
+    /// Why it was closed, where neither the client nor [`Uplink::close`] did that.
+    pub fn closed_because(&self) -> Option<&str> {
+        self.link.closed_because()
+    }
+
+    /// Datagrams that were forged, garbage, or repeated.
+    pub fn n_ignored(&self) -> u64 {
+        self.n_ignored
+    }
+
     /// Whether packets can come.
     pub fn path(&self, now: Instant) -> Path {
-        let silence = self.reach.silence(now);
-        match self.phase {
-            Phase::Closed => Path::Closed,
-            _ if silence >= CLOSED_AFTER => Path::Closed,
-            Phase::New => Path::New,
-            Phase::Connected(_) if silence >= QUIET_AFTER => Path::Quiet,
-            Phase::Connected(_) => Path::Connected,
-        }
+        self.link.path(now)
     }
 
     /// Tells the client that this is over (DTLS close_notify).
     pub fn close(&mut self, now: Instant, out: &mut dyn Transmit) {
-        if let Some(remote) = self.ice.remote()
-            && !matches!(self.phase, Phase::Closed)
-        {
-            self.dtls.close(now, |datagram| out.transmit(remote, datagram));
-        }
-        self.phase = Phase::Closed;
+        self.link.close(now, out);
         self.told = Told::Closed;
     }
 
-    /// Credentials for an ICE restart, which must be new (RFC 8445 section 9.1.1.1): a hash of the
-    /// secret ones and of what the client brings, since randomness is not at hand here.
-    fn next_credentials(&self, offered: &Transport) -> IceCredentials {
-        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        let IceCredentials { ufrag, pwd } = self.ice.local();
-        for part in [&**ufrag, &**pwd, &offered.ufrag, &offered.pwd] {
-            context.update(part.as_bytes());
-            context.update(b"\n");
-        }
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(context.finish().as_ref());
-        IceCredentials::from_random(bytes)
+    /// What has become known of a peer by the last datagram.
+    pub(crate) fn take_claim(&mut self) -> Option<Claim> {
+        self.link.take_claim()
     }
 }
 
@@ -276,7 +245,7 @@ impl std::fmt::Debug for Uplink {
         f.debug_struct("Uplink")
             .field("ufrag", &self.local_ufrag())
             .field("told", &self.told)
-            .field("remote", &self.ice.remote())
+            .field("route", &self.link.route())
             .finish_non_exhaustive()
     }
 }

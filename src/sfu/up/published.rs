@@ -1,9 +1,16 @@
 //! PURE. An m-section that publishes, and which packets are its.
 
-use super::offer::{Accepted, Extension, OfferedCodec};
+use super::parameter_sets::ParameterSets;
 use crate::{
     ids::Mid,
-    sfu::{path::MAX_LAYERS, wire::rtp::Header},
+    sfu::{
+        media::sdp::{
+            codecs::OfferedCodec,
+            offer::{Accepted, Extension},
+        },
+        path::MAX_LAYERS,
+        wire::rtp::Header,
+    },
 };
 
 /// An m-section that publishes.
@@ -13,6 +20,8 @@ pub(super) struct Published {
     pub(super) accepted: Accepted,
     /// The SSRC that packets of each layer came from last, else the one that was declared.
     pub(super) primary: [Option<u32>; MAX_LAYERS],
+    /// Of each layer.
+    pub(super) parameter_sets: Vec<ParameterSets>,
     pub(super) fir_sequence: u8,
 }
 

@@ -4,16 +4,11 @@
 //! It opens and seals nothing; unknown packets are stepped over.
 
 use super::reception::Block;
+use crate::sfu::wire::rtcp::{
+    CNAME, FIR, NACK, PAYLOAD_FEEDBACK, PLI, RECEIVER_REPORT, SENDER_REPORT, SOURCE_DESCRIPTION,
+    TRANSPORT_FEEDBACK, packets, word,
+};
 
-const SENDER_REPORT: u8 = 200;
-const RECEIVER_REPORT: u8 = 201;
-const SOURCE_DESCRIPTION: u8 = 202;
-const TRANSPORT_FEEDBACK: u8 = 205;
-const PAYLOAD_FEEDBACK: u8 = 206;
-const NACK: u8 = 1;
-const PLI: u8 = 1;
-const FIR: u8 = 4;
-const CNAME: u8 = 1;
 /// SSRC of what we say ourselves: a receiver has no stream, any number will do (RFC 3550 8).
 pub(super) const OWN_SSRC: u32 = 1;
 /// Blocks of one receiver report.
@@ -30,23 +25,14 @@ pub(crate) struct Clocks {
 }
 
 /// Passes on the sender reports of a compound packet. Stops at what is malformed.
-pub(crate) fn sender_reports(mut compound: &[u8], mut pass: impl FnMut(Clocks)) {
-    while let [first, packet_type, high, low, ..] = *compound {
-        let length = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
-        if first >> 6 != 2 || length > compound.len() {
-            return;
+pub(crate) fn sender_reports(compound: &[u8], mut pass: impl FnMut(Clocks)) {
+    for packet in packets(compound).filter(|packet| packet.packet_type == SENDER_REPORT) {
+        let word = |at| word(packet.bytes, at);
+        if let (Some(ssrc), Some(high), Some(low), Some(rtp_timestamp)) =
+            (word(4), word(8), word(12), word(16))
+        {
+            pass(Clocks { ssrc, ntp: u64::from(high) << 32 | u64::from(low), rtp_timestamp });
         }
-        let (packet, rest) = compound.split_at(length);
-        compound = rest;
-        let Some(fixed) = packet.first_chunk::<20>().filter(|_| packet_type == SENDER_REPORT)
-        else {
-            continue;
-        };
-        let word = |at: usize| {
-            u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
-        };
-        let ntp = u64::from(word(8)) << 32 | u64::from(word(12));
-        pass(Clocks { ssrc: word(4), ntp, rtp_timestamp: word(16) });
     }
 }
 

@@ -1,13 +1,14 @@
 //! PURE. The sources of one connection, found by their SSRC, and where each belongs.
 //!
 //! A source is known from its first packet on that a section takes. Its counts, its missing packets
-//! and what it was of outlive a new offer; its place does not, since payload types may have moved.
+//! and what it was of outlive a new offer; its place does not, since payload types may have moved. Of
+//! more than [`MAX_SOURCES`] the one that was silent longest is forgotten.
 
 use super::{
-    media::extension_ids,
     nack::Missing,
     published::{self, Published},
     reception::Reception,
+    said::extension_ids,
 };
 use crate::{
     ids::Mid,
@@ -46,6 +47,8 @@ pub(super) struct Stream {
     /// and do not say it again after another offer.
     mid: Mid,
     layer: u8,
+    /// The newest of the connection's packets that was its.
+    used: u64,
 }
 
 /// All sources.
@@ -54,6 +57,7 @@ pub(super) struct Streams {
     streams: Vec<Stream>,
     /// Where the packet before was found: video comes in bursts.
     recent: usize,
+    n_found: u64,
 }
 
 impl Streams {
@@ -88,12 +92,14 @@ impl Streams {
 
     /// What [`Self::find`] has found.
     pub(super) fn at(&mut self, at: usize) -> (&mut Stream, Place) {
+        self.n_found += 1;
         let stream = &mut self.streams[at];
+        stream.used = self.n_found;
         let place = stream.place.expect("find has placed it");
         (stream, place)
     }
 
-    /// The source of a packet, placed; `None` if no section takes it, or there are too many.
+    /// The source of a packet, placed; `None` if no section takes it.
     pub(super) fn find(
         &mut self,
         sections: &[Published],
@@ -122,25 +128,34 @@ impl Streams {
             stream.place = Some(place);
             return Some(at);
         }
-        if self.streams.len() >= MAX_SOURCES {
-            self.streams.retain(|stream| stream.place.is_some());
-        }
-        if self.streams.len() >= MAX_SOURCES {
-            return None;
-        }
         let section = &sections[place.section];
         let codec = section.codec(header.payload_type);
         let codec = codec.or_else(|| section.repaired_codec(header.payload_type))?;
-        self.streams.push(Stream {
+        let stream = Stream {
             ssrc: header.ssrc,
             reception: Reception::new(codec.codec.clock_rate(), index),
             missing: Missing::default(),
             place: Some(place),
             mid: section.mid.clone(),
             layer: place.layer,
-        });
-        self.recent = self.streams.len() - 1;
+            used: self.n_found,
+        };
+        self.recent = self.insert(stream);
         Some(self.recent)
+    }
+
+    fn insert(&mut self, stream: Stream) -> usize {
+        let silent = self.streams.iter().enumerate().min_by_key(|(_, stream)| stream.used);
+        match silent.map(|(at, _)| at).filter(|_| self.streams.len() >= MAX_SOURCES) {
+            Some(at) => {
+                self.streams[at] = stream;
+                at
+            }
+            None => {
+                self.streams.push(stream);
+                self.streams.len() - 1
+            }
+        }
     }
 }
 

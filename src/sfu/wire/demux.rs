@@ -1,25 +1,27 @@
 //! Whose is a datagram: by its first byte (RFC 7983), a STUN check's local user name fragment
-//! (RFC 8445 7.3), else the address it comes from.
+//! (RFC 8445 7.3), the number of a check of ours that is answered, else the peer it comes from.
 //!
-//! Owns the two tables. Decides nothing about the datagram's contents: a check is verified by the
-//! connection it names, and only after the connection has answered it is its address learned.
+//! Owns the tables. Decides nothing about the datagram's contents: a check is verified by the
+//! connection it names, and only what that says of a peer is learned.
+//!
+//! A check can come with a false source address, and be replayed: it makes a claim. Who has answered
+//! from there has proven it. What is proven is never lost to what is only claimed, however long it is
+//! silent, and a claim is lost to the next: a client that has begun anew on the same socket, and one
+//! whose address somebody else has claimed before, are heard at once. Nothing else that comes from an
+//! address holds it or sets it free.
 //! PURE: time is an argument.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Instant};
 
-/// Addresses remembered for one connection. A browser checks from each interface, family and relay;
+use super::transmit::Peer;
+
+/// Peers remembered for one connection. A browser checks from each interface, family and relay;
 /// sixteen is beyond what any has shown.
-const MAX_ADDRESSES: usize = 16;
-
-/// An address that was silent for this long may go over to another connection: the NAT has given
-/// its port to somebody else. Until then a check from there with another connection's name (which a
-/// member could forge with a false source address) takes nothing away. Browsers check consent at
-/// least every 2.5 s.
-const HOLD: Duration = Duration::from_secs(5);
+const MAX_PEERS: usize = 16;
+/// Names of one connection: its own, and the one before an ICE restart.
+const MAX_NAMES: usize = 2;
+/// Bytes of a check's number that tell whose it is: as many of its sender's user fragment.
+pub(crate) const TAG: usize = 5;
 
 /// RFC 8489 section 5.
 const STUN_HEADER_LEN: usize = 20;
@@ -69,85 +71,111 @@ pub fn local_ufrag(stun: &[u8]) -> Option<&str> {
     None
 }
 
+/// The number of a check of ours that a STUN message answers, as far as it tells whose it is.
+fn tag(stun: &[u8]) -> Option<[u8; TAG]> {
+    stun.get(8..8 + TAG)?.try_into().ok()
+}
+
 /// Which connection (of type `C`) a datagram belongs to.
 #[derive(Debug)]
 pub struct Demux<C> {
-    by_ufrag: HashMap<Box<str>, C>,
-    by_address: HashMap<SocketAddr, Learned<C>>,
+    by_ufrag: HashMap<Box<str>, Named<C>>,
+    by_tag: HashMap<[u8; TAG], C>,
+    by_peer: HashMap<Peer, Learned<C>>,
+    n_names: u64,
+}
+
+#[derive(Debug)]
+struct Named<C> {
+    connection: C,
+    nth: u64,
 }
 
 #[derive(Debug)]
 struct Learned<C> {
     connection: C,
-    heard: Instant,
+    is_proven: bool,
+    at: Instant,
 }
 
 impl<C> Default for Demux<C> {
     fn default() -> Self {
-        Self { by_ufrag: HashMap::new(), by_address: HashMap::new() }
+        let (by_ufrag, by_tag) = (HashMap::new(), HashMap::new());
+        Self { by_ufrag, by_tag, by_peer: HashMap::new(), n_names: 0 }
     }
 }
 
 impl<C: Copy + PartialEq> Demux<C> {
-    /// A connection is reachable by its ufrag from now on.
+    /// A connection is reachable by its ufrag from now on, and by the one before.
     pub fn insert(&mut self, ufrag: &str, connection: C) {
-        self.by_ufrag.insert(ufrag.into(), connection);
-    }
-
-    /// A connection is gone; so are its names and addresses.
-    pub fn remove(&mut self, connection: C) {
-        self.by_ufrag.retain(|_, known| *known != connection);
-        self.by_address.retain(|_, learned| learned.connection != connection);
-    }
-
-    /// Whose a datagram is. Hearing an address keeps it with its connection.
-    pub fn find(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        class: Class,
-        datagram: &[u8],
-    ) -> Option<C> {
-        if class == Class::Stun
-            && let Some(ufrag) = local_ufrag(datagram)
-        {
-            return self.by_ufrag.get(ufrag).copied();
+        self.n_names += 1;
+        self.by_ufrag.insert(ufrag.into(), Named { connection, nth: self.n_names });
+        if let Some(tag) = ufrag.as_bytes().first_chunk() {
+            self.by_tag.insert(*tag, connection);
         }
-        let learned = self.by_address.get_mut(&from)?;
-        learned.heard = now;
-        Some(learned.connection)
+        let own = |(_, named): &(&Box<str>, &Named<C>)| named.connection == connection;
+        if self.by_ufrag.iter().filter(own).count() > MAX_NAMES
+            && let Some((oldest, _)) = self.by_ufrag.iter().filter(own).min_by_key(|(_, n)| n.nth)
+        {
+            let oldest = oldest.clone();
+            self.by_ufrag.remove(&oldest);
+            if let Some(tag) = oldest.as_bytes().first_chunk() {
+                self.by_tag.remove(tag);
+            }
+        }
     }
 
-    /// `connection` has accepted a check from this address: what else comes from there is its own.
-    /// False if the address is another connection's that was heard within five seconds.
-    pub fn learn(&mut self, now: Instant, from: SocketAddr, connection: C) -> bool {
-        if let Some(learned) = self.by_address.get_mut(&from) {
-            let held = now.saturating_duration_since(learned.heard) < HOLD;
+    /// A connection is gone; so are its names and peers.
+    pub fn remove(&mut self, connection: C) {
+        self.by_ufrag.retain(|_, named| named.connection != connection);
+        self.by_tag.retain(|_, known| *known != connection);
+        self.by_peer.retain(|_, learned| learned.connection != connection);
+    }
+
+    /// Whose a datagram is.
+    #[inline]
+    pub fn find(&self, from: Peer, class: Class, datagram: &[u8]) -> Option<C> {
+        if class == Class::Stun {
+            return match local_ufrag(datagram) {
+                Some(ufrag) => self.by_ufrag.get(ufrag).map(|named| named.connection),
+                None => self.by_tag.get(&tag(datagram)?).copied(),
+            };
+        }
+        self.by_peer.get(&from).map(|learned| learned.connection)
+    }
+
+    /// `connection` has accepted a check from this peer, or has proven that its client is there: what
+    /// else comes from there is its own. False if another connection's client is, as was proven.
+    pub fn learn(&mut self, now: Instant, from: Peer, connection: C, is_proven: bool) -> bool {
+        if let Some(learned) = self.by_peer.get_mut(&from) {
             if learned.connection == connection {
-                learned.heard = now;
+                learned.at = now;
+                learned.is_proven |= is_proven;
                 return true;
             }
-            if held {
+            if learned.is_proven && !is_proven {
                 return false;
             }
         }
         let own = |learned: &&Learned<C>| learned.connection == connection;
-        if self.by_address.values().filter(own).count() >= MAX_ADDRESSES {
-            let oldest = self
-                .by_address
+        if self.by_peer.values().filter(own).count() >= MAX_PEERS {
+            let worst = self
+                .by_peer
                 .iter()
                 .filter(|(_, learned)| own(learned))
-                .min_by_key(|(_, learned)| learned.heard)
-                .map(|(address, _)| *address);
-            oldest.map(|address| self.by_address.remove(&address));
+                .min_by_key(|(_, learned)| (learned.is_proven, learned.at))
+                .map(|(peer, _)| *peer);
+            worst.map(|peer| self.by_peer.remove(&peer));
         }
-        self.by_address.insert(from, Learned { connection, heard: now });
+        self.by_peer.insert(from, Learned { connection, is_proven, at: now });
         true
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{net::SocketAddr, time::Duration};
+
     use super::*;
 
     fn stun(attributes: &[(u16, &[u8])]) -> Vec<u8> {
@@ -166,8 +194,8 @@ mod tests {
         message
     }
 
-    fn address(last: u8) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, last], 5000))
+    fn peer(last: u8) -> Peer {
+        SocketAddr::from(([192, 0, 2, last], 5000)).into()
     }
 
     #[test]
@@ -219,41 +247,89 @@ mod tests {
         assert_eq!(local_ufrag(&lying), None);
     }
 
-    #[test]
-    fn an_address_goes_over_only_after_it_fell_silent() {
-        let start = Instant::now();
-        let mut demux = Demux::default();
-        demux.insert("one", 1);
-        demux.insert("two", 2);
-        let check = stun(&[(USERNAME, b"two:x")]);
-        assert_eq!(demux.find(start, address(1), Class::Stun, &check), Some(2));
-        assert_eq!(demux.find(start, address(1), Class::Media, &[]), None);
-        assert!(demux.learn(start, address(1), 1));
-        let later = start + Duration::from_secs(4);
-        assert_eq!(demux.find(later, address(1), Class::Media, &[]), Some(1));
-        assert!(!demux.learn(start + Duration::from_secs(8), address(1), 2));
-        assert_eq!(demux.find(later, address(1), Class::Dtls, &[]), Some(1));
-        assert!(demux.learn(start + Duration::from_secs(20), address(1), 2));
-        assert_eq!(demux.find(later, address(1), Class::Media, &[]), Some(2));
-        demux.remove(2);
-        assert_eq!(demux.find(later, address(1), Class::Media, &[]), None);
-        assert_eq!(demux.find(later, address(1), Class::Stun, &check), None);
+    fn whose(demux: &Demux<u8>, last: u8) -> Option<u8> {
+        demux.find(peer(last), Class::Media, &[])
     }
 
     #[test]
-    fn a_connection_keeps_its_newest_addresses_only() {
+    fn a_claim_is_lost_to_the_next_and_a_proof_only_to_another() {
         let start = Instant::now();
         let mut demux = Demux::default();
-        for last in 0..=MAX_ADDRESSES as u8 {
-            assert!(demux.learn(start + Duration::from_secs(last.into()), address(last), 1));
+        assert_eq!(whose(&demux, 1), None);
+        // (connection, is it proven, is it believed)
+        let steps = [
+            (1, false, true),
+            (2, false, true),
+            (1, true, true),
+            (2, false, false),
+            (1, false, true),
+            (2, true, true),
+            (1, false, false),
+        ];
+        let mut owner = None;
+        for (nth, (connection, is_proven, is_believed)) in (0u64..).zip(steps) {
+            // A long silence sets nothing free: nobody has to talk to keep what is proven.
+            let now = start + Duration::from_secs(60 * nth);
+            let learned = demux.learn(now, peer(1), connection, is_proven);
+            assert_eq!(learned, is_believed, "step {nth}");
+            owner = if is_believed { Some(connection) } else { owner };
+            assert_eq!(whose(&demux, 1), owner, "step {nth}");
         }
-        assert_eq!(demux.by_address.len(), MAX_ADDRESSES);
-        assert_eq!(demux.find(start, address(0), Class::Media, &[]), None);
-        // The fuzzer's: addresses that were another's count like new ones.
+        demux.remove(2);
+        assert_eq!(whose(&demux, 1), None);
+        assert!(demux.learn(start, peer(1), 1, false));
+    }
+
+    #[test]
+    fn checks_go_by_name_and_answers_to_our_own_by_number() {
+        let mut demux = Demux::default();
+        demux.insert("twotwotwo", 2);
+        demux.insert("oneoneone", 1);
+        let check = stun(&[(USERNAME, b"twotwotwo:x")]);
+        assert_eq!(demux.find(peer(1), Class::Stun, &check), Some(2));
+        let mut answer = stun(&[]);
+        answer[8..13].copy_from_slice(b"oneon");
+        assert_eq!(demux.find(peer(1), Class::Stun, &answer), Some(1));
+        answer[8] = b'x';
+        assert_eq!(demux.find(peer(1), Class::Stun, &answer), None);
+        demux.remove(2);
+        assert_eq!(demux.find(peer(1), Class::Stun, &check), None);
+    }
+
+    #[test]
+    fn ten_thousand_restarts_leave_two_names() {
+        let mut demux = Demux::default();
+        demux.insert("another", 2);
+        for n in 0..10_000 {
+            demux.insert(&format!("{n:05}name"), 1);
+        }
+        assert_eq!((demux.by_ufrag.len(), demux.by_tag.len()), (3, 3));
+        let check = |name: &str| stun(&[(USERNAME, format!("{name}:x").as_bytes())]);
+        let find = |name| demux.find(peer(1), Class::Stun, &check(name));
+        assert_eq!(
+            [find("09999name"), find("09998name"), find("09997name")],
+            [Some(1), Some(1), None]
+        );
+        assert_eq!(find("another"), Some(2));
+    }
+
+    #[test]
+    fn a_connection_keeps_its_newest_peers_only_and_those_that_are_proven() {
+        let start = Instant::now();
+        let mut demux = Demux::default();
+        assert!(demux.learn(start, peer(200), 1, true));
+        for last in 0..=MAX_PEERS as u8 {
+            let now = start + Duration::from_secs(last.into());
+            assert!(demux.learn(now, peer(last), 1, false));
+        }
+        assert_eq!(demux.by_peer.len(), MAX_PEERS);
+        assert_eq!((whose(&demux, 0), whose(&demux, 200)), (None, Some(1)));
+        // The fuzzer's: peers that were another's count like new ones.
         let later = start + Duration::from_secs(3600);
         for last in 100..110 {
-            assert!(demux.learn(start, address(last), 2) && demux.learn(later, address(last), 1));
+            assert!(demux.learn(start, peer(last), 2, false));
+            assert!(demux.learn(later, peer(last), 1, false));
         }
-        assert_eq!(demux.by_address.len(), MAX_ADDRESSES);
+        assert_eq!(demux.by_peer.len(), MAX_PEERS);
     }
 }

@@ -6,6 +6,8 @@ pub(crate) mod bell;
 pub mod candidates;
 pub mod demux;
 pub(crate) mod outbox;
+pub(crate) mod patience;
+pub(crate) mod rtcp;
 pub(crate) mod rtp;
 pub(crate) mod socket;
 pub mod transmit;

@@ -4,9 +4,7 @@
 //! peer: several datagrams of equal size, the last maybe shorter, which the kernel cuts apart (UDP
 //! GSO). It knows neither sockets nor connections; a [`Sink`] sends.
 
-use std::net::{IpAddr, SocketAddr};
-
-use super::transmit::Transmit;
+use super::transmit::{Route, Transmit};
 
 /// Media is sealed into this much; then it is sent and the arena begins anew. Large enough for a
 /// frame to a hundred viewers at once, small enough to stay in a second-level cache.
@@ -16,19 +14,20 @@ const MAX_SEGMENTS: usize = 64;
 /// A UDP payload is at most 65 507 bytes.
 const MAX_MESSAGE_LEN: usize = 65_000;
 
-/// A connection, as the worker numbers them; for media the viewer that a message is for.
+/// The viewer that a message is for, as the worker numbers them, and which of its media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ViewerKey {
     pub(crate) room: u32,
     pub(crate) viewer: u32,
+    /// Sound goes in messages of its own: it is small, and goes before pictures where not all can.
+    pub(crate) is_sound: bool,
 }
 
 /// Datagrams for one peer, back to back in the arena.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
-    pub(crate) to: SocketAddr,
-    /// Our address that the peer knows; `None` lets the kernel choose.
-    pub(crate) source: Option<IpAddr>,
+    /// Both ends: it leaves from where the peer knows us.
+    pub(crate) route: Route,
     pub(crate) start: usize,
     pub(crate) len: usize,
     /// Size of each datagram but the last.
@@ -45,15 +44,20 @@ impl Message {
         self.len.div_ceil(self.segment.max(1))
     }
 
+    /// Media, and no sound.
+    pub(crate) fn is_picture(&self) -> bool {
+        self.owner.is_some_and(|owner| !owner.is_sound)
+    }
+
     /// One of its datagrams as a message of its own.
     pub(crate) fn single(&self, start: usize, len: usize) -> Self {
         Self { start, len, segment: len, closed: true, ..self.clone() }
     }
 
-    fn takes(&self, owner: ViewerKey, to: SocketAddr, len: usize) -> bool {
+    fn takes(&self, owner: ViewerKey, route: Route, len: usize) -> bool {
         !self.closed
             && self.owner == Some(owner)
-            && self.to == to
+            && self.route == route
             && len <= self.segment
             && self.len / self.segment < MAX_SEGMENTS
             && self.len + len <= MAX_MESSAGE_LEN
@@ -81,7 +85,6 @@ pub(crate) struct Outbox {
     messages: Vec<Message>,
     dropped: Vec<usize>,
     losses: Vec<ViewerKey>,
-    context: Option<(SocketAddr, Option<IpAddr>)>,
     sent: Sent,
 }
 
@@ -93,27 +96,8 @@ impl Outbox {
             messages: Vec::with_capacity(256),
             dropped: Vec::new(),
             losses: Vec::new(),
-            context: None,
             sent: Sent::default(),
         }
-    }
-
-    /// What goes to `peer` until the next call leaves from `source`.
-    pub(crate) fn set_context(&mut self, peer: SocketAddr, source: Option<IpAddr>) {
-        self.context = Some((peer, source));
-    }
-
-    /// How many messages wait; a mark for [`Outbox::answered_check`].
-    pub(crate) fn n_messages(&self) -> usize {
-        self.messages.len()
-    }
-
-    /// Whether a STUN success response to `peer` (RFC 8489 section 5: 0x0101) was written since
-    /// `mark`: then the connection has verified the check.
-    pub(crate) fn answered_check(&self, mark: usize, peer: SocketAddr) -> bool {
-        self.messages.get(mark..).unwrap_or_default().iter().any(|message| {
-            message.to == peer && self.arena[message.start..].starts_with(&[0x01, 0x01])
-        })
     }
 
     /// Seals one packet for a viewer: `seal` writes into the given space, which has at least `room`
@@ -121,7 +105,7 @@ impl Outbox {
     pub(crate) fn seal(
         &mut self,
         owner: ViewerKey,
-        (to, source): (SocketAddr, Option<IpAddr>),
+        route: Route,
         room: usize,
         sink: &mut impl Sink,
         seal: impl FnOnce(&mut [u8]) -> Option<usize>,
@@ -131,25 +115,19 @@ impl Outbox {
         }
         let Some(space) = self.arena.get_mut(self.used..) else { return false };
         let Some(len) = seal(space) else { return false };
-        self.append(Some(owner), to, source, len);
+        self.append(Some(owner), route, len);
         true
     }
 
-    fn append(
-        &mut self,
-        owner: Option<ViewerKey>,
-        to: SocketAddr,
-        source: Option<IpAddr>,
-        len: usize,
-    ) {
+    fn append(&mut self, owner: Option<ViewerKey>, route: Route, len: usize) {
         if let (Some(owner), Some(last)) = (owner, self.messages.last_mut())
-            && last.takes(owner, to, len)
+            && last.takes(owner, route, len)
         {
             last.closed = len < last.segment;
             last.len += len;
         } else {
             let message =
-                Message { to, source, start: self.used, len, segment: len, owner, closed: false };
+                Message { route, start: self.used, len, segment: len, owner, closed: false };
             self.messages.push(message);
         }
         self.used += len;
@@ -198,7 +176,7 @@ impl Outbox {
 }
 
 impl Transmit for Outbox {
-    fn transmit(&mut self, to: SocketAddr, datagram: &[u8]) {
+    fn transmit(&mut self, to: Route, datagram: &[u8]) {
         if datagram.is_empty() {
             return;
         }
@@ -209,13 +187,14 @@ impl Transmit for Outbox {
             self.arena.resize(end, 0);
         }
         self.arena[self.used..end].copy_from_slice(datagram);
-        let source = self.context.filter(|(peer, _)| *peer == to).and_then(|(_, source)| source);
-        self.append(None, to, source, datagram.len());
+        self.append(None, to, datagram.len());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[derive(Default)]
@@ -230,10 +209,14 @@ mod tests {
             for (index, message) in messages.iter().enumerate() {
                 assert!(message.start + message.len <= arena.len());
                 assert!(message.n_segments() <= MAX_SEGMENTS && message.len <= MAX_MESSAGE_LEN);
-                if message.to.port() == self.fail_port {
+                if message.route.peer.address.port() == self.fail_port {
                     dropped.push(index);
                 } else {
-                    self.sent.push((message.to.port(), message.segment, message.n_segments()));
+                    self.sent.push((
+                        message.route.peer.address.port(),
+                        message.segment,
+                        message.n_segments(),
+                    ));
                 }
             }
         }
@@ -243,9 +226,9 @@ mod tests {
         let mut outbox = Outbox::new();
         let mut sink = Recorder { fail_port, ..Recorder::default() };
         for (port, len) in packets {
-            let owner = ViewerKey { room: 0, viewer: u32::from(*port) };
+            let owner = ViewerKey { room: 0, viewer: u32::from(*port), is_sound: false };
             let to = SocketAddr::from(([127, 0, 0, 1], *port));
-            assert!(outbox.seal(owner, (to, None), 1500, &mut sink, |_| Some(*len)));
+            assert!(outbox.seal(owner, to.into(), 1500, &mut sink, |_| Some(*len)));
         }
         outbox.send(&mut sink);
         (sink, outbox)
@@ -275,7 +258,8 @@ mod tests {
     fn what_fails_is_counted_and_its_viewer_named_once() {
         let (sink, mut outbox) = run(&[(1, 1200), (1, 50), (1, 1200), (2, 1200)], 1);
         assert_eq!(sink.sent, [(2, 1200, 1)]);
-        assert_eq!(outbox.take_losses(), [ViewerKey { room: 0, viewer: 1 }]);
+        let lost = ViewerKey { room: 0, viewer: 1, is_sound: false };
+        assert_eq!(outbox.take_losses(), [lost]);
         let sent = outbox.take_sent();
         assert_eq!((sent.datagrams, sent.packets, sent.packets_dropped), (1, 1, 3));
     }

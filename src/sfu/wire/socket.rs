@@ -12,12 +12,19 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket},
     os::fd::{AsRawFd, RawFd},
     sync::Arc,
+    time::Instant,
 };
 
 use quinn_udp::{RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::outbox::{Message, Sink};
+mod pressed;
+
+use self::pressed::Pressed;
+use super::{
+    outbox::{Message, Sink},
+    patience::Patience,
+};
 
 /// What is asked of the kernel for each direction; it gives what `net.core.*mem_max` allows. A burst
 /// of keyframes to fifty viewers is about 2 MB.
@@ -36,10 +43,23 @@ pub(crate) fn bind(port: u16) -> io::Result<UdpSocket> {
         Err(error) if ipv6_missing(&error) => bind_to((Ipv4Addr::UNSPECIFIED, port).into()),
         other => other,
     }?;
-    // Both are wishes: a smaller buffer drops more under bursts, and that is counted.
+    // All are wishes: a smaller buffer drops more under bursts, and that is counted.
     let _ = socket.set_recv_buffer_size(BUFFER_LEN);
     let _ = socket.set_send_buffer_size(BUFFER_LEN);
+    for name in [libc::SO_RCVBUFFORCE, libc::SO_SNDBUFFORCE] {
+        // Beyond what the system allows to all, where we may administer it.
+        set_option(socket.as_raw_fd(), libc::SOL_SOCKET, name, BUFFER_LEN as libc::c_int);
+    }
     Ok(socket.into())
+}
+
+/// Bytes that the kernel keeps for a socket, for datagrams in and out, where that is less than was
+/// asked for.
+pub(crate) fn small_buffers(socket: &UdpSocket) -> Option<(usize, usize)> {
+    let socket = socket2::SockRef::from(socket);
+    // The kernel doubles what is asked for, for its own needs (socket(7)).
+    let (recv, send) = (socket.recv_buffer_size().ok()? / 2, socket.send_buffer_size().ok()? / 2);
+    (recv.min(send) < BUFFER_LEN).then_some((recv, send))
 }
 
 fn bind_to(address: SocketAddr) -> io::Result<Socket> {
@@ -104,19 +124,7 @@ impl Receiver {
 /// MTU is better fragmented than lost; congestion marks are not read, and our address comes once: each
 /// control message costs a twentieth of receiving a datagram.
 fn set_options(fd: RawFd, ipv6: bool) {
-    let set = |level, name, value: libc::c_int| {
-        // SAFETY: `fd` is the caller's open socket; the option value is a c_int that lives through
-        // the call, and its length is given.
-        unsafe {
-            libc::setsockopt(
-                fd,
-                level,
-                name,
-                (&raw const value).cast(),
-                mem::size_of_val(&value) as libc::socklen_t,
-            )
-        }
-    };
+    let set = |level, name, value| set_option(fd, level, name, value);
     set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT);
     set(libc::IPPROTO_IP, libc::IP_RECVTOS, 0);
     if ipv6 {
@@ -125,6 +133,21 @@ fn set_options(fd: RawFd, ipv6: bool) {
         set(libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 0);
         set(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT);
         set(libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, 0);
+    }
+}
+
+/// Whether it was taken is nobody's affair: all of these are wishes.
+fn set_option(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
+    // SAFETY: `fd` is the caller's open socket; the option value is a c_int that lives through the
+    // call, and its length is given.
+    unsafe {
+        libc::setsockopt(
+            fd,
+            level,
+            name,
+            (&raw const value).cast(),
+            mem::size_of_val(&value) as libc::socklen_t,
+        );
     }
 }
 
@@ -141,6 +164,7 @@ pub(crate) struct Sender {
     slices: Vec<libc::iovec>,
     controls: Vec<Control>,
     headers: Vec<libc::mmsghdr>,
+    patience: Patience,
 }
 
 impl Sender {
@@ -153,6 +177,7 @@ impl Sender {
             slices: Vec::with_capacity(SEND_BATCH),
             controls: Vec::with_capacity(SEND_BATCH),
             headers: Vec::with_capacity(SEND_BATCH),
+            patience: Patience::default(),
         })
     }
 
@@ -163,7 +188,7 @@ impl Sender {
         self.controls.clear();
         self.headers.clear();
         for message in messages {
-            self.addresses.push(peer_address(message.to, self.ipv6).into());
+            self.addresses.push(peer_address(message.route.peer.address, self.ipv6).into());
             let bytes = &arena[message.start..message.start + message.len];
             let base = bytes.as_ptr().cast_mut().cast();
             self.slices.push(libc::iovec { iov_base: base, iov_len: bytes.len() });
@@ -179,7 +204,7 @@ impl Sender {
             header.msg_hdr.msg_control = self.controls[index].0.as_mut_ptr().cast();
             header.msg_hdr.msg_controllen = self.controls[index].0.len();
             let segment = (message.n_segments() > 1).then_some(message.segment as u16);
-            fill_control(&mut header.msg_hdr, message.source, self.ipv6, segment);
+            fill_control(&mut header.msg_hdr, message.route.local, self.ipv6, segment);
             self.headers.push(header);
         }
     }
@@ -199,6 +224,23 @@ impl Sender {
             )
         };
         if n_sent < 1 { Err(io::Error::last_os_error()) } else { Ok(n_sent as usize) }
+    }
+
+    /// Sends what can be sent of the messages from `first` on, after the buffer was full.
+    #[cold]
+    fn send_rest(
+        &mut self,
+        arena: &[u8],
+        messages: &[Message],
+        first: usize,
+        dropped: &mut Vec<usize>,
+    ) {
+        let mut patience = mem::take(&mut self.patience);
+        let n_dropped = dropped.len();
+        let mut pressed = Pressed { sender: self, arena };
+        patience.send_rest(Instant::now(), &mut pressed, &messages[first..], dropped);
+        self.patience = patience;
+        dropped[n_dropped..].iter_mut().for_each(|place| *place += first);
     }
 
     /// Sends a message's datagrams one by one, where the path refuses to cut them (`EIO`: the device
@@ -232,10 +274,8 @@ impl Sink for Sender {
                 match error.raw_os_error() {
                     Some(libc::EINTR) => continue,
                     Some(libc::EAGAIN | libc::ENOBUFS) => {
-                        // The one buffer of all is full: what is left of this wake-up is dropped.
-                        // overflow: DROPS; late packets are worth less than the next ones.
-                        dropped.extend(next + done..messages.len());
-                        return;
+                        // The one buffer of all is full.
+                        return self.send_rest(arena, messages, next + done, dropped);
                     }
                     Some(libc::EIO | libc::EINVAL) if batch[done].n_segments() > 1 => {
                         if self.send_singly(arena, &batch[done]).is_err() {

@@ -4,8 +4,10 @@
 //! ```text
 //!  apply, handle_datagram, handle_timeout   any number of them      } one wake-up
 //!  flush(sink)                              everything goes out     }
-//!  take_news                                what rooms have to know }
+//!  take_news, take_fallen                   what rooms have to know }
 //! ```
+//! Whatever is done in a room is done in a guard: a room in which something panics is thrown away, and
+//! the others go on.
 
 use std::{
     collections::HashMap,
@@ -22,16 +24,18 @@ use crate::{
     seams::media::{Desired, Observed, Speaking},
     sfu::{
         down::DownShared,
-        relay::{feed::Feed, pipe::Pipe},
+        relay::{pipe::Pipe, to_annex::ToAnnex},
         router::{
             ConnectionKey, Router,
             context::{Context, RoomId, Shared},
+            guard::guarded,
             timers::{TimerKey, Timers},
         },
         up::UpShared,
         wire::{
             demux::{Demux, classify},
             outbox::{Outbox, Sink},
+            transmit::Route,
         },
     },
     telemetry::metrics::metrics,
@@ -45,6 +49,10 @@ pub(crate) struct WorkerCore {
     outbox: Outbox,
     rooms: Slab<Router>,
     numbers: HashMap<RoomId, usize>,
+    /// Rooms that were thrown away, of which nobody was told yet.
+    fallen: Vec<RoomId>,
+    /// The room that sends first in the next wake-up.
+    first: usize,
     n_datagrams: u64,
     n_bad: u64,
     n_dropped: u64,
@@ -69,6 +77,8 @@ impl WorkerCore {
             outbox: Outbox::new(),
             rooms: Slab::new(),
             numbers: HashMap::new(),
+            fallen: Vec::new(),
+            first: 0,
             n_datagrams: 0,
             n_bad: 0,
             n_dropped: 0,
@@ -76,44 +86,67 @@ impl WorkerCore {
         }
     }
 
-    /// A room and what else of the worker it needs.
-    fn room(&mut self, number: usize) -> Option<(&mut Router, Context<'_>)> {
-        let context = Context {
+    /// Does something in a room, with what else of the worker that needs. `None`: there is no such
+    /// room, or it has fallen by this.
+    fn within<T>(
+        &mut self,
+        number: usize,
+        act: impl FnOnce(&mut Router, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        let room = self.rooms.get_mut(number)?;
+        let mut context = Context {
             shared: &mut self.shared,
             demux: &mut self.demux,
             timers: &mut self.timers,
             outbox: &mut self.outbox,
         };
-        Some((self.rooms.get_mut(number)?, context))
+        let done = guarded("room", || act(room, &mut context));
+        if done.is_none() {
+            self.throw_away(number);
+        }
+        done
+    }
+
+    /// Nothing of it is used any more; what it had open is closed without a word.
+    fn throw_away(&mut self, number: usize) {
+        let Some(room) = self.rooms.try_remove(number) else { return };
+        self.numbers.remove(&room.id);
+        self.fallen.push(room.id);
+        for key in room.connections() {
+            self.demux.remove(key);
+        }
+        guarded("room that has fallen", || drop(room));
     }
 
     /// A room begins, of which `max_speakers` voices are forwarded at a time.
     pub(crate) fn open_room(&mut self, now: Instant, room: RoomId, max_speakers: usize) {
-        self.insert_room(now, room, max_speakers);
+        self.insert(room, |number, context| Router::new(now, room, number, max_speakers, context));
     }
 
     /// A room of another worker has viewers here.
     pub(crate) fn open_annex(&mut self, now: Instant, room: RoomId, pipe: Arc<Pipe>) {
-        let number = self.insert_room(now, room, 0);
-        self.rooms[number].relay.feed = Some(Feed::new(pipe));
+        self.insert(room, |number, context| Router::annex(now, room, number, pipe, context));
     }
 
     /// A room of this worker has viewers on another.
     pub(crate) fn link(&mut self, room: RoomId, pipe: Arc<Pipe>) {
         let number = self.numbers.get(&room).copied();
         match number.and_then(|number| self.rooms.get_mut(number)) {
-            Some(room) => room.add_link(pipe),
+            Some(room) => room.add_outlet(Box::new(ToAnnex::new(pipe))),
             None => pipe.close(),
         }
     }
 
     /// What of a room is watched on other workers.
     #[cfg(test)]
-    pub(crate) fn watched_elsewhere(&self, room: RoomId) -> Vec<[bool; 3]> {
+    pub(crate) fn watched_elsewhere(
+        &self,
+        room: RoomId,
+    ) -> Vec<[bool; crate::sfu::path::MAX_LAYERS]> {
         self.rooms[self.numbers[&room]].watched_elsewhere()
     }
 
-    fn insert_room(&mut self, now: Instant, room: RoomId, max_speakers: usize) -> usize {
+    fn insert(&mut self, id: RoomId, make: impl FnOnce(u32, &mut Context<'_>) -> Router) {
         let entry = self.rooms.vacant_entry();
         let number = entry.key();
         let mut context = Context {
@@ -122,9 +155,8 @@ impl WorkerCore {
             timers: &mut self.timers,
             outbox: &mut self.outbox,
         };
-        entry.insert(Router::new(now, room, number as u32, max_speakers, &mut context));
-        self.numbers.insert(room, number);
-        number
+        entry.insert(make(number as u32, &mut context));
+        self.numbers.insert(id, number);
     }
 
     /// Makes real what a room wants of a member; `None`: the member is gone. A room that was never
@@ -137,18 +169,15 @@ impl WorkerCore {
         want: Option<Desired>,
     ) {
         let Some(&number) = self.numbers.get(&room) else { return };
-        if let Some((room, mut context)) = self.room(number) {
-            room.apply(now, member, want, &mut context);
-        }
+        self.within(number, |room, context| room.apply(now, member, want, context));
     }
 
     /// A room is gone: its connections are closed.
     pub(crate) fn close_room(&mut self, now: Instant, room: RoomId) {
         let Some(number) = self.numbers.remove(&room) else { return };
-        if let Some((room, mut context)) = self.room(number) {
-            room.close(now, &mut context);
+        if self.within(number, |room, context| room.close(now, context)).is_some() {
+            self.rooms.remove(number);
         }
-        self.rooms.remove(number);
     }
 
     /// All rooms are closed; [`WorkerCore::flush`] sends the goodbyes.
@@ -161,8 +190,8 @@ impl WorkerCore {
 
     /// The box's addresses have changed.
     pub(crate) fn set_candidates(&mut self, candidates: Arc<[String]>, local: SocketAddr) {
-        for (_, room) in &mut self.rooms {
-            room.set_candidates(&candidates);
+        for number in 0..self.rooms.capacity() {
+            self.within(number, |room, _| room.set_candidates(&candidates));
         }
         self.shared.candidates = candidates;
         self.shared.local = local;
@@ -192,28 +221,28 @@ impl WorkerCore {
         data: &[u8],
     ) {
         self.n_datagrams += 1;
+        let route = Route::from((from, local));
         let found = classify(data)
-            .and_then(|class| Some((class, self.demux.find(now, from, class, data)?)));
+            .and_then(|class| Some((class, self.demux.find(route.peer, class, data)?)));
         let Some((class, key)) = found else {
             self.n_bad += 1;
             return;
         };
         let (ConnectionKey::Up { room, .. } | ConnectionKey::Down { room, .. }) = key;
-        if let Some((room, mut context)) = self.room(room as usize) {
-            room.handle_datagram(now, key, class, from, local, data, &mut context);
-        }
+        self.within(room as usize, |room, context| {
+            room.handle_datagram(now, key, class, route, data, context);
+        });
     }
 
     /// Does all that is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         while let Some((due, key)) = self.timers.pop(now) {
-            let Some((room, mut context)) = self.room(key.room() as usize) else { continue };
-            match key {
-                TimerKey::Up(_, index) => room.publisher_timeout(now, due, index, &mut context),
-                TimerKey::Down(_, index) => room.viewer_timeout(now, due, index, &mut context),
-                TimerKey::Track(_, number) => room.track_timeout(now, due, number, &mut context),
-                TimerKey::Room(_) => room.tick(now, due, &mut context),
-            }
+            self.within(key.room() as usize, |room, context| match key {
+                TimerKey::Up(_, index) => room.publisher_timeout(now, due, index, context),
+                TimerKey::Down(_, index) => room.viewer_timeout(now, due, index, context),
+                TimerKey::Track(_, number) => room.track_timeout(now, due, number, context),
+                TimerKey::Room(_) => room.tick(now, due, context),
+            });
         }
     }
 
@@ -225,17 +254,20 @@ impl WorkerCore {
 
     /// Sends everything that this wake-up has called forth.
     pub(crate) fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
-        for number in 0..self.rooms.capacity() {
-            if let Some((room, mut context)) = self.room(number) {
-                room.flush(now, &mut context, sink);
-            }
+        // Elsewhere each time: where the socket takes no more, it shall not be the same who lose.
+        let n_places = self.rooms.capacity();
+        self.first = (self.first + 1) % n_places.max(1);
+        for place in 0..n_places {
+            let number = (self.first + place) % n_places;
+            self.within(number, |room, context| room.flush(now, context, sink));
         }
-        // overflow: DROPS the batch that the socket does not take; its viewers are told below.
+        // overflow: DROPS what the socket does not take; its viewers are told below.
         self.outbox.send(sink);
-        for key in self.outbox.take_losses() {
-            if let Some((room, _)) = self.room(key.room as usize) {
+        // Sound goes on with its next packet.
+        for key in self.outbox.take_losses().into_iter().filter(|key| !key.is_sound) {
+            self.within(key.room as usize, |room, _| {
                 room.viewer_stalled(now, key.viewer as usize);
-            }
+            });
         }
         self.count();
     }
@@ -254,10 +286,21 @@ impl WorkerCore {
     /// Members whose state has changed, each with its newest.
     pub(crate) fn take_news(&mut self) -> Vec<(RoomId, MemberId, Observed)> {
         let mut news = Vec::new();
-        for (_, room) in &mut self.rooms {
-            room.take_changed(&mut news);
+        for number in 0..self.rooms.capacity() {
+            self.within(number, |room, _| room.take_changed(&mut news));
         }
         news
+    }
+
+    /// Rooms that were thrown away: what they had is gone, and they may be opened again.
+    pub(crate) fn take_fallen(&mut self) -> Vec<RoomId> {
+        std::mem::take(&mut self.fallen)
+    }
+
+    /// How many entries wait to be due.
+    #[cfg(test)]
+    pub(crate) fn n_timers(&self) -> usize {
+        self.timers.len()
     }
 
     /// Rooms where who speaks has changed.

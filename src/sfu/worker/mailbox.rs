@@ -191,6 +191,14 @@ impl Mailbox {
         std::mem::take(&mut *lock(&self.inbox))
     }
 
+    /// The thread will not begin anew: whoever comes, or is here, has to go elsewhere.
+    pub(crate) fn give_up(&self) {
+        self.is_gone.store(true, Ordering::SeqCst);
+        for (room, outcome, _) in self.take().opened {
+            outcome.put_gone(room);
+        }
+    }
+
     pub(crate) fn set_connections(&self, n_connections: usize) {
         self.n_connections.store(n_connections, Ordering::Relaxed);
     }
@@ -221,6 +229,13 @@ impl Outcomes {
 
     pub(crate) fn remove(&mut self, room: RoomId) {
         self.map.remove(&room);
+    }
+
+    /// What the worker had of this room is lost.
+    pub(crate) fn fall(&mut self, room: RoomId) {
+        if let Some(outcome) = self.map.remove(&room) {
+            outcome.put_gone(room);
+        }
     }
 
     pub(crate) fn of(&self, room: RoomId) -> Option<&Outcome> {

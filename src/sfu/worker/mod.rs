@@ -24,6 +24,7 @@ pub(crate) mod core;
 pub(crate) mod load;
 mod mailbox;
 mod moderation;
+pub(crate) mod restarts;
 
 pub(crate) use self::mailbox::{Mailbox, Opened, Outcome};
 use self::{core::WorkerCore, load::BusyMeter, mailbox::Outcomes, moderation::Moderation};
@@ -102,6 +103,7 @@ impl Worker {
             for (room, speaking) in core.take_speaking() {
                 outcomes.of(room).inspect(|outcome| outcome.put_speaking(speaking));
             }
+            core.take_fallen().into_iter().for_each(|room| outcomes.fall(room));
             self.mailbox.set_connections(core.n_connections());
             drops.add(now, core.take_dropped(), self.index);
             if stop {

@@ -9,19 +9,25 @@
 //! RFC 3711 begins with a roll-over counter of 0. Where the first packets of a source are lost just
 //! before its sequence number wraps, the counter is 1 and nothing would ever authenticate; so a new
 //! source's first packet is tried with both.
+//!
+//! # Departure: a source may be forgotten
+//! A client that shares its screen again and again uses up sources without end. Of more than
+//! [`MAX_SOURCES`] the one that was silent longest gives its place away; how far it was is kept, so
+//! that what it sent before cannot come again, and it goes on where it was.
+
+use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Aad, CM_TAG, Cipher, CmKeys, GCM_TAG, KEY, Profile, cm_iv, cm_tag, counter_mode, gcm_rtp_nonce,
-    verify_slices_are_equal,
+    super::window::Window, Aad, CM_TAG, Cipher, CmKeys, GCM_TAG, KEY, Profile, cm_iv, cm_tag,
+    counter_mode, gcm_rtp_nonce, verify_slices_are_equal,
 };
 
 /// Sources of one connection. A browser's has two for each section, six with simulcast.
 pub(crate) const MAX_SOURCES: usize = 256;
-/// How far behind its source's newest packet one may come: a second of 1080p video.
-const WINDOW: u64 = 1024;
-const WORDS: usize = (WINDOW / 64) as usize;
+/// Sources that gave their place away and are remembered: 12 bytes each.
+const MAX_RETIRED: usize = 4096;
 /// Roll-over counter and sequence number have 48 bits; then the key is used up.
 const MAX_INDEX: u64 = (1 << 48) - 1;
 /// Memory is taken for so many packets of a source at once. A cached packet holds on to all of it,
@@ -39,16 +45,17 @@ pub(crate) enum Refusal {
     Replayed,
     /// Not made with the key.
     Forged,
-    /// Of one source too many.
-    Crowded,
 }
 
 /// What a client sends as RTP.
 pub(crate) struct Inbound {
     cipher: Cipher,
     sources: Vec<Source>,
+    /// Sources that gave their place away, and their highest index; the oldest first.
+    retired: VecDeque<(u32, u64)>,
     /// Where the packet before was found: video comes in bursts.
     recent: usize,
+    n_opened: u64,
 }
 
 /// An opened packet.
@@ -69,7 +76,8 @@ impl Inbound {
         }
         let salt = keying.get(2 * KEY..2 * KEY + profile.salt_len())?;
         let cipher = Cipher::new(profile, &keying[..KEY], salt, 0)?;
-        Some(Self { cipher, sources: Vec::new(), recent: 0 })
+        let (sources, retired) = (Vec::new(), VecDeque::new());
+        Some(Self { cipher, sources, retired, recent: 0, n_opened: 0 })
     }
 
     /// Opens a packet of `ssrc` and `sequence` whose header, in clear, is `header_len` bytes long.
@@ -91,7 +99,9 @@ impl Inbound {
         let source = &mut self.sources[at];
         let index = source.place(sequence).ok_or(Refusal::Replayed)?;
         let payload = source.open(&self.cipher, index, &sealed).ok_or(Refusal::Forged)?;
-        source.mark(index);
+        source.seen.mark(index);
+        self.n_opened += 1;
+        source.used = self.n_opened;
         Ok(Opened { index, payload })
     }
 
@@ -104,21 +114,41 @@ impl Inbound {
     }
 
     fn open_first(&mut self, sequence: u16, sealed: &Sealed<'_>) -> Result<Opened, Refusal> {
-        if self.sources.len() == MAX_SOURCES {
-            return Err(Refusal::Crowded);
-        }
-        let mut source =
-            Source { ssrc: sealed.ssrc, highest: 0, seen: [0; WORDS], chunk: BytesMut::new() };
-        for rollover in [0, 1] {
-            let index = rollover << 16 | u64::from(sequence);
-            if let Some(payload) = source.open(&self.cipher, index, sealed) {
-                source.highest = index;
-                source.mark(index);
-                self.sources.push(source);
-                return Ok(Opened { index, payload });
+        let former = self.retired.iter().position(|(ssrc, _)| *ssrc == sealed.ssrc);
+        let mut source = Source::new(sealed.ssrc);
+        let (index, payload) = match former {
+            Some(former) => {
+                source.seen = Window::after(self.retired[former].1);
+                let index = source.place(sequence).ok_or(Refusal::Replayed)?;
+                let payload = source.open(&self.cipher, index, sealed).ok_or(Refusal::Forged)?;
+                self.retired.remove(former);
+                (index, payload)
             }
+            None => {
+                let mut first = [0, 1].into_iter().filter_map(|rollover| {
+                    let index = rollover << 16 | u64::from(sequence);
+                    Some((index, source.open(&self.cipher, index, sealed)?))
+                });
+                first.next().ok_or(Refusal::Forged)?
+            }
+        };
+        source.seen.mark(index);
+        self.n_opened += 1;
+        source.used = self.n_opened;
+        self.insert(source);
+        Ok(Opened { index, payload })
+    }
+
+    fn insert(&mut self, source: Source) {
+        if self.sources.len() < MAX_SOURCES {
+            return self.sources.push(source);
         }
-        Err(Refusal::Forged)
+        let Some(silent) = self.sources.iter_mut().min_by_key(|source| source.used) else { return };
+        if self.retired.len() == MAX_RETIRED {
+            self.retired.pop_front();
+        }
+        self.retired.push_back((silent.ssrc, silent.seen.newest().unwrap_or(0)));
+        *silent = source;
     }
 }
 
@@ -140,40 +170,23 @@ struct Sealed<'a> {
 /// One SSRC.
 struct Source {
     ssrc: u32,
-    highest: u64,
-    /// Bit `index % WINDOW`, of the indexes up to the highest.
-    seen: [u64; WORDS],
+    seen: Window,
     /// Zeroed memory for payloads to come.
     chunk: BytesMut,
+    /// The newest of the connection's packets that was its.
+    used: u64,
 }
 
 impl Source {
+    fn new(ssrc: u32) -> Self {
+        Self { ssrc, seen: Window::default(), chunk: BytesMut::new(), used: 0 }
+    }
+
     /// The index of `sequence` that is nearest to the highest; `None` if it was seen, or is too old
     /// to know.
     fn place(&self, sequence: u16) -> Option<u64> {
-        let ahead = sequence.wrapping_sub(self.highest as u16) as i16;
-        let index = self.highest.checked_add_signed(ahead.into())?;
-        if index > self.highest {
-            return (index <= MAX_INDEX).then_some(index);
-        }
-        let (word, bit) = slot(index);
-        (self.highest - index < WINDOW && self.seen[word] & bit == 0).then_some(index)
-    }
-
-    fn mark(&mut self, index: u64) {
-        if index > self.highest {
-            if index - self.highest >= WINDOW {
-                self.seen = [0; WORDS];
-            } else {
-                for skipped in self.highest + 1..index {
-                    let (word, bit) = slot(skipped);
-                    self.seen[word] &= !bit;
-                }
-            }
-            self.highest = index;
-        }
-        let (word, bit) = slot(index);
-        self.seen[word] |= bit;
+        let index = self.seen.index_of(sequence)?;
+        (index <= MAX_INDEX && self.seen.is_new(index)).then_some(index)
     }
 
     fn open(&mut self, cipher: &Cipher, index: u64, sealed: &Sealed<'_>) -> Option<Bytes> {
@@ -210,11 +223,6 @@ impl Cipher {
             Self::Cm(_) => CM_TAG,
         }
     }
-}
-
-fn slot(index: u64) -> (usize, u64) {
-    let bit = index % WINDOW;
-    ((bit / 64) as usize, 1 << (bit % 64))
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub(super) struct Interval {
 
 /// A stream of which a report came.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stream {
+pub(super) struct Reported {
     report: Report,
     sent: Sent,
     began_us: u64,
@@ -70,7 +70,7 @@ pub(super) struct Stream {
     pub(super) interval: Option<Interval>,
 }
 
-impl Stream {
+impl Reported {
     pub(super) fn new(now_us: u64, sent: Sent, report: Report) -> Self {
         Self {
             report,

@@ -10,7 +10,7 @@
 //! ```
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -23,7 +23,10 @@ use crate::{
         media::packet::{Codec, Packet},
         path::{BELOW, Pace, Pacer, START_BPS},
         router::published::Published,
-        wire::outbox::{Outbox, Sink},
+        wire::{
+            outbox::{Outbox, Sink},
+            transmit::Route,
+        },
     },
     telemetry::metrics::metrics,
 };
@@ -78,7 +81,7 @@ impl SlotState {
         &mut self,
         downlink: &mut Downlink,
         (slot, index, packet): (Slot, u64, &Packet),
-        (key, to): (ViewerKey, (SocketAddr, Option<IpAddr>)),
+        (key, to): (ViewerKey, Route),
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) -> Option<usize> {
@@ -86,6 +89,7 @@ impl SlotState {
         let head = self.forwarder.head(index, packet);
         let room = packet.payload.len() + SEAL_ROOM;
         let mut len = 0;
+        let key = ViewerKey { is_sound: packet.codec == Codec::Opus, ..key };
         let sealed = outbox.seal(key, to, room, sink, |space| {
             let sealed = match packet.red {
                 Some(primary) => {
@@ -107,8 +111,8 @@ impl Viewer {
     /// Takes over what is known of the path; so many bits a second are to be sent. A client that tells
     /// of no arrivals is to have them: of its path nothing can be known.
     pub(super) fn set_pace(&mut self, now: Instant, sent_bps: f64) {
-        let Some(remote) = self.downlink.remote() else { return };
-        let ip = remote.ip().to_canonical();
+        let Some(route) = self.downlink.route() else { return };
+        let ip = route.peer.address.ip().to_canonical();
         if ip.is_loopback() {
             self.pacer = None;
             return;
@@ -165,10 +169,11 @@ impl Viewer {
             let is_soon = pacer.is_none_or(|pacer| pacer.takes(bytes) <= START_WITHIN);
             first.filter(|_| is_soon).map(|next| Backlog { layer, next })
         };
-        let backlog = (0..=target).rev().find_map(start);
+        let quality = published.quality();
+        let backlog = quality.down_from(target).find_map(start);
         let is_target = backlog.is_some_and(|backlog| backlog.layer == target);
         if !is_target {
-            state.forwarder.begin_lower();
+            state.forwarder.begin_with(quality.below(target));
         }
         state.backlog = backlog;
         self.is_held |= backlog.is_some();
@@ -179,7 +184,7 @@ impl Viewer {
     pub(super) fn send_held(
         &mut self,
         now: Instant,
-        (key, to): (ViewerKey, (SocketAddr, Option<IpAddr>)),
+        (key, to): (ViewerKey, Route),
         tracks: &Slab<Published>,
         outbox: &mut Outbox,
         sink: &mut impl Sink,
@@ -222,7 +227,7 @@ impl Viewer {
         &mut self,
         now: Instant,
         slot: Slot,
-        target: (ViewerKey, (SocketAddr, Option<IpAddr>)),
+        target: (ViewerKey, Route),
         tracks: &Slab<Published>,
         outbox: &mut Outbox,
         sink: &mut impl Sink,
@@ -260,7 +265,7 @@ impl Viewer {
     fn resend(
         &mut self,
         key: ViewerKey,
-        to: (SocketAddr, Option<IpAddr>),
+        to: Route,
         slot: Slot,
         sequences: &[u16],
         tracks: &Slab<Published>,

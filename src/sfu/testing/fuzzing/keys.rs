@@ -99,19 +99,18 @@ pub fn srtp(bytes: &[u8]) {
     }
 }
 
-/// One more source is taken, up to the most that a connection may have; 1 if so.
+/// One more source is taken, up to the most that a connection may have beside those that are looked
+/// at; 1 if so.
 fn crowd(peer: &Peer, inbound: &mut Inbound, n_crowd: u32, n_known: usize) -> u32 {
+    if n_crowd as usize + n_known >= MAX_SOURCES {
+        return 0;
+    }
     let ssrc = 0x1000 + n_crowd;
     let mut packet = vec![0x80, 96, 0, 1, 0, 0, 0, 0];
     packet.extend(ssrc.to_be_bytes());
     let sealed = peer.rtp(&packet, 0).expect("a whole header");
-    let opened = inbound.open(ssrc, 1, 12, &sealed);
-    if n_crowd as usize + n_known < MAX_SOURCES {
-        assert!(opened.is_ok(), "{n_crowd} sources");
-        return 1;
-    }
-    assert_eq!(opened.err(), Some(Refusal::Crowded));
-    0
+    assert!(inbound.open(ssrc, 1, 12, &sealed).is_ok(), "{n_crowd} sources");
+    1
 }
 
 /// A packet of one of four sources, of an index near that source's newest, perhaps changed on the
@@ -157,10 +156,8 @@ fn rtp(
         }
         Err(Refusal::Replayed) => {
             let newest = newest[source].expect("a new source has seen nothing");
-            assert!(was_opened || newest - index >= 1024, "{index} was refused at {newest}");
+            assert!(was_opened || newest - index > 960, "{index} was refused at {newest}");
         }
-        // There are too many others.
-        Err(Refusal::Crowded) => assert!(newest[source].is_none()),
         Err(refusal) => panic!("{refusal:?}"),
     }
     assert!(open(inbound, &sealed).is_err(), "a replay was opened");

@@ -26,5 +26,5 @@ pub use up::{dtls_handshake, rtcp_up, sdp_publish, uplink};
 pub(crate) use input::Input;
 pub(crate) use keys::{Peer, keying};
 pub(crate) use sdp::check_answer;
-pub(crate) use transport::{CLIENT, check, credentials};
+pub(crate) use transport::{CLIENT, NOBODY, check, credentials};
 pub(crate) use up::Teller;

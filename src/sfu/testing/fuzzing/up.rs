@@ -6,20 +6,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{CLIENT, Input, Peer, check, check_answer, credentials, keying};
+use super::{CLIENT, Input, NOBODY, Peer, check, check_answer, credentials, keying};
 use crate::{
     seams::media::Path,
     sfu::{
-        link::srtp::{Inbound, MAX_OVERHEAD, MAX_SOURCES, Profile, Srtp},
+        link::{
+            srtp::{Inbound, MAX_OVERHEAD, MAX_SOURCES, Profile, Srtp},
+            transport::Keyed,
+        },
         media::{
             packet::{Codec, Packet},
             payload::begins_keyframe,
             red,
+            sdp::offer::{Offer, Side},
         },
         path::TransportFeedback,
         up::{
-            Keyed, Phase, UpEvent, UpShared, Uplink, arrivals::Arrivals, media::MAX_EVENTS,
-            nack::Missing, offer::Offer, reach::CLOSED_AFTER, rtcp, shared,
+            UpEvent, UpShared, Uplink, arrivals::Arrivals, media::MAX_EVENTS, nack::Missing, rtcp,
+            shared,
         },
     },
 };
@@ -71,7 +75,7 @@ pub fn sdp_publish(bytes: &[u8]) {
     let mut uplink = new(now);
     match uplink.handle_offer(now, sdp) {
         Ok(answer) => {
-            let offer = Offer::parse(sdp).expect("it was answered");
+            let offer = Offer::read(sdp, Side::Publisher).expect("it was answered");
             let mids: Vec<String> = offer.sections.iter().map(|s| s.mid.to_string()).collect();
             check_answer(&answer, &mids);
             assert!(uplink.mids().len() <= mids.len());
@@ -97,9 +101,10 @@ fn connected(now: Instant, profile: Profile, is_plain: bool) -> Uplink {
     }
     let srtp = Srtp::new(profile, &keying(profile)).expect("the profile's length");
     let inbound = Inbound::new(profile, &keying(profile)).expect("the profile's length");
-    uplink.phase = Phase::Connected(Box::new(Keyed { srtp, inbound }));
-    uplink.handle_datagram(now, CLIENT, &check(&credentials()), &mut Vec::new());
-    assert_eq!(uplink.ice.remote(), Some(CLIENT));
+    uplink.handle_datagram(now, CLIENT, &check(&credentials()), &mut NOBODY.to_vec());
+    let keyed = Keyed { srtp, inbound: Some(Box::new(inbound)) };
+    uplink.link.force(now, keyed, CLIENT.into());
+    assert_eq!(uplink.link.route(), Some(CLIENT.into()));
     uplink
 }
 

@@ -21,7 +21,8 @@ use crate::{
             flight::{Flight, is_dtls},
             ice::Ice,
         },
-        up::{UpEvent, answer, offer::Offer},
+        media::sdp::offer::{self, Offer},
+        up::{UpEvent, answer, shared as own},
         wire::transmit::Transmit,
     },
 };
@@ -55,7 +56,7 @@ impl Reference {
     pub fn new(shared: &Arc<ReferenceShared>, local: IceCredentials) -> Self {
         Self {
             shared: shared.clone(),
-            ice: Ice::new(local),
+            ice: Ice::new(local, [0; 32]),
             fingerprint: None,
             tap: Tap::new(Media::new()),
             gate: HelloGate::default(),
@@ -68,14 +69,16 @@ impl Reference {
 
     /// Answers its one offer.
     pub fn handle_offer(&mut self, sdp: &str) -> Result<Arc<str>, SfuError> {
-        let offer = Offer::parse(sdp)?;
-        self.fingerprint = offer.transport.as_ref().map(|transport| transport.fingerprint.clone());
+        let offer = Offer::read(sdp, offer::Side::Publisher)?;
+        self.fingerprint =
+            offer.transport.as_ref().map(|transport| own::hex(&transport.fingerprint));
         let answer = answer::write(
             &offer,
             &answer::Local {
                 credentials: self.ice.local(),
                 fingerprint: &self.shared.fingerprint,
                 candidates: &["candidate:1 1 udp 2130706431 127.0.0.1 10000 typ host".to_owned()],
+                setup: "passive",
                 session: 1,
                 version: 1,
             },
@@ -94,10 +97,10 @@ impl Reference {
     ) {
         match data.first() {
             Some(0..=3) => {
-                self.ice.handle(from, data, self.shared.crypto.crypto(), out);
+                self.ice.handle(now, from.into(), data, out);
             }
-            Some(20..=63) if self.ice.is_valid(from) => self.take_dtls(now, data, out),
-            Some(128..=191) if self.ice.is_valid(from) => {
+            Some(20..=63) if self.ice.pairs.knows(from.into()) => self.take_dtls(now, data, out),
+            Some(128..=191) if self.ice.pairs.knows(from.into()) => {
                 if let Some(library) = &mut self.library {
                     library.read(now, data);
                 }
@@ -108,7 +111,7 @@ impl Reference {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut dyn Transmit) {
-        if let Some(remote) = self.ice.remote() {
+        if let Some(remote) = self.ice.pairs.towards() {
             self.flight.handle_timeout(now, |datagram| out.transmit(remote, datagram));
         }
         self.tap.media().handle_timeout(now);
@@ -162,7 +165,7 @@ impl Reference {
         library.settle();
         self.is_connected |= library.is_connected();
         self.flush(now, out);
-        if let Some(remote) = self.ice.remote() {
+        if let Some(remote) = self.ice.pairs.towards() {
             self.flight.after_read(now, |datagram| out.transmit(remote, datagram));
         }
         if self.is_connected {
@@ -177,7 +180,7 @@ impl Reference {
             if is_dtls(&datagram) {
                 self.flight.sent(now, &mut datagram);
             }
-            if let Some(remote) = self.ice.remote() {
+            if let Some(remote) = self.ice.pairs.towards() {
                 out.transmit(remote, &datagram);
             }
         }
@@ -186,6 +189,8 @@ impl Reference {
 
 impl std::fmt::Debug for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reference").field("remote", &self.ice.remote()).finish_non_exhaustive()
+        f.debug_struct("Reference")
+            .field("remote", &self.ice.pairs.towards())
+            .finish_non_exhaustive()
     }
 }

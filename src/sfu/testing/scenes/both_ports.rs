@@ -183,3 +183,25 @@ async fn a_thread_that_panics_begins_anew_and_its_rooms_go_on() {
     let whole = tokio::time::timeout(Duration::from_secs(30), one_worker());
     whole.await.expect("it does not hang");
 }
+
+#[tokio::test]
+async fn a_thread_that_panics_again_and_again_ends_and_that_is_told() {
+    let handle = start(1);
+    let port = handle.ports()[0];
+    assert_eq!(handle.fault(), None);
+    let again_and_again = async {
+        loop {
+            handle.fail(port);
+            tokio::task::yield_now().await;
+        }
+    };
+    let ended = async {
+        tokio::select! {
+            () = handle.ended() => {}
+            () = again_and_again => {}
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("it gives up");
+    assert_eq!(handle.fault().as_deref(), Some("1 of 1 media threads have ended"));
+    handle.stop().await;
+}

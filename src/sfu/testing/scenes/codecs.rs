@@ -100,3 +100,31 @@ fn viewers_go_on_over_changes_of_codec_and_late_ones_begin_at_once() {
         world.apply(late);
     }
 }
+
+#[test]
+fn who_changes_codecs_with_every_frame_is_told_to_others_once_a_second() {
+    let mut world = World::new();
+    let mut source = versatile(&mut world);
+    let viewer = world.viewer(100, &[source.member]);
+    send(&mut world, &mut source, 0, true);
+    play(&mut world, &mut source, 0, 40);
+    let member = source.member;
+    let codec = |world: &World| {
+        let up = world.seen[&member].up.as_ref().expect("an up");
+        up.tracks[0].codec.clone()
+    };
+    let (mut told, n_news) = (codec(&world), world.n_news);
+    let (mut n_changes, mut n_got) = (0, received(&world, viewer, 0).len());
+    n_got += received(&world, viewer, 1).len();
+    for nth in 0..150_usize {
+        send(&mut world, &mut source, nth % 2, true);
+        world.run(Duration::from_millis(20));
+        let now = codec(&world);
+        n_changes += usize::from(now != told);
+        told = now;
+    }
+    assert!((2..=4).contains(&n_changes), "{n_changes} changes in three seconds");
+    assert!(world.n_news - n_news <= 20, "{} pieces of news", world.n_news - n_news);
+    let n_now = received(&world, viewer, 0).len() + received(&world, viewer, 1).len();
+    assert!(n_now >= n_got + 100, "half of it is shown all the time: {}", n_now - n_got);
+}

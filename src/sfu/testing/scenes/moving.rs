@@ -1,11 +1,14 @@
-//! A viewer that goes on from another of its addresses.
+//! Members that go on from another of their addresses, and what is made of that.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
-use crate::sfu::testing::world::World;
+use crate::{
+    ids::MemberId,
+    sfu::testing::world::{STEP, World},
+};
 
 /// An empty receiver report (RFC 3550 6.4.2).
 const RECEIVER_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 9];
@@ -38,4 +41,60 @@ fn media_leaves_from_the_address_that_the_viewer_uses_now() {
     peer.client.send_rtcp(&RECEIVER_REPORT);
     world.wake();
     assert_eq!(way_of_a_frame(&mut world, &mut source), Some((v6.0, Some(v6.1))));
+}
+
+/// The check that the viewer's client would send next, which nominates.
+fn nomination(world: &mut World, viewer: MemberId) -> Vec<u8> {
+    let peer = world.downs.get_mut(&viewer).expect("a viewer");
+    loop {
+        peer.client.out.clear();
+        peer.client.tick(world.now);
+        if let Some(check) = peer.client.out.pop() {
+            return check;
+        }
+        world.now += STEP;
+    }
+}
+
+#[test]
+fn media_never_goes_where_nobody_has_answered() {
+    let mut world = World::new();
+    let (mut source, viewers) = world.with_viewers(1);
+    let check = nomination(&mut world, viewers[0]);
+    let victim = SocketAddr::from(([203, 0, 113, 9], 53));
+    world.core.handle_datagram(world.now, victim, None, &check);
+    let mut n_to_victim = 0;
+    for n in 0..200 {
+        world.send_frame(&mut source, 5, n % 20 == 0);
+        world.wake();
+        let to_victim = world.wire.datagrams.iter().filter(|(to, _)| *to == victim);
+        n_to_victim += to_victim.map(|(_, datagram)| datagram.len()).sum::<usize>();
+        for _ in 0..10 {
+            world.step();
+        }
+    }
+    assert!(n_to_victim > 0 && n_to_victim <= 3 * check.len(), "{n_to_victim} for {}", check.len());
+    assert!(world.has_all(viewers[0], &source, 0), "and the viewer has it all");
+}
+
+#[test]
+fn media_follows_a_viewer_within_a_round_trip_and_knows_nothing_of_the_new_path() {
+    let mut world = World::new();
+    let (mut source, viewers) = world.with_viewers(1);
+    let narrow = world.downs[&viewers[0]].address;
+    let wide = SocketAddr::from(([198, 51, 100, 7], 40_000));
+    let check = nomination(&mut world, viewers[0]);
+    world.downs.get_mut(&viewers[0]).expect("a viewer").address = wide;
+    world.core.handle_datagram(world.now, wide, None, &check);
+    let to = |world: &mut World, source: &mut _| {
+        world.wire.ways.clear();
+        world.send_frame(source, 1, false);
+        world.wake();
+        let ways: Vec<SocketAddr> = world.wire.ways.iter().map(|(to, _)| *to).collect();
+        world.step();
+        (ways.contains(&narrow), ways.contains(&wide))
+    };
+    assert_eq!(to(&mut world, &mut source), (true, true), "media, and the question");
+    // The answer is under way.
+    assert_eq!(to(&mut world, &mut source), (false, true));
 }

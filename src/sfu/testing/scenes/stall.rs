@@ -100,3 +100,26 @@ fn garbage_is_dropped_and_counted_and_felt_by_no_one() {
         assert_eq!(path, Some(Path::Connected));
     }
 }
+
+#[test]
+fn where_the_socket_takes_no_more_it_is_not_always_the_same_who_lose() {
+    let mut world = World::new();
+    let (mut source, viewers) = world.with_viewers(8);
+    world.run(Duration::from_millis(100));
+    let n_before: Vec<usize> = viewers.iter().map(|viewer| n_payloads(&world, *viewer)).collect();
+    // Half of them can be sent to in each wake-up.
+    world.wire.takes = Some(4);
+    for _ in 0..64 {
+        // Each picture can be shown by itself: who lost the one before takes it.
+        world.send_frame(&mut source, 3, true);
+        world.run(Duration::from_millis(30));
+    }
+    for (viewer, n_before) in viewers.iter().zip(n_before) {
+        let n_got = (n_payloads(&world, *viewer) - n_before) / 3;
+        assert!((16..=48).contains(&n_got), "{viewer} has got {n_got} of 64");
+    }
+}
+
+fn n_payloads(world: &World, viewer: crate::ids::MemberId) -> usize {
+    world.downs[&viewer].video().map_or(0, |video| video.payloads.len())
+}

@@ -43,7 +43,7 @@ use crate::{
             flight::{Flight, is_dtls},
         },
         up::{UpEvent, UpShared, Uplink},
-        wire::transmit::Transmit,
+        wire::transmit::{Route, Transmit},
     },
 };
 
@@ -81,8 +81,8 @@ impl Random {
 pub(super) struct Sent(pub(super) Vec<(SocketAddr, Vec<u8>)>);
 
 impl Transmit for Sent {
-    fn transmit(&mut self, to: SocketAddr, datagram: &[u8]) {
-        self.0.push((to, datagram.to_vec()));
+    fn transmit(&mut self, to: Route, datagram: &[u8]) {
+        self.0.push((to.peer.address, datagram.to_vec()));
     }
 }
 

@@ -32,9 +32,9 @@ fn pair(peer: &str) -> Pair {
 fn send(pair: &mut Pair, source: Option<IpAddr>, sizes: &[usize]) -> Outbox {
     let mut outbox = Outbox::new();
     let to = pair.peer.local_addr().expect("bound");
-    let owner = ViewerKey { room: 0, viewer: 0 };
+    let owner = ViewerKey { room: 0, viewer: 0, is_sound: false };
     for (index, size) in sizes.iter().enumerate() {
-        let sealed = outbox.seal(owner, (to, source), 1500, &mut pair.sender, |space| {
+        let sealed = outbox.seal(owner, (to, source).into(), 1500, &mut pair.sender, |space| {
             space[..*size].fill(index as u8);
             Some(*size)
         });
@@ -86,13 +86,13 @@ fn what_a_path_cannot_take_is_dropped_and_the_rest_goes_on() {
     let bad = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut outbox = Outbox::new();
     for (viewer, to) in [(0, good), (1, bad), (2, good)] {
-        let owner = ViewerKey { room: 0, viewer };
+        let owner = ViewerKey { room: 0, viewer, is_sound: false };
         for _ in 0..3 {
-            outbox.seal(owner, (to, None), 1500, &mut pair.sender, |_| Some(500));
+            outbox.seal(owner, to.into(), 1500, &mut pair.sender, |_| Some(500));
         }
     }
     outbox.send(&mut pair.sender);
-    assert_eq!(outbox.take_losses(), [ViewerKey { room: 0, viewer: 1 }]);
+    assert_eq!(outbox.take_losses(), [ViewerKey { room: 0, viewer: 1, is_sound: false }]);
     let sent = outbox.take_sent();
     assert_eq!((sent.packets, sent.packets_dropped), (6, 3));
     let mut buffer = [0; 2048];

@@ -130,9 +130,31 @@ fn sources_are_bounded_and_payloads_may_be_empty() {
         let datagram = sealed(&mut sender, ssrc, 1, b"");
         assert_eq!(open(&mut inbound, &datagram), Ok((1, Bytes::new())));
     }
-    let one_more = sealed(&mut sender, 9999, 1, b"");
-    assert_eq!(open(&mut inbound, &one_more), Err(Refusal::Crowded));
     let known = sealed(&mut sender, 3, 2, &[5; 3000]);
     assert_eq!(open(&mut inbound, &known).unwrap().1, vec![5; 3000]);
     assert!(Inbound::new(Profile::Gcm, &[0; 55]).is_none());
+}
+
+#[test]
+fn ten_thousand_sources_are_opened_and_what_was_is_not_opened_again() {
+    let mut sender = sender(Profile::Gcm);
+    let mut inbound = Inbound::new(Profile::Gcm, &keying(Profile::Gcm)).unwrap();
+    let first = sealed(&mut sender, 0, 1, b"first");
+    for ssrc in 0..10_000 {
+        let datagram = sealed(&mut sender, ssrc, 1, b"x");
+        assert_eq!(open(&mut inbound, &datagram).map(|(index, _)| index), Ok(1), "{ssrc}");
+        // One that is heard all the time keeps its place.
+        let steady = sealed(&mut sender, 77_777, ssrc as u16, b"y");
+        assert_eq!(open(&mut inbound, &steady).map(|(index, _)| index), Ok(ssrc.into()));
+    }
+    assert_eq!(inbound.sources.len(), MAX_SOURCES);
+    assert_eq!(inbound.retired.len(), MAX_RETIRED);
+    // Of those that are remembered nothing comes again, and they go on.
+    let again = sealed(&mut sender, 9_000, 1, b"x");
+    assert_eq!(open(&mut inbound, &again), Err(Refusal::Replayed));
+    let next = sealed(&mut sender, 9_000, 2, b"next");
+    assert_eq!(open(&mut inbound, &next), Ok((2, Bytes::from_static(b"next"))));
+    assert_eq!(open(&mut inbound, &next), Err(Refusal::Replayed));
+    assert!(inbound.retired.iter().all(|(ssrc, _)| *ssrc != 9_000));
+    assert!(open(&mut inbound, &first).is_ok(), "so old that nobody remembers");
 }

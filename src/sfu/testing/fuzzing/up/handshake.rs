@@ -7,11 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    CLIENT, CLOSED_AFTER, Input, OFFER, Phase, UpShared, Uplink, check, credentials, shared,
-};
+use super::{CLIENT, Input, OFFER, UpShared, Uplink, check, credentials, shared};
 use crate::{
     seams::media::Path,
+    sfu::link::transport::CLOSED_AFTER,
     sfu::testing::{
         dtls_client::{Client, Repeats},
         fuzzing::dtls::{Stage, Weak, begin},
@@ -178,7 +177,7 @@ impl Scene {
     }
 
     fn is_connected(&self) -> bool {
-        matches!(self.uplink.phase, Phase::Connected(_))
+        self.uplink.link.is_connected()
     }
 }
 
@@ -198,7 +197,8 @@ pub fn dtls_handshake(bytes: &[u8]) {
     let stage = &STAGES[usize::from(setup >> 1 & 1)];
     let mut scene = Scene::new(stage, setup);
     let mut harm = Harm::default();
-    let until = scene.now + 4 * PATIENCE;
+    // It has half a minute in all.
+    let until = scene.now + CLOSED_AFTER - PATIENCE - CHECK_EVERY;
     while !input.is_empty() && scene.now < until {
         scene.step(&mut input, &mut harm);
         check_keys(&scene, stage, setup);
@@ -223,7 +223,7 @@ fn check_keys(scene: &Scene, stage: &Stage, setup: u8) {
         return;
     }
     assert!(is_vouched(setup), "connected, and the certificate is not the offer's");
-    let keys = scene.uplink.dtls.keys().expect("it is connected");
+    let keys = scene.uplink.link.dtls().keys().expect("it is connected");
     assert_eq!(keys.fingerprint, stage.fingerprint);
     assert!(!scene.client.completed || scene.client.agrees(&keys), "the keys differ");
 }

@@ -14,8 +14,8 @@ use crate::sfu::{
     media::{packet::Packet, track::SourceTrack},
     path::MAX_LAYERS,
     relay::{
-        feed::Feed,
-        pipe::{Item, Lane, Told},
+        from_home::FromHome,
+        pipe::{Description, Item, Lane},
     },
 };
 
@@ -24,31 +24,31 @@ const ELSEWHERE: usize = usize::MAX;
 
 impl Router {
     /// Takes in what the home has handed over, before packets go out.
-    pub(crate) fn take_feed(&mut self, now: Instant) {
-        let Some(mut feed) = self.relay.feed.take() else { return };
-        if feed.pipe.take_batch(&mut feed.batch) {
-            if let Some(told) = feed.batch.tracks.take() {
-                self.mirror(&mut feed, told);
+    pub(crate) fn hear_home(&mut self, now: Instant) {
+        let Some(mut home) = self.relay.home.take() else { return };
+        if home.pipe.take_batch(&mut home.batch) {
+            if let Some(told) = home.batch.tracks.take() {
+                self.mirror(&mut home, told);
             }
             let mut begun = Vec::new();
-            for item in feed.batch.items.drain(..) {
-                self.take_item(now, &feed.numbers, item, &mut begun);
+            for item in home.batch.items.drain(..) {
+                self.take_item(now, &home.numbers, item, &mut begun);
             }
             for (number, layer) in begun {
                 for (_, viewer) in &mut self.viewers {
-                    self.busy |= viewer.start_again(number, layer);
+                    self.dirty.work(viewer.start_again(number, layer));
                 }
             }
-            for (lane, layer) in std::mem::take(&mut feed.batch.lost) {
-                let Some(&number) = feed.numbers.get(&lane) else { continue };
+            for (lane, layer) in std::mem::take(&mut home.batch.lost) {
+                let Some(&number) = home.numbers.get(&lane) else { continue };
                 for (_, viewer) in &mut self.viewers {
                     if viewer.lose(number, layer) {
-                        self.wanted.push((number, layer));
+                        self.dirty.keyframe(number, layer);
                     }
                 }
             }
         }
-        self.relay.feed = Some(feed);
+        self.relay.home = Some(home);
     }
 
     fn take_item(
@@ -86,25 +86,25 @@ impl Router {
     }
 
     /// Has the tracks that the home has.
-    fn mirror(&mut self, feed: &mut Feed, told: Vec<Told>) {
+    fn mirror(&mut self, home: &mut FromHome, told: Vec<Description>) {
         let lanes: BTreeSet<Lane> = told.iter().map(|told| told.lane).collect();
-        let gone = feed.numbers.extract_if(|lane, _| !lanes.contains(lane));
+        let gone = home.numbers.extract_if(|lane, _| !lanes.contains(lane));
         let gone: Vec<usize> = gone.map(|(_, number)| number).collect();
         gone.into_iter().for_each(|number| self.drop_track(number));
         for told in told {
-            let number = *feed.numbers.entry(told.lane).or_insert_with(|| {
+            let number = *home.numbers.entry(told.lane).or_insert_with(|| {
                 let track = SourceTrack::new(told.id.clone(), told.kind, told.source);
                 let mut published = Published::new(told.lane, track);
                 published.publisher = ELSEWHERE;
                 // Who is heard was decided at home.
                 published.is_voice = false;
-                self.tables_stale = true;
+                self.dirty.tables();
                 self.tracks.insert(published)
             });
             let published = &mut self.tracks[number];
             if published.codec != told.codec {
                 published.codec = told.codec;
-                self.tables_stale = true;
+                self.dirty.tables();
             }
             published.mirror(told);
         }
@@ -112,9 +112,9 @@ impl Router {
 
     /// Tells the home what is needed here, where that has changed.
     pub(crate) fn tell_home(&mut self, now: Instant) {
-        let Some(feed) = &mut self.relay.feed else { return };
+        let Some(home) = &mut self.relay.home else { return };
         let mut watched = None;
-        if std::mem::take(&mut self.demand_stale) {
+        if self.dirty.take_demand() {
             let mut now_watched = BTreeMap::new();
             for (number, published) in &self.tracks {
                 let mut needed = [false; MAX_LAYERS];
@@ -125,13 +125,13 @@ impl Router {
                     now_watched.insert(published.lane, needed);
                 }
             }
-            if now_watched != feed.watched {
-                feed.watched.clone_from(&now_watched);
+            if now_watched != home.watched {
+                home.watched.clone_from(&now_watched);
                 watched = Some(now_watched);
             }
         }
-        if watched.is_some() || !feed.keyframes.is_empty() {
-            feed.pipe.ask(watched, &mut feed.keyframes);
+        if watched.is_some() || !home.keyframes.is_empty() {
+            home.pipe.ask(watched, &mut home.keyframes);
         }
     }
 }

@@ -2,32 +2,31 @@
 //! home's, and what the home was told last.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
-use super::pipe::{Batch, Lane, Pipe};
-use crate::sfu::path::MAX_LAYERS;
+use super::pipe::{Batch, Lane, Pipe, Watched};
 
 /// Where an annex has its tracks from.
-pub(crate) struct Feed {
+pub(crate) struct FromHome {
     pub(crate) pipe: Arc<Pipe>,
     /// The track of each lane, as the room here numbers them.
     pub(crate) numbers: HashMap<Lane, usize>,
     /// As the home knows it.
-    pub(crate) watched: BTreeMap<Lane, [bool; MAX_LAYERS]>,
+    pub(crate) watched: Watched,
     /// Wanted of the home in this wake-up.
     pub(crate) keyframes: BTreeSet<(Lane, u8)>,
     /// Empty between wake-ups; its memory goes to and fro.
     pub(crate) batch: Batch,
 }
 
-impl Feed {
+impl FromHome {
     pub(crate) fn new(pipe: Arc<Pipe>) -> Self {
         Self {
             pipe,
             numbers: HashMap::new(),
-            watched: BTreeMap::new(),
+            watched: Watched::new(),
             keyframes: BTreeSet::new(),
             batch: Batch::default(),
         }
