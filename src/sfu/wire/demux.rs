@@ -113,9 +113,9 @@ impl<C: Copy + PartialEq> Demux<C> {
         if let Some(tag) = ufrag.as_bytes().first_chunk() {
             self.by_tag.insert(*tag, connection);
         }
-        let own = |(_, named): &(&Box<str>, &Named<C>)| named.connection == connection;
-        if self.by_ufrag.iter().filter(own).count() > MAX_NAMES
-            && let Some((oldest, _)) = self.by_ufrag.iter().filter(own).min_by_key(|(_, n)| n.nth)
+        let of_it = || self.by_ufrag.iter().filter(|(_, named)| named.connection == connection);
+        if of_it().count() > MAX_NAMES
+            && let Some((oldest, _)) = of_it().min_by_key(|(_, named)| named.nth)
         {
             let oldest = oldest.clone();
             self.by_ufrag.remove(&oldest);

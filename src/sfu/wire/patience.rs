@@ -32,7 +32,7 @@ pub(crate) enum Tried {
 /// A socket.
 pub(crate) trait Raw {
     /// Sends one message.
-    fn try_send(&mut self, message: &Message) -> Tried;
+    fn give(&mut self, message: &Message) -> Tried;
     /// Waits until there may be room again, at most so long. How long it was.
     fn wait(&mut self, at_most: Duration) -> Duration;
 }
@@ -62,7 +62,7 @@ impl Patience {
         let order = || first.iter().chain(&last).copied();
         for (nth, place) in order().enumerate() {
             loop {
-                match raw.try_send(&rest[place]) {
+                match raw.give(&rest[place]) {
                     Tried::Sent => break,
                     Tried::Failed => {
                         dropped.push(place);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     impl Raw for Buffer {
-        fn try_send(&mut self, message: &Message) -> Tried {
+        fn give(&mut self, message: &Message) -> Tried {
             if self.used >= self.len {
                 return Tried::Full;
             }

@@ -19,7 +19,7 @@ pub(super) struct Pressed<'a> {
 }
 
 impl Raw for Pressed<'_> {
-    fn try_send(&mut self, message: &Message) -> Tried {
+    fn give(&mut self, message: &Message) -> Tried {
         self.sender.prepare(self.arena, std::slice::from_ref(message));
         let tried = loop {
             match self.sender.send_from(0) {
