@@ -33,6 +33,8 @@ pub enum Command {
     Serve(Sources),
     /// Print the effective settings.
     Check(Sources),
+    /// Print a new set-up code; the owner's sessions end.
+    ResetOwner(Sources),
     /// Print this and go: to stdout with code 0, else to stderr.
     Say {
         /// The text, with its newline.
@@ -67,8 +69,25 @@ enum Written {
     Probe(LaterArgs),
     #[command(hide = true)]
     TurnCredential(LaterArgs),
-    #[command(hide = true)]
-    Owner(LaterArgs),
+    /// The owner of the box
+    #[command(subcommand)]
+    Owner(OwnerCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum OwnerCommand {
+    /// Print a new one-time set-up code; sessions and passwords of the owner end
+    Reset(FolderArgs),
+}
+
+#[derive(Debug, Args)]
+struct FolderArgs {
+    /// Configuration file [default: /etc/parlor/parlor.toml where that exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data folder [default: as serve has it]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -108,7 +127,7 @@ struct LaterArgs {
 impl From<ServeArgs> for Sources {
     fn from(args: ServeArgs) -> Self {
         let ServeArgs { config, data, listen, web_dir, demo } = args;
-        Self { config, data, listen, web_dir, demo }
+        Self { config, data, listen, web_dir, demo, ..Self::default() }
     }
 }
 
@@ -130,7 +149,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Command {
         Some(Written::Doctor(args)) => later("doctor", &args),
         Some(Written::Probe(args)) => later("probe", &args),
         Some(Written::TurnCredential(args)) => later("turn-credential", &args),
-        Some(Written::Owner(args)) => later("owner", &args),
+        Some(Written::Owner(OwnerCommand::Reset(FolderArgs { config, data }))) => {
+            Command::ResetOwner(Sources { config, data, ..Sources::default() })
+        }
     }
 }
 
@@ -165,6 +186,7 @@ mod tests {
             listen: vec!["127.0.0.1:0".into(), "[::1]:0".into()],
             web_dir: Some("web".into()),
             demo: true,
+            ..Sources::default()
         });
         let flags = "--config a.toml --data d --listen 127.0.0.1:0 --listen [::1]:0 --web-dir web \
                      --demo";
@@ -190,7 +212,7 @@ mod tests {
             ("doctor --json --url u", exit::USAGE, "later release"),
             ("probe --help", exit::USAGE, "later release"),
             ("turn-credential --user a --ttl 24h", exit::USAGE, "later release"),
-            ("owner reset", exit::USAGE, "later release"),
+            ("owner", exit::USAGE, "reset"),
         ];
         for (line, expected_code, expected_text) in cases {
             let Command::Say { text, code } = parsed(line) else { panic!("{line}: ran") };

@@ -22,15 +22,15 @@
 //!
 //! ```text
 //!  main -> app            knows everyone, known by nobody
-//!    http  rooms  sfu  camera  net  trust  telemetry                      shells
-//!    room  sfu::{media,path,wire::{candidates,demux,rtp}}  net::{parse,policy}  pure
-//!    camera::{state,encoder}  http::{access,host,routes,demux,sdp_fragment}  stun  pure
+//!    http  rooms  sfu  camera  net  trust  store  telemetry               shells
+//!    room  sfu::{media,path,wire::{candidates,demux,rtp,rtcp}}  net::{parse,policy}  pure
+//!    camera::{state,encoder}  http::{host,routes,demux,sdp_fragment}  stun  pure
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
 //!
-//! Between shells only these edges exist: `http -> rooms, trust`; `rooms -> room, sfu`;
-//! `sfu -> stun`; `camera -> rooms`; every shell `-> telemetry`. All else goes through [`seams`] or
-//! is wired by [`app`].
+//! Between shells only these edges exist: `http -> rooms, access, trust, store`; `rooms -> room, sfu`;
+//! `sfu -> stun`; `camera -> rooms`; `access -> store`; every shell `-> telemetry`. All else goes
+//! through [`seams`] or is wired by [`app`].
 //!
 //! # Invariants
 //!
@@ -38,7 +38,7 @@
 //!
 //! 1. Pure modules contain no `tokio`, `async fn`, sockets, clocks, `rand`.
 //! 2. `rtc` only in `sfu`; `gstreamer` only in `camera`; `hyper`, rustls listeners and WebSocket only
-//!    in `http`; `nix` only in `net` and `telemetry`.
+//!    in `http`; `nix` only in `net` and `telemetry`; `rusqlite` only in `store`.
 //! 3. The camera is a member like any other: `room`, `rooms` and `sfu` never import `camera`.
 //! 4. Packets never pass through a room task.
 //! 5. Every channel is bounded and every send says what happens when it is full. No lock across
@@ -59,11 +59,16 @@
 //!     text.rs            PURE. what text people may show each other
 //!   protocol/            signaling messages both ways
 //!   seams/               plain values and traits by which parts meet without knowing each other
+//!   access/              who is who: LAN rule, roles and what they may, invites, passwords, sessions
 //!   camera/              the box's own cameras; the only place that names `gstreamer`
 //!   boot/                before anything runs: reads the configuration, claims the data folder
 //!   config/              PURE. what was written -> what it means
 //!   http/                the front door: the only place that names hyper and WebSocket
-//!     access.rs          PURE. who is a guest
+//!     denied.rs          answers to whoever is refused
+//!     account.rs         set-up, signing in and out
+//!     invites.rs         invites, by the owner
+//!     people.rs          accounts, by the owner
+//!     settings.rs        what is in force, and what the owner changes
 //!     host.rs            PURE. the host a request names, the origin it comes from
 //!     routes.rs          PURE. what a path means
 //!     near_miss.rs       PURE. addresses of WHIP and WHEP that are nearly right
@@ -93,15 +98,18 @@
 //!     parse.rs           PURE. netlink: bytes in, values out
 //!     table.rs           PURE. what the kernel has told so far, and what to ask next
 //!     policy.rs          PURE. which addresses are announced, in which order
+//!     networks.rs        PURE. what is around: own, on a link, containers', forwarders
+//!     container.rs       whether parlor itself runs in a container
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room
+//!   store/               SQLite, one thread: people, invites, sessions, page settings, audit, chat
 //!   stun/                PURE. STUN messages, read in place and written: integrity, fingerprint
 //!   sfu/                 the media plane; the only place that names `rtc`; imports run downward
 //!     door/              open, publish, watch, close; a room on several workers is one; placement
 //!     worker/            one thread, one UDP port, its rooms: the loop, mailbox, moderation
-//!     router/            one room's media: wishes made real, packets in and out, timers, demand
-//!     relay/             tracks handed from worker to worker
+//!     router/            one room's media: wishes made real, intake, fan-out, what is stale, demand
+//!     relay/             outlets: consumers of tracks that are no viewers, as another worker is
 //!     up/                a publisher's connection, ours: answers any offer, opens, asks again
 //!     down/              a viewer's connection, ours: offers or answers, seals, RTCP
 //!     media/             PURE. packets, keyframes, caches, forwarding, redundant sound, voices, SDP as read
@@ -119,6 +127,7 @@
 //!
 //! Dated decisions are in `docs/decisions/`, the signaling protocol in `docs/protocol.md`.
 
+pub mod access;
 pub mod app;
 pub mod boot;
 #[cfg(feature = "camera")]
@@ -135,6 +144,7 @@ pub mod room;
 pub mod rooms;
 pub mod seams;
 pub mod sfu;
+pub mod store;
 pub mod stun;
 pub mod telemetry;
 pub mod trust;

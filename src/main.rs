@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let code = match cli::parse(std::env::args_os()) {
         Command::Serve(sources) => serve(sources),
         Command::Check(sources) => check(&sources),
+        Command::ResetOwner(sources) => reset_owner(&sources),
         Command::Say { text, code } => say(&text, code),
     };
     ExitCode::from(code)
@@ -34,6 +35,33 @@ fn check(sources: &Sources) -> u8 {
             complain(&faults.to_string());
             exit::CONFIGURATION
         }
+    }
+}
+
+/// `parlor owner reset`, while the service runs or not.
+fn reset_owner(sources: &Sources) -> u8 {
+    let loaded = match boot::load(sources) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            complain(&faults.to_string());
+            return exit::CONFIGURATION;
+        }
+    };
+    let data_dir = &loaded.settings.data_dir;
+    let told = |error: &AppError| {
+        complain(&format!("{error:#}"));
+        error.exit_code()
+    };
+    if let Err(error) = data_folder::prepare(data_dir) {
+        return told(&error.into());
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return told(&AppError::Internal(error.into())),
+    };
+    match runtime.block_on(app::reset_owner(data_dir)) {
+        Ok(code) => say(&format!("set-up code: {code}\n"), exit::OK),
+        Err(error) => told(&error),
     }
 }
 

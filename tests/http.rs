@@ -1,5 +1,7 @@
 //! The front door over real TLS: what it serves, what it refuses, how it says so.
 
+#[path = "http/accounts.rs"]
+mod accounts;
 #[path = "http/client.rs"]
 mod client;
 #[path = "http/house.rs"]
@@ -10,3 +12,5 @@ mod pages;
 mod refusals;
 #[path = "http/signaling.rs"]
 mod signaling;
+#[path = "http/visitors.rs"]
+mod visitors;

@@ -156,7 +156,10 @@ fn a_container_bridge_is_no_address_of_the_house() {
         ip("link set veth-port up");
         ip("link set veth-inside up");
         ip("link set docker0 up");
-        let known = |now: &Arc<Addresses>| now.bridges.contains(&address("172.17.0.1"));
+        let known = |now: &Arc<Addresses>| {
+            let mut containers = now.networks.containers.iter();
+            containers.any(|found| found.prefix.contains(&address("172.17.0.2")))
+        };
         let outcome = tokio::time::timeout(PATIENCE, addresses.wait_for(known)).await.map(|_| ());
         assert!(outcome.is_ok(), "the bridge is known as one: {:?}", addresses.borrow());
         expect(&mut addresses, &["192.168.77.2"], &["172.17.0.1"]).await;

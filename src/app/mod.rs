@@ -2,6 +2,8 @@
 //!
 //! Knows everyone, known by nobody but `main`.
 
+mod desk;
+mod keeping;
 mod urls;
 mod vitals;
 
@@ -13,20 +15,25 @@ use std::{
 };
 
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 use tracing::{error, info, warn};
 
 use crate::{
+    access::{Access, Keys, Rules},
     boot::{self, data_folder::DataFolderError},
     cli::exit,
-    config::{NetworkSettings, Settings, Sources},
+    config::{Loopback, NetworkSettings, Settings, Sources},
     http::{self, HttpServer, Readiness},
     net,
     rooms::RoomsHandle,
-    seams::Addresses,
+    seams::{
+        Addresses,
+        desk::{Desk, DeskAsk},
+    },
     sfu::{self, SfuHandle},
+    store::StoreHandle,
     telemetry::{
         logging::{self, NOTICE},
         port_holder,
@@ -36,6 +43,9 @@ use crate::{
     trust::{self, TrustHandle},
 };
 
+use desk::Page;
+use keeping::open_store;
+pub use keeping::reset_owner;
 use urls::open_lines;
 use vitals::{Vitals, look_after};
 
@@ -100,12 +110,15 @@ pub async fn run(
     max_connections: usize,
 ) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
+    let store = open_store(&settings.data_dir)?;
+    let (mut page, settings) = Page::open(sources, store.clone(), settings).await;
     let mut house = tokio::select! {
-        house = House::start(settings, max_connections) => house?,
+        house = House::start(settings, store, max_connections) => house?,
         // A start that hangs does not hold up the end.
         () = stop_signal(&mut signals) => return Ok(()),
     };
     house.tell_urls();
+    house.tell_set_up().await;
     systemd::ready("running");
     let ended = loop {
         tokio::select! {
@@ -113,10 +126,11 @@ pub async fn run(
                 Signal::Stop => break None,
                 Signal::Reload => {
                     systemd::reloading();
-                    house.reload(&sources).await;
+                    house.reload(&page.sources).await;
                     systemd::ready("running");
                 }
             },
+            Some(ask) = house.asks.recv() => house.answer(&mut page, ask).await,
             name = house.vitals.first_ended() => break Some(name),
             // A box that gets its address by DHCP after its start tells it when it is there.
             Ok(()) = house.addresses.changed() => house.tell_urls(),
@@ -149,6 +163,8 @@ struct House {
     addresses: watch::Receiver<Arc<Addresses>>,
     sfu: SfuHandle,
     rooms: RoomsHandle,
+    access: Arc<Access>,
+    asks: mpsc::Receiver<DeskAsk>,
     trust: TrustHandle,
     listening: Vec<SocketAddr>,
     close_door: oneshot::Sender<()>,
@@ -161,7 +177,11 @@ struct House {
 }
 
 impl House {
-    async fn start(settings: Arc<Settings>, max_connections: usize) -> Result<Self, AppError> {
+    async fn start(
+        settings: Arc<Settings>,
+        store: StoreHandle,
+        max_connections: usize,
+    ) -> Result<Self, AppError> {
         let (network, network_seen) = watch::channel(settings.network.clone());
         let net = net::start(network_seen).await.map_err(anyhow::Error::from)?;
         let addresses = net.addresses;
@@ -170,12 +190,16 @@ impl House {
             .map_err(trust_error)?;
         let keeping = tokio::spawn(keeper.run(addresses.clone()));
         let sfu = SfuHandle::start(&settings.media, addresses.clone()).map_err(media_error)?;
+        let access = Arc::new(Access::new(store, Keys::new(trust.tokens().derive("access"))));
+        let (desk, asks) = Desk::new();
         let (settings_sender, settings_receiver) = watch::channel(settings.clone());
         let rooms = RoomsHandle::start(settings_receiver.clone(), sfu.clone());
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
         let server = HttpServer::bind(http::Doors {
             settings: settings_receiver,
             rooms: rooms.clone(),
+            access: access.clone(),
+            desk,
             trust: trust.clone(),
             addresses: addresses.clone(),
             readiness: readiness_receiver,
@@ -214,6 +238,8 @@ impl House {
             addresses,
             sfu,
             rooms,
+            access,
+            asks,
             trust,
             listening,
             close_door,
@@ -229,9 +255,36 @@ impl House {
     /// What to open in a browser, best first.
     fn tell_urls(&mut self) {
         let addresses = self.addresses.borrow_and_update().clone();
-        for line in open_lines(&self.listening, &addresses) {
+        let rules = Rules::of(&self.settings.borrow());
+        let token = (rules.loopback == Loopback::Token).then(|| self.access.local_token());
+        for line in open_lines(&self.listening, &addresses, token.as_deref()) {
             info!(target: NOTICE, "{line}");
         }
+    }
+
+    /// How the box gets an owner, while it has none.
+    async fn tell_set_up(&self) {
+        match self.access.setup_code().await {
+            Ok(Some(code)) => info!(target: NOTICE, "set-up code: {code}"),
+            Ok(None) => {}
+            // The store has said why.
+            Err(fault) => warn!("no set-up code: the store {fault}"),
+        }
+    }
+
+    /// Settings, for the owner.
+    async fn answer(&self, page: &mut Page, ask: DeskAsk) {
+        let DeskAsk { changes, expected, who, reply } = ask;
+        let is_change = !changes.is_empty();
+        let changed = match is_change {
+            false => Ok(()),
+            true => page.change(changes, expected, who).await,
+        };
+        if changed.is_ok() && is_change {
+            self.reload(&page.sources).await;
+        }
+        // overflow: none, because it is a oneshot.
+        let _ = reply.send(changed.and_then(|()| page.show()));
     }
 
     /// Without this one the box cannot do its work.

@@ -11,8 +11,8 @@ use std::{
 };
 
 /// The layout of the data folder that this parlor writes. A parlor that understands less must not
-/// touch it.
-pub const DATA_VERSION: u32 = 1;
+/// touch it. 1 had no tables; since then it is the version of the tables (`store`) and one.
+pub const DATA_VERSION: u32 = 2;
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]

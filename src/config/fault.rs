@@ -18,18 +18,32 @@ pub enum Source {
     Environment(String),
     /// A command line flag, with its dashes.
     Flag(&'static str),
+    /// The owner's settings page.
+    Page,
     /// Nobody wrote it.
     Default,
 }
 
 impl Source {
+    /// One word for the API: `flag`, `environment`, `file`, `page`, `default`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::File(..) | Self::Place(..) => "file",
+            Self::Environment(_) => "environment",
+            Self::Flag(_) => "flag",
+            Self::Page => "page",
+            Self::Default => "default",
+        }
+    }
+
     /// Faults are told in the order in which somebody would go through them: flags, environment,
     /// then the file from its top.
     pub(super) fn order(&self) -> (u8, usize, usize) {
         match self {
             Self::Flag(_) => (0, 0, 0),
             Self::Environment(_) => (1, 0, 0),
-            Self::Default => (2, 0, 0),
+            Self::Page => (2, 0, 0),
+            Self::Default => (2, 1, 0),
             Self::File(_, line) => (3, *line, 0),
             Self::Place(_, line, column) => (3, *line, *column),
         }
@@ -44,6 +58,7 @@ impl fmt::Display for Source {
             Self::Place(path, line, column) => write!(f, "{}:{line}:{column}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(name) => f.write_str(name),
+            Self::Page => f.write_str("settings page"),
             Self::Default => f.write_str("default"),
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn settings(reader: &mut Reader, surroundings: &Surroundings) -> Sett
     let rooms = reader.section("rooms", rooms);
     let ahead = reader.sections("room", |s| repeated::room(s, &rooms)).unwrap_or_default();
     let cameras = reader.sections("camera", repeated::camera);
-    let access = reader.section("access", access);
+    let access = reader.section("access", |s| access(s, surroundings.demo));
     let data_dir = reader.section("storage", |s| storage(s, &surroundings.data_dir));
     let log = reader.section("log", log);
     let metrics = reader.section("metrics", metrics);
@@ -115,10 +115,7 @@ fn http(s: &mut Section<'_>) -> (HttpSettings, bool) {
         origins: s.list("origins", Vec::<String>::new(), forms::origin),
         hosts: s.list("hosts", Vec::<String>::new(), forms::host),
         frame_ancestors: s.list("frame_ancestors", vec!["'self'"], forms::csp_source),
-        trusted_proxies: {
-            s.later();
-            s.list("trusted_proxies", Vec::<String>::new(), forms::network)
-        },
+        trusted_proxies: s.list("trusted_proxies", Vec::<String>::new(), forms::network),
     };
     (settings, one_missing)
 }
@@ -199,10 +196,6 @@ fn rooms(s: &mut Section<'_>) -> RoomSettings {
         s.key("max_viewers", 200, shape::integer(0..=100_000, "viewers, 0 for no limit"));
     let max_speakers = s.key("max_speakers", 8, shape::integer(1..=64, "speakers"));
     let create = s.key("create", "guest", shape::choice(ROLES));
-    if create != Role::Guest {
-        // In force, but there are no accounts to be one with.
-        s.warn("create", "accounts come in a later release; until then nobody can make a room");
-    }
     let default = s.key("default", "home", forms::room);
     s.later();
     let direct = s.key("direct", "auto", shape::choice(DIRECT));
@@ -226,13 +219,14 @@ fn ice(s: &mut Section<'_>) -> IceSettings {
     IceSettings { servers: s.sections("ice.servers", repeated::ice_server) }
 }
 
-fn access(s: &mut Section<'_>) -> AccessSettings {
+fn access(s: &mut Section<'_>, demo: bool) -> AccessSettings {
     const GUESTS: &[(&str, Guests)] = &[("lan", Guests::Lan), ("none", Guests::None)];
     const LOOPBACK: &[(&str, Loopback)] = &[("token", Loopback::Token), ("guest", Loopback::Guest)];
     let guests = s.key("guests", "lan", shape::choice(GUESTS));
     let local_proxy = s.key("local_proxy", false, shape::flag);
-    s.later();
-    let loopback = s.key("loopback", "token", shape::choice(LOOPBACK));
+    // Whoever tries parlor out opens it on the same machine.
+    let unsaid = if demo { "guest" } else { "token" };
+    let loopback = s.key("loopback", unsaid, shape::choice(LOOPBACK));
     AccessSettings { guests, local_proxy, loopback }
 }
 

@@ -27,6 +27,7 @@ mod sources;
 mod written;
 
 pub use fault::{Fault, Faults, Source};
-pub use print::KeyInfo;
+pub use print::{KeyInfo, ShownKey};
+pub use restart::needs_restart;
 pub use settings::*;
 pub use sources::{DEFAULT_FILE, Files, Loaded, NoFiles, Sources, keys};

@@ -21,6 +21,33 @@ pub struct KeyInfo {
     pub default: String,
 }
 
+/// One key as it is in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShownKey {
+    /// With its section: `network.announce`.
+    pub key: String,
+    /// Secrets are `***`.
+    pub value: toml::Value,
+    /// What it is where nobody says anything.
+    pub default: toml::Value,
+    /// Who says so.
+    pub source: Source,
+}
+
+/// All keys of sections that are there once.
+pub(super) fn shown(sections: &[SectionRead]) -> Vec<ShownKey> {
+    let once = sections.iter().filter(|section| !section.repeated);
+    let shown = once.flat_map(|section| {
+        section.entries.iter().map(|entry| ShownKey {
+            key: format!("{}.{}", section.name, entry.key),
+            value: entry.shown.clone(),
+            default: entry.default.clone(),
+            source: entry.source.clone(),
+        })
+    });
+    shown.collect()
+}
+
 /// Every key of what was read, once.
 pub(super) fn keys(sections: &[SectionRead]) -> Vec<KeyInfo> {
     let mut seen = BTreeSet::new();

@@ -47,6 +47,8 @@ pub(super) struct Reader {
     root: Table,
     environment: BTreeMap<String, String>,
     flags: BTreeMap<&'static str, (&'static str, String)>,
+    /// What the settings page says, by full key: it counts where nobody else says anything.
+    pub(super) page: BTreeMap<String, Value>,
     pub(super) known_variables: BTreeSet<String>,
     leftovers: Vec<(&'static str, String, Node)>,
     pub(super) faults: Vec<Fault>,
@@ -68,6 +70,7 @@ impl Reader {
             root,
             environment,
             flags,
+            page: BTreeMap::new(),
             known_variables: BTreeSet::new(),
             leftovers: Vec::new(),
             faults: Vec::new(),

@@ -4,6 +4,21 @@
 
 use super::settings::Settings;
 
+/// Whether a key is in force from the next start on only.
+pub fn needs_restart(key: &str) -> bool {
+    WAITING.contains(&key)
+}
+
+/// The keys of [`Settings::waits_for_restart`].
+const WAITING: [&str; 6] = [
+    "http.listen",
+    "media.ports",
+    "media.workers",
+    "media.viewers_per_worker",
+    "rooms.max_speakers",
+    "storage.data_dir",
+];
+
 impl Settings {
     /// The keys that `newer` has changed and that what runs with these settings cannot take up.
     pub fn waits_for_restart(&self, newer: &Self) -> Vec<&'static str> {
@@ -58,5 +73,7 @@ mod tests {
             "storage.data_dir",
         ];
         assert_eq!(old.waits_for_restart(&new), expected);
+        let named = expected.into_iter().filter(|key| super::needs_restart(key));
+        assert_eq!(named.collect::<Vec<_>>(), super::WAITING);
     }
 }

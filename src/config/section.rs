@@ -1,6 +1,6 @@
 //! One section while it is read: keys are asked for by name, default and shape.
 //!
-//! Owns the order flag > environment > file > default. A fault never ends the reading.
+//! Owns the order flag > environment > file > settings page > default. A fault never ends the reading.
 
 use toml::Value;
 
@@ -195,13 +195,6 @@ impl<'r> Section<'r> {
         self.reader.fault_at(source, &full, &shown.unwrap_or_default(), problem);
     }
 
-    /// Says what the operator may not expect of a key that has been read.
-    pub(super) fn warn(&mut self, key: &str, text: &str) {
-        let (source, shown) =
-            (self.reader.source_of(self.name, key), self.reader.shown(self.name, key));
-        self.reader.warnings.push(format!("{source}: {}.{key} = {shown}: {text}", self.name));
-    }
-
     /// Says that this value of a key that has been read does nothing yet.
     pub(super) fn dormant(&mut self, key: &str, value: &str) {
         self.reader.dormant.push(format!("{}.{key} = {value}", self.name));
@@ -224,7 +217,16 @@ impl<'r> Section<'r> {
                 let source = node.source();
                 Spelled { value: Value::Table(toml::Table::new()), source }
             }
-            None => Spelled { value: default.clone(), source: Source::Default },
+            None => self.unwritten(key, default),
+        }
+    }
+
+    /// A key that file, environment and flags leave to others.
+    fn unwritten(&self, key: &str, default: &Value) -> Spelled {
+        let repeated = self.reader.sections[self.index].repeated;
+        match self.reader.page.get(&format!("{}.{key}", self.name)) {
+            Some(value) if !repeated => Spelled { value: value.clone(), source: Source::Page },
+            _ => Spelled { value: default.clone(), source: Source::Default },
         }
     }
 

@@ -78,7 +78,7 @@ pub struct HttpSettings {
     pub origins: Vec<String>,
     /// Names besides those of the certificate by which the box may be asked; lower case.
     pub hosts: Vec<String>,
-    /// Whose word on where a request comes from is believed. Comes later.
+    /// Whose word on where a request comes from is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Who may embed the pages: CSP `frame-ancestors` sources; default `'self'`.
     pub frame_ancestors: Vec<String>,
@@ -314,7 +314,7 @@ pub struct AccessSettings {
     pub guests: Guests,
     /// A proxy or tunnel on this machine speaks for the outside: loopback is not the LAN.
     pub local_proxy: bool,
-    /// Who comes from this machine itself (default `token`). Comes later.
+    /// Who comes from this machine itself (default `token`, with `--demo` `guest`).
     pub loopback: Loopback,
 }
 

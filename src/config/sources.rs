@@ -14,7 +14,7 @@ use std::{
 use super::{
     fault::{Fault, Faults, Problem, Source},
     meaning::{self, Surroundings},
-    print::{self, KeyInfo},
+    print::{self, KeyInfo, ShownKey},
     reader::Reader,
     settings::Settings,
     written::{self, Table},
@@ -73,6 +73,8 @@ pub struct Sources {
     pub web_dir: Option<PathBuf>,
     /// `--demo`
     pub demo: bool,
+    /// What the settings page says: JSON by full key (`network.announce`).
+    pub page: BTreeMap<String, String>,
 }
 
 /// A configuration without faults.
@@ -89,6 +91,8 @@ pub struct Loaded {
     pub dormant: Vec<String>,
     /// All settings in force as TOML, secrets as `***`.
     pub effective: String,
+    /// Each key as it is in force, `[[camera]]` and the like aside.
+    pub keys: Vec<ShownKey>,
 }
 
 impl Sources {
@@ -116,10 +120,12 @@ impl Sources {
             None => Table::empty(),
         };
         let mut reader = Reader::new(root, variables(&environment), self.flags());
+        reader.page = self.read_page(&mut faults);
         let surroundings = Surroundings { data_dir: data_dir(&environment), demo: self.demo };
         let settings = meaning::settings(&mut reader, &surroundings);
         look_at_files(&mut reader, &settings, files);
         reader.finish();
+        self.look_at_page(&mut reader);
         faults.append(&mut reader.faults);
         if !faults.is_empty() {
             faults.sort_by_key(|fault| fault.source.order());
@@ -127,8 +133,47 @@ impl Sources {
         }
         let no_cameras = settings.cameras.as_ref().is_some_and(Vec::is_empty);
         let effective = print::effective(&reader.sections, no_cameras);
+        let keys = print::shown(&reader.sections);
         let Reader { warnings, dormant, .. } = reader;
-        Ok(Loaded { settings, file, warnings, dormant, effective })
+        Ok(Loaded { settings, file, warnings, dormant, effective, keys })
+    }
+
+    fn read_page(&self, faults: &mut Vec<Fault>) -> BTreeMap<String, toml::Value> {
+        let mut page = BTreeMap::new();
+        for (key, json) in &self.page {
+            match serde_json::from_str(json) {
+                Ok(value) => drop(page.insert(key.clone(), value)),
+                Err(_) => faults.push(Fault {
+                    source: Source::Page,
+                    key: key.clone(),
+                    value: "…".into(),
+                    problem: "has no form that a key has".into(),
+                    remedy: "write a text, a number, true, false, or a list of texts".into(),
+                }),
+            }
+        }
+        page
+    }
+
+    /// Keys that the page cannot set.
+    fn look_at_page(&self, reader: &mut Reader) {
+        for key in self.page.keys() {
+            let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+            let mut sections = reader.sections.iter().filter(|read| !read.repeated);
+            let is_known = sections.any(|read| {
+                read.name == section && read.entries.iter().any(|entry| entry.key == name)
+            });
+            let problem = match is_known {
+                // It says where the page's own word is kept.
+                true if key == "storage.data_dir" => Problem::new(
+                    "cannot be set by the page, which is kept in it",
+                    "write it in the file, or as --data",
+                ),
+                true => continue,
+                false => Problem::new("is no key of the page", "GET lists those there are"),
+            };
+            reader.fault_at(Source::Page, key, "…", problem);
+        }
     }
 
     fn read_file(&self, path: &Path, files: &dyn Files) -> Result<Table, Vec<Fault>> {

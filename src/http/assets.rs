@@ -53,6 +53,15 @@ pub(super) async fn answer(
     Some(reply)
 }
 
+/// A page as text, to be filled in; `None` where there is none.
+pub(super) async fn text(web_dir: Option<&Path>, path: &str) -> Option<String> {
+    let asset = match web_dir {
+        Some(web_dir) => from_disk(web_dir, path).await?,
+        None => built_in(path)?,
+    };
+    String::from_utf8(asset.contents.into()).ok()
+}
+
 fn built_in(path: &str) -> Option<Asset> {
     let file = BuiltIn::get(path)?;
     let contents = match file.data {

@@ -9,8 +9,8 @@
 //! | `OPTIONS` | 204 with what CORS asks (Fetch standard), for pages that `http.origins` allows |
 //! | all else | 405: reserved (RFC 9725 4.2) |
 //!
-//! A bearer token is accepted and looked at by nobody: there are no accounts yet, and who may come in
-//! is decided by where it comes from, as for all requests.
+//! A bearer token may be an invite's or a session's (`access`); beginning something by an invite uses
+//! it once. On the LAN a token that is neither is no fault, since some programs always send one.
 
 use hyper::{
     HeaderMap, Method, StatusCode,
@@ -18,14 +18,14 @@ use hyper::{
 };
 
 use super::{
-    Visit,
+    Visit, denied,
     handler::{Ask, foreign, not_found, read_body},
     limits::Weight,
     reply::{self, Reply},
     sdp_fragment,
     streams::{Denied, IfMatch, Patched, Stay},
 };
-use crate::{protocol::ErrorCode, telemetry::metrics::metrics};
+use crate::{access::Visitor, protocol::ErrorCode, telemetry::metrics::metrics};
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
@@ -110,12 +110,17 @@ impl Ask<'_> {
             return Err((ErrorCode::Stopping, "the box is stopping".into()));
         }
         let limit = self.settings.http.joins_per_minute;
-        if !house.rates.allow_join(self.visit.peer.into(), limit) {
+        if !house.rates.allow_join(self.visitor.whence.ip().into(), limit) {
             metrics().http_refused.inc();
             let detail = format!("{limit} joins a minute from one address are allowed; wait");
             return Err((ErrorCode::RateLimited, detail));
         }
         Ok(())
+    }
+
+    /// Uses the invite that came as a bearer token, where one did.
+    pub(super) async fn spend_invite(visit: &Visit, visitor: &Visitor) -> Result<(), Reply> {
+        visit.house.access.spend(visitor).await.map_err(|refusal| denied::problem(&refusal))
     }
 
     /// The offer that a POST brings, if all about the request is as it must be.
@@ -202,7 +207,8 @@ pub(super) async fn session(ask: Ask<'_>, id: &str) -> Reply {
     if !streams.has(id) {
         return not_found();
     }
-    if let Err(detail) = ask.visit.house.rates.allow(ask.visit.peer.into(), Weight::Light) {
+    if let Err(detail) = ask.visit.house.rates.allow(ask.visitor.whence.ip().into(), Weight::Light)
+    {
         return refused((ErrorCode::RateLimited, detail.into()));
     }
     match patch(ask, id).await {

@@ -1,7 +1,7 @@
 //! The house's front door: https, wss, the API, the page. The only place that names `hyper`.
 //!
 //! ```text
-//!  accept --> first byte --TLS--> HTTP/1.1 or 2 --> access --> routes --> page, API
+//!  accept --> first byte --TLS--> HTTP/1.1 or 2 --> who --> routes --> page, API, accounts
 //!    |            '--plain HTTP--> redirect (and the CA)          |--> WebSocket --> session (task)
 //!    |                                                           '--> WHIP, WHEP --> stream (task)
 //!    '--> connections of one address
@@ -11,25 +11,29 @@
 //! room (`room`), nor keep certificates (`trust`). Server-sent events and TURN over TLS come by
 //! the same door later. RFC 9110, 9112, 9113, 6455, 9725.
 
-mod access;
+mod account;
 mod activity;
 mod api;
 mod assets;
 mod connection;
 mod crowd;
 mod demux;
+mod denied;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod handler;
 mod host;
 mod ingest;
+mod invites;
 mod limits;
 mod listener;
 mod near_miss;
+mod people;
 mod reply;
 mod routes;
 mod sdp_fragment;
 mod session;
+mod settings;
 mod socket;
 mod streams;
 mod transport;
@@ -56,7 +60,11 @@ use tracing::{info, warn};
 pub use listener::BindError;
 
 use crate::{
-    config::Settings, rooms::RoomsHandle, seams::Addresses, telemetry::metrics::metrics,
+    access::Access,
+    config::Settings,
+    rooms::RoomsHandle,
+    seams::{Addresses, desk::Desk},
+    telemetry::metrics::metrics,
     trust::TrustHandle,
 };
 
@@ -83,6 +91,10 @@ pub struct Doors {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// Where sessions join.
     pub rooms: RoomsHandle,
+    /// Who is who.
+    pub access: Arc<Access>,
+    /// Where the owner changes settings.
+    pub desk: Desk,
     /// Certificate and resume tokens.
     pub trust: TrustHandle,
     /// The box's own addresses, by which the LAN is known.
@@ -109,6 +121,8 @@ pub struct HttpServer {
 struct House {
     settings: watch::Receiver<Arc<Settings>>,
     rooms: RoomsHandle,
+    access: Arc<Access>,
+    desk: Desk,
     trust: TrustHandle,
     addresses: watch::Receiver<Arc<Addresses>>,
     readiness: watch::Receiver<Readiness>,
@@ -143,6 +157,8 @@ struct Visit {
     house: Arc<House>,
     /// The client's address; IPv4 is written as such.
     peer: IpAddr,
+    /// The number of the interface that a link-local address is on, else 0.
+    scope: u32,
     slot: crowd::Slot,
     _running: Running,
 }
@@ -160,6 +176,8 @@ impl HttpServer {
         let house = Arc::new(House {
             settings: doors.settings,
             rooms: doors.rooms,
+            access: doors.access,
+            desk: doors.desk,
             trust: doors.trust,
             addresses: doors.addresses,
             readiness: doors.readiness,
@@ -198,6 +216,13 @@ impl HttpServer {
     }
 }
 
+fn scope_of(peer: SocketAddr) -> u32 {
+    match peer {
+        SocketAddr::V6(peer) => peer.scope_id(),
+        SocketAddr::V4(_) => 0,
+    }
+}
+
 async fn accept(listener: TcpListener, house: Arc<House>, running: Running) {
     loop {
         match listener.accept().await {
@@ -210,6 +235,7 @@ async fn accept(listener: TcpListener, house: Arc<House>, running: Running) {
                 let visit = Arc::new(Visit {
                     house: house.clone(),
                     peer: ip,
+                    scope: scope_of(peer),
                     slot,
                     _running: running.clone(),
                 });

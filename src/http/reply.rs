@@ -8,7 +8,6 @@ use hyper::{
 };
 use serde::Serialize;
 
-use super::access::Refusal;
 use crate::protocol::ErrorCode;
 
 /// An answer whose body is there already.
@@ -91,12 +90,6 @@ pub(super) fn method_not_allowed(allow: &'static str) -> Reply {
     reply
 }
 
-/// 403, said to people or to programs.
-pub(super) fn refused(refusal: &Refusal, request: &HeaderMap) -> Reply {
-    let detail = refusal.to_string();
-    for_people(StatusCode::FORBIDDEN, ErrorCode::Forbidden, "No entry from here", &detail, request)
-}
-
 /// A page for people, a problem for programs.
 pub(super) fn for_people(
     status: StatusCode,
@@ -120,7 +113,7 @@ pub(super) fn for_people(
     body(status, "text/html; charset=utf-8", page)
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

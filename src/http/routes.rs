@@ -1,13 +1,20 @@
 //! PURE. What a path means, by which methods, and how names are written in paths.
 
 use super::near_miss;
+use crate::access::Need;
 use crate::ids::{CameraId, MemberId, RoomName};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
-    /// `/`, `/r/NAME`: the page finds out by itself where it is.
+    /// `/`: the page finds out by itself where it is.
+    Home,
+    /// `/r/NAME`: likewise, and open to whoever has an invite in the URL's fragment.
     Page,
+    /// `/signin`
+    SignIn,
+    /// `/settings`
+    SettingsPage,
     /// Elsewhere, by a path of this box.
     Moved(String),
     /// A file of the page.
@@ -30,6 +37,22 @@ pub(super) enum Route {
     Addresses,
     /// `/api/v1/ice-servers`
     IceServers,
+    /// `/api/v1/setup`
+    SetUp,
+    /// `/api/v1/session`: who one is, signing in and out.
+    Session,
+    /// `/api/v1/sessions`: all of one's own.
+    Sessions,
+    /// `/api/v1/invites`
+    Invites,
+    /// `/api/v1/invites/ID`
+    Invite(String),
+    /// `/api/v1/people`
+    People,
+    /// `/api/v1/people/ID`
+    Person(i64),
+    /// `/api/v1/settings`
+    Settings,
     /// `/api/v1/leave`
     Leave,
     /// `/api/v1/signal`
@@ -50,13 +73,46 @@ impl Route {
     /// The methods it has, as `Allow` lists them.
     pub(super) fn allow(&self) -> &'static str {
         match self {
-            Self::Leave => "POST",
+            Self::Leave | Self::SetUp => "POST",
+            Self::Session => "GET, POST, DELETE",
+            Self::Sessions | Self::Invite(_) => "DELETE",
+            Self::Invites | Self::People => "GET, POST",
+            Self::Person(_) => "PATCH, DELETE",
+            Self::Settings => "GET, PATCH",
             Self::Whip(_) | Self::WhepRoom(_) | Self::WhepMember(..) | Self::WhepCamera(_) => {
                 "POST, OPTIONS"
             }
             Self::Stream(_) => "PATCH, DELETE, OPTIONS",
             Self::Signal => "GET",
             _ => "GET, HEAD",
+        }
+    }
+
+    /// What it needs of whoever asks.
+    pub(super) fn need(&self) -> Need<'_> {
+        match self {
+            // Neither health nor what a session's own secret opens asks who it is.
+            Self::Health | Self::Ready | Self::Leave | Self::Stream(_) => Need::Nothing,
+            // What somebody needs in order to become somebody.
+            Self::Page
+            | Self::SignIn
+            | Self::SettingsPage
+            | Self::Moved(_)
+            | Self::Asset(_)
+            | Self::Authority
+            | Self::SetUp
+            | Self::Session
+            | Self::Sessions => Need::Nothing,
+            Self::Home | Self::About | Self::IceServers | Self::Signal => Need::Seat,
+            Self::Rooms | Self::Addresses | Self::WhepCamera(_) => Need::House,
+            Self::Room(room)
+            | Self::Whip(room)
+            | Self::WhepRoom(room)
+            | Self::WhepMember(room, _) => Need::Room(room),
+            Self::Invites | Self::Invite(_) | Self::People | Self::Person(_) | Self::Settings => {
+                Need::Owner
+            }
+            Self::Metrics => Need::Metrics,
         }
     }
 
@@ -82,9 +138,11 @@ pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute>
     Ok(match path {
         "/" => match room_of_query(query) {
             Some((room, rest)) => Route::Moved(room_path(&room, &rest)),
-            None => Route::Page,
+            None => Route::Home,
         },
         "/r" | "/r/" => Route::Moved("/".into()),
+        "/signin" => Route::SignIn,
+        "/settings" => Route::SettingsPage,
         "/healthz" => Route::Health,
         "/readyz" => Route::Ready,
         "/metrics" => Route::Metrics,
@@ -93,6 +151,12 @@ pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute>
         "/api/v1/rooms" => Route::Rooms,
         "/api/v1/addresses" => Route::Addresses,
         "/api/v1/ice-servers" => Route::IceServers,
+        "/api/v1/setup" => Route::SetUp,
+        "/api/v1/session" => Route::Session,
+        "/api/v1/sessions" => Route::Sessions,
+        "/api/v1/invites" => Route::Invites,
+        "/api/v1/people" => Route::People,
+        "/api/v1/settings" => Route::Settings,
         "/api/v1/leave" => Route::Leave,
         "/api/v1/signal" => Route::Signal,
         _ => return resolve_named(path),
@@ -105,6 +169,12 @@ fn resolve_named(path: &str) -> Result<Route, NoRoute> {
             return Err(NoRoute::NotFound);
         }
         return Ok(Route::Room(room_of_path(room)?));
+    }
+    if let Some(id) = path.strip_prefix("/api/v1/invites/").filter(|id| !id.contains('/')) {
+        return Ok(Route::Invite(id.to_owned()));
+    }
+    if let Some(id) = path.strip_prefix("/api/v1/people/") {
+        return id.parse().map(Route::Person).map_err(|_| NoRoute::NotFound);
     }
     if let Some(route) = resolve_stream(path) {
         return route;
@@ -194,7 +264,8 @@ pub(super) fn room_path_of(part: &str) -> Option<String> {
     room_of_path(part).ok().map(|room| percent_encode(room.as_str()))
 }
 
-fn room_path(room: &RoomName, query: &str) -> String {
+/// The path of a room's page.
+pub(super) fn room_path(room: &RoomName, query: &str) -> String {
     let path = format!("/r/{}", percent_encode(room.as_str()));
     if query.is_empty() { path } else { format!("{path}?{query}") }
 }
@@ -247,8 +318,8 @@ mod tests {
         let moved = |path: &str| Route::Moved(path.into());
         let asset = |path: &str| Route::Asset(path.into());
         let cases = [
-            ("/", None, Some(Route::Page)),
-            ("/", Some("name=Ada"), Some(Route::Page)),
+            ("/", None, Some(Route::Home)),
+            ("/", Some("name=Ada"), Some(Route::Home)),
             ("/", Some("roomid=Kitchen"), Some(moved("/r/Kitchen"))),
             (
                 "/",
@@ -256,9 +327,9 @@ mod tests {
                 Some(moved("/r/a%20b%2B%C3%BC?name=Ada&join=1")),
             ),
             ("/", Some("roomid=%2e%2e"), Some(moved("/r/%2E%2E"))),
-            ("/", Some("roomid="), Some(Route::Page)),
-            ("/", Some("roomid=a%2Fb"), Some(Route::Page)),
-            ("/", Some("roomid=%ff"), Some(Route::Page)),
+            ("/", Some("roomid="), Some(Route::Home)),
+            ("/", Some("roomid=a%2Fb"), Some(Route::Home)),
+            ("/", Some("roomid=%ff"), Some(Route::Home)),
             ("/r/", None, Some(moved("/"))),
             ("/r/Kitchen", None, Some(Route::Page)),
             ("/r/%E5%8E%A8%E6%88%BF", None, Some(Route::Page)),

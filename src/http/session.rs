@@ -10,7 +10,6 @@
 //! room hears of a lost socket, so it is dropped before any farewell.
 
 use std::{
-    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -18,11 +17,12 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    House,
+    House, denied,
     limits::{SessionRates, Weight},
     transport::{CloseReason, Gone, Received, Transport},
 };
 use crate::{
+    access::{Principal, Visitor},
     config::Role,
     ids::{Device, Nickname, RoomName},
     protocol::{
@@ -30,6 +30,7 @@ use crate::{
         VERSION,
     },
     rooms::{JoinRequest, Liveness, OUTBOX_LEN, ResumeClaims, Seat},
+    seams::Source,
     telemetry::metrics::metrics,
     trust::PlaceClaims,
 };
@@ -38,7 +39,7 @@ use crate::{
 pub(super) struct Session<T> {
     transport: T,
     house: Arc<House>,
-    peer: IpAddr,
+    visitor: Visitor,
     greeted: bool,
     rates: SessionRates,
     place: Option<Seated>,
@@ -77,9 +78,9 @@ impl From<Gone> for End {
 }
 
 impl<T: Transport> Session<T> {
-    pub(super) fn new(transport: T, house: Arc<House>, peer: IpAddr) -> Self {
+    pub(super) fn new(transport: T, house: Arc<House>, visitor: Visitor) -> Self {
         let rates = SessionRates::new();
-        Self { transport, house, peer, greeted: false, rates, place: None }
+        Self { transport, house, visitor, greeted: false, rates, place: None }
     }
 
     /// Runs until either side ends it.
@@ -224,13 +225,26 @@ impl<T: Transport> Session<T> {
     fn may_ask(&self, message: &ClientMessage) -> Result<(), &'static str> {
         let weight = Weight::of(message);
         self.rates.allow(weight)?;
-        self.house.rates.allow(self.peer.into(), weight)
+        self.house.rates.allow(self.source(), weight)
+    }
+
+    /// Who asks, as limits count it.
+    fn source(&self) -> Source {
+        self.visitor.whence.ip().into()
+    }
+
+    /// A program's invite is used once by its first join.
+    async fn spend_invite(&mut self) -> Result<(), (ErrorCode, String)> {
+        let spent = self.house.access.spend(&self.visitor).await;
+        spent.map_err(|refusal| (denied::code(&refusal).1, refusal.to_string()))?;
+        self.visitor.by_bearer = false;
+        Ok(())
     }
 
     /// Whether this source may join once more.
     fn may_join(&self) -> Result<(), (ErrorCode, String)> {
         let limit = self.house.settings().http.joins_per_minute;
-        if self.house.rates.allow_join(self.peer.into(), limit) {
+        if self.house.rates.allow_join(self.source(), limit) {
             return Ok(());
         }
         metrics().http_refused.inc();
@@ -270,20 +284,23 @@ impl<T: Transport> Session<T> {
             let fault = format!("the token is for the room {:?}", claims.room.as_str());
             return Err(resume_invalid(&fault));
         }
+        let role = self.visitor.principal.role_in(&room);
+        let role = role.map_err(|refusal| (denied::code(&refusal).1, refusal.to_string()))?;
+        let rank = rank_of(&self.visitor.principal, &room);
+        self.spend_invite().await?;
         let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
-        let role = resume.as_ref().map_or(Role::Guest, |claims| claims.role);
         let request = JoinRequest {
             room,
             name: name.clone(),
             kind: MemberKind::Person,
             role,
-            rank: if role == Role::Owner { Rank::Owner } else { Rank::Participant },
+            rank,
             mic: wanted.mic,
             cam: wanted.cam,
             receives: true,
             resume,
             device: wanted.device,
-            source: Some(self.peer.into()),
+            source: Some(self.source()),
             re: Some(id),
             outbox: sender,
             liveness: Liveness::Watched,
@@ -291,7 +308,7 @@ impl<T: Transport> Session<T> {
         };
         let seat =
             self.house.rooms.join(request).await.map_err(|error| (error.code, error.message))?;
-        tracing::debug!(room = %seat.room, member = %seat.member, peer = %self.peer, "seated");
+        tracing::debug!(room = %seat.room, member = %seat.member, peer = %self.visitor.whence.ip(), "seated");
         self.place = Some(Seated { seat, outbox, name });
         Ok(())
     }
@@ -325,6 +342,15 @@ impl<T: Transport> Session<T> {
     ) -> Result<(), Gone> {
         let message = ServerMessage::Error { code, message: message.to_owned() };
         self.transport.deliver(&Outgoing { re, message }).await
+    }
+}
+
+/// What somebody may do to others in a room from the start.
+fn rank_of(principal: &Principal, room: &RoomName) -> Rank {
+    match principal {
+        Principal::Account { role: Role::Owner, .. } => Rank::Owner,
+        _ if principal.moderates(room) => Rank::Moderator,
+        _ => Rank::Participant,
     }
 }
 

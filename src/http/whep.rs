@@ -12,7 +12,7 @@ use crate::rooms::{RoomsHandle, Watch, WatchRequest};
 
 /// `POST /whep/ROOM`, `/whep/ROOM/MEMBER`, `/c/ID/whep`
 pub(super) async fn post(ask: Ask<'_>, watch: Watch) -> Reply {
-    let visit = ask.visit;
+    let (visit, visitor) = (ask.visit, ask.visitor.clone());
     let name = match name(ask.request.uri().query(), ask.headers(), "WHEP") {
         Ok(name) => name,
         Err(refusal) => return refused(refusal),
@@ -21,7 +21,10 @@ pub(super) async fn post(ask: Ask<'_>, watch: Watch) -> Reply {
         Ok(offer) => offer,
         Err(refused) => return refused,
     };
-    let source = visit.peer.into();
+    if let Err(refused) = Ask::spend_invite(visit, &visitor).await {
+        return refused;
+    }
+    let source = visitor.whence.ip().into();
     let request = WatchRequest { watch, name, source, offer: offer.as_str().into() };
     match view(&visit.house.rooms, request).await {
         Ok((stay, answer)) => created(visit, stay, offer, answer),

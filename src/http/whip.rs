@@ -4,6 +4,7 @@ use hyper::{HeaderMap, header};
 use tokio::sync::mpsc;
 
 use super::{
+    denied,
     handler::Ask,
     ingest::{created, refused},
     reply::Reply,
@@ -25,12 +26,19 @@ pub(super) async fn post(ask: Ask<'_>, room: RoomName) -> Reply {
         Ok(name) => name,
         Err(refusal) => return refused(refusal),
     };
-    let visit = ask.visit;
+    let (visit, visitor) = (ask.visit, ask.visitor.clone());
+    let role = match visitor.principal.role_in(&room) {
+        Ok(role) => role,
+        Err(refusal) => return denied::problem(&refusal),
+    };
     let offer = match ask.offer().await {
         Ok(offer) => offer,
         Err(refused) => return refused,
     };
-    let newcomer = (name, visit.peer.into());
+    if let Err(refused) = Ask::spend_invite(visit, &visitor).await {
+        return refused;
+    }
+    let newcomer = (name, role, visitor.whence.ip().into());
     match publish(&visit.house.rooms, room, newcomer, &offer).await {
         Ok((stay, answer)) => created(visit, stay, offer, answer),
         Err(refusal) => refused(refusal),
@@ -73,7 +81,7 @@ fn tracks(sections: Vec<(Mid, MediaKind)>) -> Vec<PublishTrack> {
 async fn publish(
     rooms: &RoomsHandle,
     room: RoomName,
-    (name, source): (Nickname, Source),
+    (name, role, source): (Nickname, Role, Source),
     offer: &str,
 ) -> Result<(Stay, String), Denied> {
     let sections = published_sections(offer).map_err(|error| (error.code(), error.to_string()))?;
@@ -83,7 +91,7 @@ async fn publish(
         room,
         name,
         kind: MemberKind::Stream,
-        role: Role::Guest,
+        role,
         rank: Rank::Participant,
         mic: has(MediaKind::Audio),
         cam: has(MediaKind::Video),

@@ -9,6 +9,8 @@
 //!           (nix, task)         (pure)             (pure)           (pure)
 //! ```
 
+pub mod container;
+pub mod networks;
 pub mod parse;
 pub mod policy;
 pub mod table;

@@ -9,6 +9,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 const HEADER_LEN: usize = 16;
 
 // linux/netlink.h
@@ -28,7 +30,15 @@ const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
 const RTM_GETROUTE: u16 = 26;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
+const RTA_MULTIPATH: u16 = 9;
+const RTA_TABLE: u16 = 15;
+const RTA_VIA: u16 = 18;
+const RTA_NH_ID: u16 = 30;
+const RT_TABLE_MAIN: u32 = 254;
+const RTN_UNICAST: u8 = 1;
 // linux/if_link.h, linux/if_addr.h
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINKINFO: u16 = 18;
@@ -90,6 +100,17 @@ pub struct InterfaceAddress {
     pub scope: u8,
 }
 
+/// A route of the main table to less than everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The interface that it leads over.
+    pub index: u32,
+    /// Where to.
+    pub prefix: IpNet,
+    /// Over a gateway: the network is not on the interface's link.
+    pub via: bool,
+}
+
 /// What one netlink message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
@@ -105,6 +126,10 @@ pub enum Message {
     Gateway(IpAddr),
     /// A default route over this gateway is gone.
     GatewayGone(IpAddr),
+    /// A network is reached over an interface.
+    Route(Route),
+    /// It no longer is.
+    RouteGone(Route),
     /// The answer to the request with this sequence number is complete.
     Done(u32),
     /// The request with this sequence number failed with this errno (> 0).
@@ -190,8 +215,14 @@ fn message(header: Header, body: &[u8]) -> Option<Message> {
         RTM_DELLINK => link(body).map(|link| Message::LinkGone(link.index)),
         RTM_NEWADDR => address(body).map(Message::Address),
         RTM_DELADDR => address(body).map(Message::AddressGone),
-        RTM_NEWROUTE => default_gateway(body).map(Message::Gateway),
-        RTM_DELROUTE => default_gateway(body).map(Message::GatewayGone),
+        RTM_NEWROUTE => match default_gateway(body) {
+            Some(ip) => Some(Message::Gateway(ip)),
+            None => route(body).map(Message::Route),
+        },
+        RTM_DELROUTE => match default_gateway(body) {
+            Some(ip) => Some(Message::GatewayGone(ip)),
+            None => route(body).map(Message::RouteGone),
+        },
         _ => None,
     }
 }
@@ -252,6 +283,29 @@ fn default_gateway(body: &[u8]) -> Option<IpAddr> {
     let (_, value) =
         attributes(body.get(12..)?).find(|(attribute, _)| *attribute == RTA_GATEWAY)?;
     if destination_len == 0 { ip(family, value) } else { None }
+}
+
+/// `struct rtmsg` and its attributes: a unicast route of the main table over one interface.
+fn route(body: &[u8]) -> Option<Route> {
+    let (family, prefix_len) = (*body.first()?, *body.get(1)?);
+    let mut table = u32::from(*body.get(4)?);
+    if *body.get(7)? != RTN_UNICAST || prefix_len == 0 {
+        return None;
+    }
+    let (mut destination, mut index, mut via) = (None, None, false);
+    for (attribute, value) in attributes(body.get(12..)?) {
+        match attribute {
+            RTA_DST => destination = ip(family, value),
+            RTA_OIF => index = read_u32(value, 0),
+            RTA_GATEWAY | RTA_VIA | RTA_NH_ID => via = true,
+            // Over several interfaces, each with a gateway, as a rule.
+            RTA_MULTIPATH => return None,
+            RTA_TABLE => table = read_u32(value, 0)?,
+            _ => {}
+        }
+    }
+    let prefix = IpNet::new(destination?, prefix_len).ok()?.trunc();
+    (table == RT_TABLE_MAIN).then_some(Route { index: index?, prefix, via })
 }
 
 fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {

@@ -1,7 +1,7 @@
 //! PURE. What is known of the interfaces, and the settings, become the addresses that are announced.
 //!
 //! Owns the judgement: which interfaces count, which of their addresses are fit to be told to
-//! clients, in which order, and which ones speak for a container's port map. Does not watch anything
+//! clients, and in which order; what is around is [`networks`]'s. Does not watch anything
 //! (`watch`) and does not resolve names: DNS entries of `network.announce` are passed over here.
 //!
 //! Left out: loopback, interfaces that are down or without carrier, interfaces that the globs leave
@@ -15,6 +15,8 @@ use std::{
 };
 
 use super::{
+    container::Container,
+    networks,
     parse::{
         IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_TEMPORARY, IFA_F_TENTATIVE, IFF_LOOPBACK,
         IFF_RUNNING, IFF_UP, InterfaceAddress, Link, RT_SCOPE_HOST,
@@ -26,25 +28,18 @@ use crate::{
     seams::{AddressOrigin, Addresses, LocalAddress},
 };
 
-/// Names that container engines and virtual machines give to their bridges and ports.
-const CONTAINER_NAMES: [&str; 12] = [
-    "docker*", "br-*", "veth*", "virbr*", "podman*", "cni*", "lxcbr*", "lxdbr*", "incusbr*",
-    "cali*", "flannel*", "vnet*",
-];
-
 /// Names and kinds that VPNs use: tun(4), WireGuard, Tailscale, ZeroTier, Nebula.
 const VPN_NAMES: [&str; 7] = ["tun*", "tap*", "wg*", "tailscale*", "utun*", "zt*", "nebula*"];
 const VPN_KINDS: [&str; 2] = ["tun", "wireguard"];
 
-/// What is announced at this moment, best first, with the bridges' own addresses beside it.
+/// What is announced at this moment, best first, and what is around.
 ///
-/// `hostname` may hold a domain, which is cut off. `in_container`: parlor itself runs in a container,
-/// whose default gateway then is the bridge that a port map speaks from.
+/// `hostname` may hold a domain, which is cut off. `container`: what parlor itself runs in.
 pub fn addresses(
     table: &Table,
     settings: &NetworkSettings,
     hostname: &str,
-    in_container: bool,
+    container: Container,
 ) -> Addresses {
     let mut ranked: Vec<(Rank, LocalAddress)> = Vec::new();
     for address in table.addresses.values() {
@@ -67,7 +62,8 @@ pub fn addresses(
         .collect();
 
     let hostname = hostname.split('.').next().unwrap_or_default().to_owned();
-    Addresses { announced, bridges: bridges(table, settings, in_container), hostname }
+    let networks = networks::networks(table, settings, container);
+    Addresses { announced, networks, hostname }
 }
 
 /// The order of what was discovered: LAN before VPN, then what most clients can reach.
@@ -112,7 +108,7 @@ fn is_vpn(link: &Link, ip: IpAddr) -> bool {
         || matches!(ip, IpAddr::V4(ip) if is_shared(ip))
 }
 
-fn link_counts(link: &Link, settings: &NetworkSettings) -> bool {
+pub(super) fn link_counts(link: &Link, settings: &NetworkSettings) -> bool {
     let ready = IFF_UP | IFF_RUNNING;
     link.flags & ready == ready
         && link.flags & IFF_LOOPBACK == 0
@@ -121,7 +117,7 @@ fn link_counts(link: &Link, settings: &NetworkSettings) -> bool {
 
 /// Excluding beats including, except that an interface which `include` names in full is meant:
 /// `br-lan` is the LAN of many a router, though `br-*` are container bridges elsewhere.
-fn name_counts(name: &str, settings: &NetworkSettings) -> bool {
+pub(super) fn name_counts(name: &str, settings: &NetworkSettings) -> bool {
     if settings.include.iter().any(|glob| glob == name) {
         return true;
     }
@@ -158,7 +154,7 @@ fn has_stable_sibling(temporary: &InterfaceAddress, table: &Table) -> bool {
 }
 
 /// Whether `ip` lies in the on-link prefix of `address`.
-fn contains(address: &InterfaceAddress, ip: IpAddr) -> bool {
+pub(super) fn contains(address: &InterfaceAddress, ip: IpAddr) -> bool {
     let (own, other, bits) = match (address.ip, ip) {
         (IpAddr::V4(own), IpAddr::V4(other)) => (own.to_bits().into(), other.to_bits().into(), 32),
         (IpAddr::V6(own), IpAddr::V6(other)) => (own.to_bits(), other.to_bits(), 128_u32),
@@ -197,27 +193,7 @@ fn configured_port(address: &LocalAddress) -> Option<u16> {
     }
 }
 
-/// The addresses from which a port map speaks, whatever state their bridge is in. Link-local ones
-/// are not among them: a bridge's `fe80::1` may be the home's router, too.
-fn bridges(table: &Table, settings: &NetworkSettings, in_container: bool) -> Vec<IpAddr> {
-    let is_bridge = |link: &Link| {
-        let meant = settings.include.contains(&link.name);
-        let by_name = matches_any(&CONTAINER_NAMES, &link.name);
-        let by_kind = link.kind.as_deref() == Some("bridge") && !name_counts(&link.name, settings);
-        !meant && (by_name || by_kind)
-    };
-    let own = table.addresses.values().filter_map(|address| {
-        let link = table.links.get(&address.index)?;
-        is_bridge(link).then_some(address.ip)
-    });
-    let on_link = |ip: &IpAddr| table.addresses.values().any(|address| contains(address, *ip));
-    let gateways = table.gateways.iter().copied().filter(|ip| in_container && on_link(ip));
-    let link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-    let found: BTreeSet<IpAddr> = own.chain(gateways).filter(|ip| !link_local(ip)).collect();
-    found.into_iter().collect()
-}
-
-fn matches_any(globs: &[impl AsRef<str>], name: &str) -> bool {
+pub(super) fn matches_any(globs: &[impl AsRef<str>], name: &str) -> bool {
     globs.iter().any(|glob| glob_matches(glob.as_ref().as_bytes(), name.as_bytes()))
 }
 
@@ -251,4 +227,4 @@ fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

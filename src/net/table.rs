@@ -15,7 +15,13 @@ use std::{
     net::IpAddr,
 };
 
-use super::parse::{self, Dump, InterfaceAddress, Link, Message};
+use super::{
+    networks,
+    parse::{self, Dump, InterfaceAddress, Link, Message, Route},
+};
+
+/// Routes that are remembered. A household has ten, a node with containers some hundred.
+const MAX_ROUTES: usize = 8192;
 
 /// Everything known, by interface index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,6 +33,9 @@ pub struct Table {
     /// Gateways of default routes. The kernel does not tell of each route that goes with its
     /// interface, so one may be in here that no address is on a link with any more.
     pub gateways: BTreeSet<IpAddr>,
+    /// Networks on a link, and those behind container interfaces. Others that have a gateway are
+    /// left out: a router may have a million.
+    pub routes: BTreeSet<Route>,
 }
 
 impl Table {
@@ -39,6 +48,7 @@ impl Table {
             Message::LinkGone(index) => {
                 self.links.remove(&index);
                 self.addresses.retain(|(of, _), _| *of != index);
+                self.routes.retain(|route| route.index != index);
             }
             Message::Address(address) => {
                 self.addresses.insert((address.index, address.ip), address);
@@ -51,6 +61,16 @@ impl Table {
             }
             Message::GatewayGone(ip) => {
                 self.gateways.remove(&ip);
+            }
+            Message::Route(route) => {
+                let of_containers = |link: &Link| networks::is_container_name(&link.name);
+                let counts = !route.via || self.links.get(&route.index).is_some_and(of_containers);
+                if counts && self.routes.len() < MAX_ROUTES {
+                    self.routes.insert(route);
+                }
+            }
+            Message::RouteGone(route) => {
+                self.routes.remove(&route);
             }
             Message::Done(_) | Message::Failed(..) | Message::Overrun => {}
         }

@@ -10,7 +10,6 @@
 use std::{
     io,
     os::fd::{AsRawFd, OwnedFd},
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -30,7 +29,9 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    NetError, policy,
+    NetError,
+    container::{self, Container},
+    policy,
     table::{Conversation, Step},
 };
 use crate::{config::NetworkSettings, seams::Addresses};
@@ -47,24 +48,24 @@ const N_FIRST_TRIES: usize = 5;
 /// The kernel fills at most 32 KiB of a dump into one datagram (netlink_dump, since Linux 4.4).
 const DATAGRAM_LEN: usize = 64 * 1024;
 
-/// linux/rtnetlink.h: links, and addresses of both families.
-const GROUPS: u32 =
-    (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR).cast_unsigned();
-
-/// Routes of both families. Only in a container do gateways matter, and a router has many routes.
-const ROUTE_GROUPS: u32 = (libc::RTMGRP_IPV4_ROUTE | libc::RTMGRP_IPV6_ROUTE).cast_unsigned();
+/// linux/rtnetlink.h: links, and addresses and routes of both families. DHCPv6 gives an address of
+/// 128 bits, so what is on the link only the routes tell, and a router announces it when it likes.
+const GROUPS: u32 = (libc::RTMGRP_LINK
+    | libc::RTMGRP_IPV4_IFADDR
+    | libc::RTMGRP_IPV6_IFADDR
+    | libc::RTMGRP_IPV4_ROUTE
+    | libc::RTMGRP_IPV6_ROUTE)
+    .cast_unsigned();
 
 /// See [`super::start`].
 pub(super) async fn start(
     settings: Receiver<NetworkSettings>,
 ) -> Result<Receiver<Arc<Addresses>>, NetError> {
-    let in_container =
-        Path::new("/.dockerenv").exists() || Path::new("/run/.containerenv").exists();
-    let mut watcher = Watcher { settings, in_container };
+    let mut watcher = Watcher { settings, container: container::detect() };
     watcher.settings.mark_unchanged();
     let mut errno = 0;
     for _ in 0..N_FIRST_TRIES {
-        let mut listener = Listener::open(in_container)?;
+        let mut listener = Listener::open()?;
         match listener.complete().await? {
             Outcome::Whole => {
                 let addresses = watcher.judge(&listener);
@@ -82,7 +83,7 @@ pub(super) async fn start(
 
 struct Watcher {
     settings: Receiver<NetworkSettings>,
-    in_container: bool,
+    container: Container,
 }
 
 impl Watcher {
@@ -96,7 +97,7 @@ impl Watcher {
             warn!(error = %ended, "lost track of the network's changes; listing anew");
             listener = tokio::select! {
                 () = sender.closed() => return,
-                listener = relist(self.in_container) => listener,
+                listener = relist() => listener,
             };
             self.publish(&listener, &sender);
         }
@@ -136,7 +137,7 @@ impl Watcher {
         let hostname = nix::unistd::gethostname().unwrap_or_default();
         let table = listener.conversation.table();
         let settings = self.settings.borrow();
-        policy::addresses(table, &settings, &hostname.to_string_lossy(), self.in_container)
+        policy::addresses(table, &settings, &hostname.to_string_lossy(), self.container)
     }
 
     fn publish(&self, listener: &Listener, sender: &Sender<Arc<Addresses>>) {
@@ -157,13 +158,17 @@ impl Watcher {
 
 fn report(addresses: &Addresses) {
     let announced: Vec<_> = addresses.ips().map(|ip| ip.to_string()).collect();
-    info!(announced = announced.join(" "), n_bridges = addresses.bridges.len(), "addresses");
+    info!(
+        announced = announced.join(" "),
+        n_containers = addresses.networks.containers.len(),
+        "addresses"
+    );
 }
 
 /// Lists anew until that succeeds: whoever reads the published value has the last good one so long.
-async fn relist(in_container: bool) -> Listener {
+async fn relist() -> Listener {
     loop {
-        let fault = match Listener::open(in_container) {
+        let fault = match Listener::open() {
             Ok(mut listener) => match listener.complete().await {
                 Ok(Outcome::Whole) => return listener,
                 Ok(Outcome::Lost(errno)) => NetError::Incomplete { n_tries: 1, errno },
@@ -191,13 +196,12 @@ struct Listener {
 
 impl Listener {
     /// Joins the groups and asks for the first dump.
-    fn open(in_container: bool) -> Result<Self, NetError> {
-        let groups = if in_container { GROUPS | ROUTE_GROUPS } else { GROUPS };
+    fn open() -> Result<Self, NetError> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let protocol = SockProtocol::NetlinkRoute;
         let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)
             .map_err(|errno| fault("open a netlink socket", errno))?;
-        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))
             .map_err(|errno| fault("join the netlink groups", errno))?;
         // SAFETY: an `OwnedFd` gives the same descriptor all its life and keeps it open; it is moved in
         // here and never taken out again.

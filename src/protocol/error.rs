@@ -30,7 +30,7 @@ pub enum ErrorCode {
     RoomLocked,
     /// The room has a password, and none came.
     PasswordRequired,
-    /// The room has another password.
+    /// The password is wrong: of the room, or of an account (or its name is).
     PasswordWrong,
     /// A moderator removed this client from the room.
     Removed,
@@ -70,6 +70,32 @@ pub enum ErrorCode {
     Forbidden,
     /// The page comes from elsewhere (Origin).
     OriginForbidden,
+    /// This is for people with an account.
+    SignInNeeded,
+    /// Not the set-up code.
+    SetupCodeWrong,
+    /// The box has an owner.
+    AlreadySetUp,
+    /// Not an invite of this box.
+    InviteInvalid,
+    /// It has been withdrawn.
+    InviteVoid,
+    /// It is not good yet.
+    InviteEarly,
+    /// It is no longer good.
+    InviteExpired,
+    /// It has been used as often as it may be.
+    InviteUsedUp,
+    /// Not the token of the URL that the box printed.
+    LocalTokenWrong,
+    /// A name, a password or another value that cannot be used; the sentence says why.
+    InputInvalid,
+    /// The last owner stays.
+    LastOwner,
+    /// There are as many as may be.
+    LimitReached,
+    /// What is kept cannot be read or written now.
+    StoreUnavailable,
     /// The request names no host, several, or one that is none.
     HostInvalid,
     /// The host that the request names is not this box.

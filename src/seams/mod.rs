@@ -1,10 +1,13 @@
 //! Where shells meet without knowing each other: plain values and traits, wired by `app`.
 
+pub mod desk;
 pub mod media;
+mod networks;
 mod source;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+pub use networks::{ContainerNetwork, Networks};
 pub use source::Source;
 
 /// An address of this box that clients may reach it by.
@@ -36,8 +39,8 @@ pub enum AddressOrigin {
 pub struct Addresses {
     /// What is announced, best first: candidates, certificate names, printed URLs.
     pub announced: Vec<LocalAddress>,
-    /// Addresses of container bridges: whoever comes from one came through a port map.
-    pub bridges: Vec<IpAddr>,
+    /// What is around: by it the LAN is told from the rest.
+    pub networks: Networks,
     /// The host name, without domain.
     pub hostname: String,
 }
@@ -57,7 +60,7 @@ impl Addresses {
                 interface: "lo".into(),
                 origin: AddressOrigin::Interface,
             }],
-            bridges: Vec::new(),
+            networks: Networks::default(),
             hostname: "localhost".into(),
         }
     }

@@ -18,8 +18,6 @@ mod keeper;
 mod names;
 mod token;
 
-pub(crate) use names::in_range;
-
 use std::{io, path::PathBuf, sync::Arc};
 
 use rustls::sign::CertifiedKey;

@@ -126,7 +126,11 @@ mod tests {
             interface: "eth0".into(),
             origin: AddressOrigin::Interface,
         });
-        Addresses { announced: announced.collect(), bridges: Vec::new(), hostname: hostname.into() }
+        Addresses {
+            announced: announced.collect(),
+            networks: Default::default(),
+            hostname: hostname.into(),
+        }
     }
 
     fn domains(names: &[&str]) -> Vec<String> {

@@ -42,7 +42,7 @@ fn addresses(ips: &[&str]) -> Addresses {
     };
     Addresses {
         announced: ips.iter().map(local).collect(),
-        bridges: Vec::new(),
+        networks: Default::default(),
         hostname: "attic".into(),
     }
 }

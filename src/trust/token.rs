@@ -82,6 +82,8 @@ pub enum TokenError {
 /// Makes and verifies tokens. Never shown.
 pub struct TokenKey {
     key: hmac::Key,
+    /// What keys for other purposes are derived from.
+    secret: [u8; KEY_LEN],
     /// No other run has it.
     run: u64,
     started: SystemTime,
@@ -111,7 +113,15 @@ impl TokenKey {
 
     /// From 32 secret bytes, for the run of this number that began then.
     pub fn new(secret: [u8; KEY_LEN], run: u64, started: SystemTime) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &secret), run, started }
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &secret), secret, run, started }
+    }
+
+    /// A key for another purpose, which says nothing about this one (HKDF-Expand's first block, RFC
+    /// 5869 2.3).
+    pub fn derive(&self, purpose: &str) -> [u8; KEY_LEN] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.secret);
+        let block = hmac::sign(&key, format!("parlor key: {purpose}\x01").as_bytes());
+        block.as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
     /// A token for a place, good until [`TOKEN_LIFE`] after `now`.

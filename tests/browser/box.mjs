@@ -75,6 +75,8 @@ export class Box {
   #ended = Promise.resolve(0);
   /** Addresses of the `open https://...` lines, as they came. @type {string[]} */
   opened = [];
+  /** What the `set-up code: ...` line said. */
+  setUpCode = '';
 
   /** @param {string} binary @param {string[]} [prefix] */
   constructor(binary, prefix = []) {
@@ -106,7 +108,7 @@ export class Box {
   async startOnLoopback(camera = '', media = '', nPorts = 1) {
     const first = await freePorts(nPorts);
     const host = `127.0.0.1:${await freePorts()}`;
-    const ports = `[http]\nlisten = "${host}"\n[media]\nports = "${first}-${first + nPorts - 1}"\n${media}`;
+    const ports = `[access]\nloopback = "guest"\n[http]\nlisten = "${host}"\n[media]\nports = "${first}-${first + nPorts - 1}"\n${media}`;
     await this.startWith(camera === null ? `camera = []\n${ports}` : `${ports}${CAMERA}${camera}`);
     return `https://${host}/`;
   }
@@ -126,6 +128,7 @@ export class Box {
     const ready = new Promise((resolve) => {
       createInterface({ input: child.stderr }).on('line', (line) => {
         process.stderr.write(`${line}\n`);
+        this.setUpCode = /\bset-up code: (\S+)/.exec(line)?.[1] ?? this.setUpCode;
         const found = /\bopen https:\/\/(\S+)/.exec(line);
         if (!found) return;
         this.opened.push(found[1]);

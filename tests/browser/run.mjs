@@ -1,7 +1,7 @@
 // Runs the browser scenes one after the other, each with a parlor of its own.
 //
 // usage: node tests/browser/run.mjs BINARY [--scene NAME] [options of room.mjs]
-//   --scene   only this one: room, layers, codecs, workers, firefox, hands, trouble, lost, lan; or firefox-lan or weak, which are not run otherwise
+//   --scene   only this one: room, layers, codecs, workers, firefox, hands, trouble, lost, lan, accounts; or firefox-lan or weak, which are not run otherwise
 // Exit 0 if every check passed and each parlor ended on SIGTERM with exit code 0.
 
 import { spawn } from 'node:child_process';
@@ -54,6 +54,7 @@ const scenes = {
   trouble: () => script('trouble.mjs', binary),
   lost: () => script('lost.mjs', binary),
   lan: () => script('lan.mjs', binary),
+  accounts: () => script('accounts.mjs', binary),
   'firefox-lan': () => script('firefox-lan.mjs', binary),
   weak: () => script('weak.mjs', binary),
 };

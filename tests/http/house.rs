@@ -8,11 +8,13 @@ use std::{
 };
 
 use parlor::{
-    config::{NoFiles, Settings, Sources},
+    access::{Access, Keys},
+    config::{Loopback, NoFiles, Settings, Sources},
     http::{Doors, HttpServer, Readiness},
     rooms::RoomsHandle,
-    seams::Addresses,
+    seams::{Addresses, desk::Desk},
     sfu::SfuHandle,
+    store::StoreHandle,
     trust::{Keeper, TrustHandle},
 };
 use rustls::{
@@ -40,6 +42,7 @@ pub(crate) struct House {
     pub(crate) readiness: watch::Sender<Readiness>,
     pub(crate) settings: watch::Sender<Arc<Settings>>,
     pub(crate) trust: TrustHandle,
+    pub(crate) access: Arc<Access>,
     stop: oneshot::Sender<()>,
     _data: TempDir,
     running: JoinHandle<()>,
@@ -101,6 +104,8 @@ impl House {
         let mut settings = sources.understand([], &NoFiles).expect("defaults are right").settings;
         settings.http.listen = vec!["127.0.0.1:0".parse().expect("an address")];
         settings.media.ports = 0..=0;
+        // The tests come from this machine.
+        settings.access.loopback = Loopback::Guest;
         change(&mut settings);
         let (addresses, addresses_seen) = watch::channel(Arc::new(Addresses::loopback()));
         let sfu = SfuHandle::start(&settings.media, addresses_seen.clone()).expect("a free port");
@@ -111,9 +116,13 @@ impl House {
         let (settings, settings_seen) = watch::channel(Arc::new(settings));
         let rooms = RoomsHandle::start(settings_seen.clone(), sfu);
         let (readiness, readiness_seen) = watch::channel(Readiness::Ready);
+        let store = StoreHandle::open(data.path()).expect("a store");
+        let access = Arc::new(Access::new(store, Keys::new(trust.tokens().derive("access"))));
         let doors = Doors {
             settings: settings_seen,
             rooms,
+            access: access.clone(),
+            desk: Desk::new().0,
             trust: trust.clone(),
             addresses: addresses_seen,
             readiness: readiness_seen,
@@ -125,7 +134,7 @@ impl House {
         let running = tokio::spawn(server.run(async {
             let _ = stopped.await;
         }));
-        Self { address, addresses, readiness, settings, trust, stop, running, _data: data }
+        Self { access, address, addresses, readiness, settings, trust, stop, running, _data: data }
     }
 
     /// Stops the server and waits for it.

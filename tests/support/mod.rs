@@ -72,6 +72,8 @@ impl TheBox {
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .args(args)
             .env("PARLOR_MEDIA_PORTS", format!("{media_port}-{media_port}"))
+            // The tests come from this machine.
+            .env("PARLOR_ACCESS_LOOPBACK", "guest")
             .env("PARLOR_TURN_LISTEN", format!("127.0.0.1:{turn_port}"))
             .envs(env.iter().copied())
             .stderr(Stdio::piped())

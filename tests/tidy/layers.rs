@@ -12,9 +12,10 @@ const VOCABULARY: [&str; 4] = ["ids", "protocol", "config", "seams"];
 const TOP: [&str; 5] = ["", "app", "boot", "cli", "fuzzing"];
 
 /// The only edges between parts, besides those to the vocabulary; `room` and `stun` are pure.
-const EDGES: [(&str, &[&str]); 13] = [
-    ("http", &["rooms", "trust", "store", "net", "doctor", "telemetry"]),
-    ("rooms", &["room", "sfu", "store", "telemetry"]),
+const EDGES: [(&str, &[&str]); 14] = [
+    ("http", &["rooms", "access", "trust", "store", "net", "doctor", "telemetry"]),
+    ("rooms", &["room", "access", "sfu", "store", "telemetry"]),
+    ("access", &["store"]),
     ("camera", &["rooms", "telemetry"]),
     ("turn", &["net", "stun", "telemetry"]),
     ("doctor", &["net", "sfu", "turn", "trust", "telemetry"]),

@@ -2,6 +2,9 @@
 // way in and out in `entrance.js`, one's own devices in `controls.js`, the stay in a room in
 // `session.js`.
 
+// First, and waited for: an invite in the URL is used before anything is asked of the box.
+import '../shared/arrival.js';
+
 import { appearanceSwitches } from '../shared/appearance.js';
 import { byId, show } from '../shared/dom.js';
 import { localize, t } from '../shared/i18n/index.js';

@@ -4,40 +4,34 @@ use hyper::{Method, StatusCode, header};
 
 use super::{
     super::{
-        House, Readiness, api, assets, ingest,
+        House, Readiness, account, api, assets, ingest, invites, people,
         reply::{self, Reply},
         routes::{NoRoute, Route, resolve},
-        whep, whip,
+        settings, whep, whip,
     },
     Ask, farewell,
     gate::{self, forbidden},
     not_found, upgrade,
 };
-use crate::{protocol::ErrorCode, rooms::Watch, telemetry::metrics::metrics};
+use crate::{protocol::ErrorCode, rooms::Watch, store::Health, telemetry::metrics::metrics};
 
 /// Answers a request, whatever it is.
 pub(super) async fn answer(ask: Ask<'_>) -> Reply {
     let uri = ask.request.uri();
     let route = resolve(uri.path(), uri.query());
-    // Whoever watches over the box may ask from anywhere; neither tells anything else.
-    let open = matches!(route, Ok(Route::Health | Route::Ready));
-    let local = matches!(route, Ok(Route::Metrics)) && gate::is_this_machine(&ask);
-    if !open
-        && !local
-        && let Some(refused) = gate::refusal(ask.visit, ask.settings, ask.host, ask.headers())
-    {
+    if let Some(refused) = gate::refusal(&ask, &route).await {
         return refused;
     }
     match route {
-        Ok(Route::Page) => file(&ask, &Route::Page, "room/index.html").await,
+        Ok(route @ (Route::Home | Route::Page)) => file(&ask, &route, "room/index.html").await,
+        Ok(route @ (Route::SignIn | Route::SettingsPage)) => {
+            file(&ask, &route, "signin/index.html").await
+        }
         Ok(Route::Asset(path)) => file(&ask, &Route::Asset(path.clone()), &path).await,
         Ok(route) if !route.allows(ask.method().as_str()) => {
             reply::method_not_allowed(route.allow())
         }
         Ok(Route::Metrics) if !ask.settings.metrics.enabled => not_found(),
-        Ok(Route::Metrics) if !local => {
-            forbidden(ErrorCode::Forbidden, "metrics are for the box itself")
-        }
         Ok(route) => resource(ask, route).await,
         Err(NoRoute::NotFound) => not_found(),
         Err(NoRoute::NearMiss(hint)) => {
@@ -75,6 +69,14 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         Route::Room(name) => api::room(house, &name).await.unwrap_or_else(not_found),
         Route::Addresses => api::addresses(house),
         Route::IceServers => api::ice_servers(),
+        Route::SetUp => account::set_up(ask).await,
+        Route::Session if ask.method() == Method::POST => account::sign_in(ask).await,
+        Route::Session if ask.method() == Method::DELETE => account::sign_out(ask).await,
+        Route::Session => account::who(&ask).await,
+        Route::Sessions => account::sign_out_everywhere(ask).await,
+        Route::Invites | Route::Invite(_) => invites::answer(ask, &route).await,
+        Route::People | Route::Person(_) => people::answer(ask, &route).await,
+        Route::Settings => settings::answer(ask).await,
         Route::Leave => farewell::leave(ask).await,
         Route::Signal => upgrade::signal(ask),
         Route::Whip(_)
@@ -82,7 +84,9 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         | Route::WhepMember(..)
         | Route::WhepCamera(_)
         | Route::Stream(_) => stream(ask, route).await,
-        Route::Page | Route::Asset(_) => not_found(),
+        Route::Home | Route::Page | Route::SignIn | Route::SettingsPage | Route::Asset(_) => {
+            not_found()
+        }
     }
 }
 
@@ -111,7 +115,11 @@ async fn stream(ask: Ask<'_>, route: Route) -> Reply {
 }
 
 fn ready(house: &House) -> Reply {
-    let readiness = house.readiness.borrow().clone();
+    let store = house.access.store().health().borrow().clone();
+    let readiness = match (house.readiness.borrow().clone(), store) {
+        (Readiness::Ready, Health::Failing(fault)) => Readiness::NotReady(fault),
+        (readiness, _) => readiness,
+    };
     match readiness {
         _ if *house.stopping.borrow() => {
             reply::text(StatusCode::SERVICE_UNAVAILABLE, "the box is stopping")

@@ -23,7 +23,7 @@ struct Farewell {
 
 /// Whoever holds the token leaves the room that it names.
 pub(super) async fn leave(ask: Ask<'_>) -> Reply {
-    let Ask { visit, settings, host, request } = ask;
+    let Ask { visit, settings, host, request, .. } = ask;
     if let Some(refused) = foreign(settings, host, request.headers()) {
         return refused;
     }

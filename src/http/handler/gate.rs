@@ -1,22 +1,28 @@
-//! Who may come in: the host a request names, the page it comes from, and where from.
+//! Who may come in: the host a request names, the page it comes from, who sends it and from where.
 //!
 //! Two hosts or none are 400; a host that is not ours is 421 (RFC 9110, 15.5.20).
 
 use hyper::{
-    HeaderMap, Request, StatusCode, Version,
+    HeaderMap, Method, Request, StatusCode, Version,
     header::{self, HeaderName, HeaderValue},
 };
 use tracing::debug;
 
 use super::{
     super::{
-        Visit, access,
+        Visit, denied,
         host::{Authority, NoHost, named, origin_allowed},
         reply::{self, Reply},
+        routes::{NoRoute, Route},
     },
     Ask,
 };
-use crate::{config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
+use crate::{
+    access::{Facts, Need, Rules, Visitor},
+    config::Settings,
+    protocol::ErrorCode,
+    telemetry::metrics::metrics,
+};
 
 /// Fetch metadata: where the page is that has asked.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -34,11 +40,11 @@ pub(super) fn meant_for_us<B>(
     visit: &Visit,
     settings: &Settings,
     request: &Request<B>,
-) -> Result<Authority, Reply> {
+) -> Result<Authority, Box<Reply>> {
     let refused = |status, code, detail: &str| {
         metrics().http_refused.inc();
         debug!(peer = %visit.peer, detail, "refused");
-        Err(reply::for_people(status, code, "Not here", detail, request.headers()))
+        Err(Box::new(reply::for_people(status, code, "Not here", detail, request.headers())))
     };
     let host = match authority(request) {
         Ok(host) => host,
@@ -59,23 +65,45 @@ pub(super) fn meant_for_us<B>(
     refused(StatusCode::MISDIRECTED_REQUEST, ErrorCode::HostUnknown, &detail)
 }
 
-/// Whether this is the machine itself, and not a tunnel.
-pub(super) fn is_this_machine(ask: &Ask<'_>) -> bool {
-    access::is_this_machine(&ask.settings.access, ask.visit.peer, Some(ask.host))
+/// What is known of whoever sends a request.
+pub(in crate::http) fn facts<'a>(visit: &Visit, headers: &'a HeaderMap) -> Facts<'a> {
+    let texts = |name: &str| {
+        let values = headers.get_all(name).into_iter();
+        values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>()
+    };
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = authorization.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    Facts {
+        peer: Some(visit.peer),
+        scope: visit.scope,
+        forwarded: texts("x-forwarded-for"),
+        cookies: texts(header::COOKIE.as_str()),
+        bearer,
+    }
 }
 
-/// The answer to whoever is no guest.
-pub(super) fn refusal(
-    visit: &Visit,
-    settings: &Settings,
-    host: &Authority,
-    headers: &HeaderMap,
-) -> Option<Reply> {
+/// Who sends a request. Made once, and carried by whatever begins with it.
+pub(super) async fn visitor(visit: &Visit, settings: &Settings, headers: &HeaderMap) -> Visitor {
     let addresses = visit.house.addresses.borrow().clone();
-    let refusal = access::check(&settings.access, &addresses, visit.peer, Some(host)).err()?;
+    let facts = facts(visit, headers);
+    visit.house.access.who(&facts, &addresses.networks, &Rules::of(settings)).await
+}
+
+/// The answer to whoever may not have what they ask for.
+pub(super) async fn refusal(ask: &Ask<'_>, route: &Result<Route, NoRoute>) -> Option<Reply> {
+    let need = match route {
+        // A browser asks this before it sends who it is (Fetch standard, CORS preflight).
+        Ok(_) if ask.method() == Method::OPTIONS => Need::Nothing,
+        Ok(route) => route.need(),
+        Err(_) => Need::Seat,
+    };
+    let refusal = ask.visitor.may(&need).err()?;
     metrics().http_refused.inc();
-    debug!(peer = %visit.peer, ?refusal, "refused");
-    Some(reply::refused(&refusal, headers))
+    debug!(peer = %ask.visit.peer, ?refusal, "refused");
+    Some(denied::page_or_problem(ask, &refusal).await)
 }
 
 pub(super) fn forbidden(code: ErrorCode, detail: &str) -> Reply {

@@ -1,7 +1,7 @@
 //! One request: what it carries on its way in, and what every answer has on its way out.
 //!
 //! ```text
-//!  request --> gate: host, origin, who may come in --> dispatch: route -> answer
+//!  request --> gate: host, origin, who, what that needs --> dispatch: route -> answer
 //!                                                        |--> farewell   POST /api/v1/leave
 //!                                                        |--> upgrade    WebSocket -> session
 //!                                                        '--> body       what is read of a body
@@ -19,7 +19,7 @@ use http_body_util::Full;
 use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming};
 
 pub(super) use body::read_body;
-pub(super) use gate::foreign;
+pub(super) use gate::{facts, foreign};
 
 use super::{
     Visit, api,
@@ -27,7 +27,7 @@ use super::{
     reply::{self, Reply},
     routes::{Route, resolve},
 };
-use crate::{config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
+use crate::{access::Visitor, config::Settings, protocol::ErrorCode, telemetry::metrics::metrics};
 
 /// One request, with all that is known of where it comes from. Made once, at the door.
 pub(super) struct Ask<'a> {
@@ -36,6 +36,8 @@ pub(super) struct Ask<'a> {
     pub(super) settings: &'a Settings,
     /// The host that it names, which is ours.
     pub(super) host: &'a Authority,
+    /// Who sends it, and from where.
+    pub(super) visitor: Visitor,
     pub(super) request: Request<Incoming>,
 }
 
@@ -57,9 +59,11 @@ pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Re
     let is_head = request.method() == Method::HEAD;
     let mut reply = match gate::meant_for_us(visit, &settings, &request) {
         Ok(host) => {
-            dispatch::answer(Ask { visit, settings: &settings, host: &host, request }).await
+            let visitor = gate::visitor(visit, &settings, request.headers()).await;
+            let ask = Ask { visit, settings: &settings, host: &host, visitor, request };
+            dispatch::answer(ask).await
         }
-        Err(refused) => refused,
+        Err(refused) => *refused,
     };
     if is_head {
         *reply.body_mut() = Full::default();
@@ -74,8 +78,8 @@ pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Reply 
     metrics().http_requests.inc();
     let settings = visit.house.settings();
     let mut reply = match gate::meant_for_us(visit, &settings, request) {
-        Ok(host) => plainly(visit, &settings, &host, request),
-        Err(refused) => refused,
+        Ok(host) => plainly(visit, &host, request),
+        Err(refused) => *refused,
     };
     if request.method() == Method::HEAD {
         *reply.body_mut() = Full::default();
@@ -84,17 +88,11 @@ pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Reply 
     reply
 }
 
-fn plainly(
-    visit: &Visit,
-    settings: &Settings,
-    host: &Authority,
-    request: &Request<Incoming>,
-) -> Reply {
+fn plainly(visit: &Visit, host: &Authority, request: &Request<Incoming>) -> Reply {
     let uri = request.uri();
     let route = resolve(uri.path(), uri.query());
     if route.is_ok_and(|r| r == Route::Authority && r.allows(request.method().as_str())) {
-        return gate::refusal(visit, settings, host, request.headers())
-            .unwrap_or_else(|| api::authority(&visit.house));
+        return api::authority(&visit.house);
     }
     match uri.path_and_query().map_or("/", |path| path.as_str()) {
         path if path.starts_with('/') => {

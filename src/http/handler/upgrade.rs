@@ -23,11 +23,11 @@ use super::{
     Ask,
     gate::foreign,
 };
-use crate::{protocol::ErrorCode, telemetry::metrics::metrics};
+use crate::{access::Visitor, protocol::ErrorCode, telemetry::metrics::metrics};
 
 /// Upgrades, and begins a session.
 pub(super) fn signal(ask: Ask<'_>) -> Reply {
-    let Ask { visit, settings, host, mut request } = ask;
+    let Ask { visit, settings, host, visitor, mut request } = ask;
     if let Some(refused) = foreign(settings, host, request.headers()) {
         return refused;
     }
@@ -44,11 +44,11 @@ pub(super) fn signal(ask: Ask<'_>) -> Reply {
             return reply;
         }
     };
-    tokio::spawn(converse(visit.clone(), upgrade));
+    tokio::spawn(converse(visit.clone(), visitor, upgrade));
     response.map(|_| Full::default())
 }
 
-async fn converse(visit: Arc<Visit>, upgrade: OnUpgrade) {
+async fn converse(visit: Arc<Visit>, visitor: Visitor, upgrade: OnUpgrade) {
     let http = visit.house.settings().http.clone();
     let upgraded = match timeout(http.slow_timeout, upgrade).await {
         Ok(Ok(upgraded)) => upgraded,
@@ -60,6 +60,6 @@ async fn converse(visit: Arc<Visit>, upgrade: OnUpgrade) {
     metrics().sessions.inc();
     let max_message = http.max_message.saturating_add(http.max_sdp);
     let socket = Socket::new(TokioIo::new(upgraded), max_message, PACE).await;
-    Box::pin(Session::new(socket, visit.house.clone(), visit.peer).run()).await;
+    Box::pin(Session::new(socket, visit.house.clone(), visitor).run()).await;
     metrics().sessions.dec();
 }

@@ -66,7 +66,21 @@ fn dumps_are_read() {
     for (found, expected) in found.iter().zip(addresses) {
         assert!(found.starts_with(expected), "{found} is not {expected}");
     }
-    assert_eq!(lines(ROUTES), ["Gateway(192.168.77.1)", "Done(3)"]);
+    let route = |index: u32, prefix: &str| {
+        format!("Route(Route {{ index: {index}, prefix: {prefix}, via: false }})")
+    };
+    let expected = [
+        "Gateway(192.168.77.1)".to_owned(),
+        route(5, "10.8.0.1/32"),
+        route(4, "172.17.0.0/16"),
+        route(3, "192.168.77.0/24"),
+        route(3, "2001:db8:77::/64"),
+        route(4, "fe80::/64"),
+        route(3, "fe80::/64"),
+        route(2, "fe80::/64"),
+        "Done(3)".to_owned(),
+    ];
+    assert_eq!(lines(ROUTES), expected);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn address(index: u32, text: &str) -> InterfaceAddress {
     InterfaceAddress { index, ip: ip.parse().expect("an address"), prefix_len, flags, scope }
 }
 
-fn table(interfaces: &[(&str, &[&str])]) -> Table {
+pub(in crate::net) fn table(interfaces: &[(&str, &[&str])]) -> Table {
     let mut table = Table::default();
     for (position, (text, addresses)) in interfaces.iter().enumerate() {
         let index = position as u32 + 1;
@@ -49,7 +49,7 @@ fn table(interfaces: &[(&str, &[&str])]) -> Table {
     table
 }
 
-fn settings() -> NetworkSettings {
+pub(in crate::net) fn settings() -> NetworkSettings {
     let exclude = ["docker*", "br-*", "veth*", "virbr*"].map(str::to_owned).to_vec();
     NetworkSettings { announce: Vec::new(), include: Vec::new(), exclude }
 }
@@ -62,7 +62,7 @@ fn announced(table: &Table, settings: &NetworkSettings) -> Vec<String> {
         AddressOrigin::Configured(None) => format!("{} configured", address.ip),
         AddressOrigin::Configured(Some(port)) => format!("{} configured {port}", address.ip),
     };
-    addresses(table, settings, "box", false).announced.into_iter().map(shown).collect()
+    addresses(table, settings, "box", Container::None).announced.into_iter().map(shown).collect()
 }
 
 fn check(interfaces: &[(&str, &[&str])], expected: &[&str]) {
@@ -146,7 +146,7 @@ fn vpns_are_known_by_name_kind_and_address() {
 }
 
 #[test]
-fn container_bridges_are_left_out_and_told_apart() {
+fn container_bridges_are_left_out() {
     let table = table(&[
         ("eth0", &["192.168.1.2/24"]),
         ("docker0 bridge u", &["172.17.0.1/16", "fe80::1/64"]),
@@ -155,37 +155,17 @@ fn container_bridges_are_left_out_and_told_apart() {
         ("br0 bridge", &["192.168.2.1/24"]),
     ]);
     let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
-    let found = addresses(&table, &settings(), "box.example.org", false);
+    let found = addresses(&table, &settings(), "box.example.org", Container::None);
     assert_eq!(found.ips().collect::<Vec<_>>(), [ip("192.168.1.2"), ip("192.168.2.1")]);
-    let bridges = ["169.254.0.9", "172.17.0.1", "172.18.0.1", "fd01::1"].map(ip);
-    assert_eq!(found.bridges, bridges);
+    assert_eq!(found.networks.containers.len(), 4);
     assert_eq!(found.hostname, "box");
 
-    // Whoever announces them on purpose still has them known as bridges ...
     let all = NetworkSettings { exclude: Vec::new(), ..settings() };
-    let found = addresses(&table, &all, "box", false);
+    let found = addresses(&table, &all, "box", Container::None);
     assert!(found.ips().any(|found| found == ip("172.18.0.1")));
-    assert_eq!(found.bridges, bridges);
-    // ... unless one is named in full: then it is the LAN.
     let meant = NetworkSettings { include: vec!["br-0a1b2c".into()], ..settings() };
-    let found = addresses(&table, &meant, "box", false);
+    let found = addresses(&table, &meant, "box", Container::None);
     assert_eq!(found.ips().collect::<Vec<_>>(), [ip("172.18.0.1"), ip("fd01::1")]);
-    assert!(!found.bridges.contains(&ip("172.18.0.1")));
-}
-
-#[test]
-fn inside_a_container_the_gateway_is_the_port_map() {
-    let mut table = table(&[("eth0 veth", &["172.17.0.2/16", "fd01::2/64", "fe80::2/64"])]);
-    let bridges = |table: &Table, in_container| {
-        let found = addresses(table, &settings(), "box", in_container).bridges;
-        found.iter().map(IpAddr::to_string).collect::<Vec<_>>()
-    };
-    // The last three: of a network that is gone, another bridge's, link-local.
-    table.gateways = ["172.17.0.1", "fd01::1", "172.18.0.1", "fd02::1", "fe80::1"]
-        .map(|ip| ip.parse().expect("an address"))
-        .into();
-    assert_eq!(bridges(&table, true), ["172.17.0.1", "fd01::1"]);
-    assert!(bridges(&table, false).is_empty());
 }
 
 #[test]

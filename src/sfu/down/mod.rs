@@ -31,6 +31,7 @@ use crate::{
     seams::media::{Path, SfuError},
     sfu::{
         link::{
+            Told,
             credentials::IceCredentials,
             transport::{Claim, Direction, Link},
         },
@@ -73,14 +74,6 @@ pub enum DownEvent {
     /// These packets of the slot's stream did not arrive; at most 512.
     Nack(Slot, Vec<u16>),
     /// It is over; see [`Downlink::closed_because`].
-    Closed,
-}
-
-/// What the worker was told last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    New,
-    Connected,
     Closed,
 }
 

@@ -1,7 +1,7 @@
 //! One room inside its worker: members' wanted state made real.
 //!
 //! Owns the room's connections and tracks, and the tables of who sees what. Reconciling is
-//! idempotent: the same wish twice changes nothing. Packets are in `flow`.
+//! idempotent: the same wish twice changes nothing. Packets come by `intake` and go by `fan_out`.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -13,9 +13,10 @@ pub(crate) mod context;
 mod demand;
 mod dirty;
 mod due;
-mod flow;
+mod fan_out;
 mod from_home;
 pub(crate) mod guard;
+mod intake;
 mod meter;
 mod outlets;
 mod published;

@@ -1,6 +1,6 @@
 //! A publisher's opened packets: whose they are, what they are, and the RTCP that answers them.
 //!
-//! Owns the sorting of packets to m-sections (`published`), the unwrapping of retransmissions
+//! Owns the sorting of packets to m-sections (`publishing`), the unwrapping of retransmissions
 //! (RFC 4588), and when NACK, receiver reports and transport-cc feedback are due; what they say is
 //! `nack`'s, `reception`'s and `arrivals`'. It opens and seals nothing.
 //!
@@ -20,10 +20,10 @@ use super::{
     arrivals::Arrivals,
     nack::ASK_AFTER,
     parameter_sets::ParameterSets,
-    published::Published,
+    publishing::Publishing,
     rtcp,
     said::{Said, said},
-    streams::Streams,
+    sources::Sources,
 };
 use crate::{
     ids::Mid,
@@ -50,8 +50,8 @@ pub(crate) const MAX_EVENTS: usize = 4096;
 
 /// The media of one connection.
 pub(crate) struct Media {
-    sections: Vec<Published>,
-    streams: Streams,
+    sections: Vec<Publishing>,
+    sources: Sources,
     arrivals: Arrivals,
     /// What feedback names as its source: the newest that carried a number.
     numbered_ssrc: u32,
@@ -73,7 +73,7 @@ impl Media {
     pub(crate) fn new(cname: &str, now: Instant) -> Self {
         Self {
             sections: Vec::new(),
-            streams: Streams::default(),
+            sources: Sources::default(),
             arrivals: Arrivals::new(now),
             numbered_ssrc: 0,
             writes: VecDeque::new(),
@@ -114,7 +114,7 @@ impl Media {
             if let [sets] = &mut *parameter_sets {
                 accepted.codecs.iter().for_each(|c| sets.offer(c.codec, &c.parameter_sets));
             }
-            self.sections.push(Published {
+            self.sections.push(Publishing {
                 mid: section.mid.clone(),
                 primary,
                 parameter_sets,
@@ -123,7 +123,7 @@ impl Media {
             });
         }
         self.is_reduced = self.sections.iter().all(|section| section.accepted.reduced_size);
-        self.streams.unplace();
+        self.sources.unplace();
         self.wanted.retain(|(mid, _)| self.sections.iter().any(|section| section.mid == *mid));
     }
 
@@ -146,7 +146,7 @@ impl Media {
     /// Sources, wishes and RTCP that it remembers.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn n_kept(&mut self) -> usize {
-        self.streams.iter_mut().count() + self.wanted.len() + self.writes.len()
+        self.sources.iter_mut().count() + self.wanted.len() + self.writes.len()
     }
 
     /// RTCP to seal and send.
@@ -225,11 +225,11 @@ impl Media {
         };
         let mut body = body;
         body.truncate(length);
-        let Some(at) = self.streams.find(&self.sections, header, index) else {
+        let Some(at) = self.sources.find(&self.sections, header, index) else {
             metrics().packets_stray.inc();
             return;
         };
-        let (stream, place) = self.streams.at(at);
+        let (stream, place) = self.sources.at(at);
         let mut said = said(header, place);
         if let Some(number) = said.number {
             self.arrivals.received(now, number);
@@ -248,7 +248,7 @@ impl Media {
             let codec = codec.codec;
             let sequence = u16::from_be_bytes(original);
             body = body.slice(2..);
-            if let Some(primary) = self.streams.known(ssrc) {
+            if let Some(primary) = self.sources.known(ssrc) {
                 primary.missing.received(now, sequence);
             }
             (ssrc, sequence, codec)
@@ -326,9 +326,9 @@ impl Media {
 
     /// Takes an opened compound packet.
     pub(super) fn take_rtcp(&mut self, now: Instant, compound: &[u8]) {
-        let Self { streams, sections, events, .. } = self;
+        let Self { sources, sections, events, .. } = self;
         rtcp::sender_reports(compound, |clocks| {
-            let Some((stream, place)) = streams.placed(clocks.ssrc) else { return };
+            let Some((stream, place)) = sources.placed(clocks.ssrc) else { return };
             stream.reception.sender_report(now, clocks.ntp);
             // overflow: DROPS the newest; only a worker that has stopped taking events gets here.
             if !place.repairs && events.len() < MAX_EVENTS {
@@ -361,7 +361,7 @@ impl Media {
     fn ask(&mut self, now: Instant) {
         let mut asked: Vec<(u32, Vec<u16>)> = Vec::new();
         self.nack_due = None;
-        for stream in self.streams.iter_mut() {
+        for stream in self.sources.iter_mut() {
             let mut sequences = Vec::new();
             let due = stream.missing.ask(now, |sequence| sequences.push(sequence));
             self.nack_due = [self.nack_due, due].into_iter().flatten().min();
@@ -377,7 +377,7 @@ impl Media {
 
     fn report(&mut self, now: Instant) {
         let blocks: Vec<_> = self
-            .streams
+            .sources
             .iter_mut()
             .filter_map(|stream| Some((stream.ssrc, stream.reception.block(now)?)))
             .collect();

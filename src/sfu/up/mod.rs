@@ -21,6 +21,7 @@ use crate::{
     seams::media::{Path, SfuError},
     sfu::{
         link::{
+            Told,
             credentials::IceCredentials,
             transport::{Claim, Direction, Link},
         },
@@ -38,26 +39,18 @@ mod event;
 pub(crate) mod media;
 pub(crate) mod nack;
 mod parameter_sets;
-mod published;
+mod publishing;
 mod receive;
 mod reception;
 pub(crate) mod rtcp;
 mod said;
 mod sections;
 pub(crate) mod shared;
-mod streams;
+mod sources;
 
 pub use event::UpEvent;
 pub use sections::published_sections;
 pub use shared::UpShared;
-
-/// What the worker was told last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    New,
-    Connected,
-    Closed,
-}
 
 /// A publisher's connection.
 pub struct Uplink {

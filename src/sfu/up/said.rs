@@ -1,6 +1,6 @@
 //! PURE. What a packet's header extensions say (RFC 8285), read in one walk.
 
-use super::{published::Published, streams::Place};
+use super::{publishing::Publishing, sources::Place};
 use crate::sfu::{media::sdp::offer::Extension, wire::rtp::Header};
 
 /// What a packet's extensions say.
@@ -26,7 +26,7 @@ pub(super) fn said(header: &Header<'_>, place: Place) -> Said {
 }
 
 /// Identifiers of a section's extensions, for [`Place`].
-pub(super) fn extension_ids(section: &Published, payload_type: u8) -> (Option<u8>, Option<u8>) {
+pub(super) fn extension_ids(section: &Publishing, payload_type: u8) -> (Option<u8>, Option<u8>) {
     let codec = section.codec(payload_type).or_else(|| section.repaired_codec(payload_type));
     let numbers = codec.is_some_and(|codec| codec.transport_cc);
     let number_id = section.extension(Extension::TransportCc).filter(|_| numbers);

@@ -73,7 +73,7 @@ mod tests {
                 origin: *origin,
             })
             .collect();
-        Addresses { announced, bridges: Vec::new(), hostname: "box".into() }
+        Addresses { announced, networks: Default::default(), hostname: "box".into() }
     }
 
     fn check(list: &[(&str, AddressOrigin)], first_worker: bool, ipv6: bool, expected: &[&str]) {

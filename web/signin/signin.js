@@ -1,0 +1,142 @@
+// Signing in, set-up with the one-time code, and who one is here: `/signin`, `/settings`, and the page
+// that whoever is not let in gets instead of what they asked for.
+
+import { appearanceSwitches } from '../shared/appearance.js';
+import { Refused, ask, useToken, whoAmI } from '../shared/box.js';
+import { byId } from '../shared/dom.js';
+import { isWord, localizeWords, say } from './words.js';
+
+/** @typedef {import('../shared/box.js').Who} Who */
+
+const title = byId('title', HTMLElement);
+const reason = byId('reason', HTMLElement);
+const fault = byId('fault', HTMLElement);
+const signIn = byId('signin-form', HTMLFormElement);
+const setUp = byId('setup-form', HTMLFormElement);
+const here = byId('here', HTMLElement);
+const invite = byId('invite-form', HTMLFormElement);
+
+/** @type {Who | null} */
+let known = null;
+/** The code of the fault that is shown. */
+let shown = '';
+
+/** @param {string} id */
+const typed = (id) => byId(id, HTMLInputElement).value;
+
+/** Whether somebody has more than what the network gives. @param {Who} who */
+const isSomebody = (who) => ['user', 'owner', 'invited'].includes(who.who);
+
+/** Where to go when it is done: what was asked for, else the rooms. */
+function goOn() {
+  const to = new URLSearchParams(location.search).get('to') ?? '';
+  if (location.pathname !== '/signin') location.reload();
+  // Only a path of this box: `//host` would be another's.
+  else location.assign(/^\/(?![/\\])/.test(to) ? to : '/');
+}
+
+/** @param {string} code @param {string} [detail] */
+function complain(code, detail = '') {
+  shown = code;
+  fault.hidden = code === '';
+  fault.textContent = isWord(code) ? say(code) : detail;
+}
+
+function draw() {
+  localizeWords();
+  if (shown !== '' && isWord(shown)) fault.textContent = say(shown);
+  if (!known) return;
+  const wantsSetUp = known.set_up === false && known.who !== 'user';
+  const somebody = isSomebody(known);
+  setUp.hidden = !wantsSetUp;
+  signIn.hidden = wantsSetUp || (somebody && known.who !== 'invited');
+  here.hidden = known.who === 'stranger';
+  for (const id of ['sign-out', 'sign-out-all']) byId(id, HTMLElement).hidden = !somebody;
+  invite.hidden = known.who !== 'owner';
+  title.textContent = say(wantsSetUp ? 'setUpTitle' : signIn.hidden ? 'signedIn' : 'signIn');
+  document.title = `${title.textContent} – parlor`;
+  const { who, name = '', room = '' } = known;
+  const sentence = { owner: 'whoOwner', user: 'whoUser', invited: 'whoInvited', guest: 'whoGuest', stranger: '' }[who];
+  if (isWord(sentence)) byId('who', HTMLElement).textContent = say(sentence, { name, room });
+  // In English the box's own sentence, which knows the address.
+  const english = document.documentElement.lang === 'en';
+  if (who !== 'stranger') reason.textContent = '';
+  else if (english && known.reason) reason.textContent = known.reason;
+  else if (known.from && isWord(known.from)) reason.textContent = say(known.from);
+}
+
+/**
+ * Does what a button says, once at a time; faults are told.
+ * @param {HTMLElement} where @param {() => Promise<void>} work
+ */
+async function busy(where, work) {
+  const buttons = [...where.querySelectorAll('button')];
+  for (const button of buttons) button.disabled = true;
+  complain('');
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof Refused) complain(error.code, error.message);
+    else complain('unreachable');
+    title.focus();
+  } finally {
+    for (const button of buttons) button.disabled = false;
+  }
+}
+
+signIn.addEventListener('submit', (event) => {
+  event.preventDefault();
+  void busy(signIn, async () => {
+    await ask('POST', '/api/v1/session', { name: typed('signin-name'), password: typed('signin-password') });
+    goOn();
+  });
+});
+
+setUp.addEventListener('submit', (event) => {
+  event.preventDefault();
+  void busy(setUp, async () => {
+    if (typed('setup-password') !== typed('setup-again')) throw new Refused('notTheSame', '');
+    const [code, name, password] = ['setup-code', 'setup-name', 'setup-password'].map(typed);
+    await ask('POST', '/api/v1/setup', { code, name, password });
+    known = await whoAmI();
+    draw();
+    title.focus();
+  });
+});
+
+invite.addEventListener('submit', (event) => {
+  event.preventDefault();
+  void busy(invite, async () => {
+    const { url } = await ask('POST', '/api/v1/invites', { room: typed('invite-room') });
+    byId('invite-made', HTMLElement).hidden = false;
+    const field = byId('invite-url', HTMLInputElement);
+    field.value = new URL(url, location.origin).href;
+    field.select();
+  });
+});
+
+/** @param {string} id @param {string} path */
+function signOutBy(id, path) {
+  byId(id, HTMLButtonElement).addEventListener('click', () => {
+    void busy(here, async () => {
+      await ask('DELETE', path);
+      known = await whoAmI();
+      draw();
+    });
+  });
+}
+
+signOutBy('sign-out', '/api/v1/session');
+signOutBy('sign-out-all', '/api/v1/sessions');
+appearanceSwitches(draw);
+draw();
+
+const refused = (await useToken()) ?? new URLSearchParams(location.search).get('refused');
+if (refused === '') goOn();
+if (refused) complain(refused);
+try {
+  known = await whoAmI();
+} catch {
+  complain('unreachable');
+}
+draw();

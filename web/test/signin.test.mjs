@@ -1,0 +1,35 @@
+// The words of the pages for signing in; the names that outside tests rely on.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+globalThis.document = { documentElement: { lang: 'en' } };
+const { isWord, say, words } = await import('../signin/words.js');
+
+const holes = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+
+test('both languages say the same things, with the same holes', () => {
+  assert.deepEqual(Object.keys(words.zh), Object.keys(words.en));
+  for (const [key, sentence] of Object.entries(words.en)) {
+    assert.notEqual(sentence, '', key);
+    assert.deepEqual(holes(words.zh[key]), holes(sentence), key);
+  }
+});
+
+test('the names that outside tests rely on', () => {
+  const names = {
+    setUpCode: 'Set-up code', yourName: 'Your name', password: 'Password', passwordAgain: 'Password again', setUp: 'Set up',
+    name: 'Name', signIn: 'Sign in',
+  };
+  for (const [key, name] of Object.entries(names)) assert.equal(words.en[key], name);
+});
+
+test('each refusal of the box has its sentence, and so has each place one may come from', () => {
+  const codes = [
+    'password-wrong', 'setup-code-wrong', 'already-set-up', 'invite-invalid', 'invite-void', 'invite-early', 'invite-expired',
+    'invite-used-up', 'local-token-wrong', 'rate-limited', 'store-unavailable',
+    'lan', 'machine', 'container', 'forwarder', 'proxy', 'outside',
+  ];
+  for (const code of codes) assert.ok(isWord(code), code);
+  assert.equal(say('whoInvited', { room: 'Kitchen' }), 'You are invited to the room Kitchen.');
+});
