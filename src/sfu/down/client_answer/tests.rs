@@ -134,7 +134,7 @@ fn an_offer_of_which_nothing_can_come_is_told_why() {
         (AIORTC.replace("actpass", "holdconn"), "a=setup:holdconn"),
         (AIORTC.replace("a=recvonly", "a=sendonly"), "recvonly"),
         (unknown, "is needed; section 2 (m=video) cannot be taken"),
-        ("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n".into(), "no section"),
+        ("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n".into(), "no m-section"),
     ];
     for (sdp, part) in cases {
         let error = read(&sdp).expect_err(part).to_string();
