@@ -67,7 +67,7 @@ firefox: ## Firefox's layers, in a room with Chromium and the camera, between ne
 	$(call build_for_browser,$(BROWSER_PROFILE))
 	node tests/browser/run.mjs $(call binary,$(BROWSER_PROFILE)) --scene firefox-lan
 
-whip: ## clients that are none of ours, by WHIP and WHEP; AIORTC=PYTHON names a Python that has aiortc
+whip: ## clients that are none of ours, by WHIP and WHEP; AIORTC=, FFMPEG=, AV= name what is not installed (tests/whip/run.mjs)
 	cargo build --locked --profile $(BROWSER_PROFILE)
 	node tests/whip/run.mjs $(call binary,$(BROWSER_PROFILE))
 

@@ -23,7 +23,7 @@
 //! ```text
 //!  main -> app            knows everyone, known by nobody
 //!    http  rooms  sfu  camera  net  trust  store  telemetry               shells
-//!    room  sfu::{media,path,wire::{candidates,demux,rtp}}  net::{parse,policy}  pure
+//!    room  sfu::{media,path,wire::{candidates,demux,rtp,rtcp}}  net::{parse,policy}  pure
 //!    camera::{state,encoder}  http::{host,routes,demux,sdp_fragment}  stun  pure
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
@@ -71,6 +71,8 @@
 //!     settings.rs        what is in force, and what the owner changes
 //!     host.rs            PURE. the host a request names, the origin it comes from
 //!     routes.rs          PURE. what a path means
+//!     near_miss.rs       PURE. addresses of WHIP and WHEP that are nearly right
+//!     user_agent.rs      PURE. what a program is called
 //!     demux.rs           PURE. TLS, HTTP or neither, by the first byte
 //!     crowd.rs           which connections are open, and who makes room when there are too many
 //!     activity.rs        what a connection does, and when it has done nothing for too long
@@ -106,11 +108,11 @@
 //!   sfu/                 the media plane; the only place that names `rtc`; imports run downward
 //!     door/              open, publish, watch, close; a room on several workers is one; placement
 //!     worker/            one thread, one UDP port, its rooms: the loop, mailbox, moderation
-//!     router/            one room's media: wishes made real, packets in and out, timers, demand
-//!     relay/             tracks handed from worker to worker
+//!     router/            one room's media: wishes made real, intake, fan-out, what is stale, demand
+//!     relay/             outlets: consumers of tracks that are no viewers, as another worker is
 //!     up/                a publisher's connection, ours: answers any offer, opens, asks again
 //!     down/              a viewer's connection, ours: offers or answers, seals, RTCP
-//!     media/             PURE. packets, keyframes, caches, forwarding, redundant sound, voices
+//!     media/             PURE. packets, keyframes, caches, forwarding, redundant sound, voices, SDP as read
 //!     path/              PURE. arrivals -> estimate of a viewer's path -> layers of its tiles
 //!     link/              ICE-lite, DTLS for its keys, SRTP, credentials
 //!     wire/              sockets, the arena, demux, RTP headers, candidates

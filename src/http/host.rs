@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn one_host_is_named_or_nobody_knows_which() {
-        let cases: [(Option<&str>, &[Option<&str>], Result<&str, NoHost>); 11] = [
+        type Case<'a> = (Option<&'a str>, &'a [Option<&'a str>], Result<&'a str, NoHost>);
+        let cases: [Case<'_>; 11] = [
             (None, &[Some("attic:8172")], Ok("attic:8172")),
             (Some("attic:8172"), &[], Ok("attic:8172")),
             (Some("attic:8172"), &[Some("Attic.:8172")], Ok("attic:8172")),

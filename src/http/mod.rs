@@ -27,6 +27,7 @@ mod ingest;
 mod invites;
 mod limits;
 mod listener;
+mod near_miss;
 mod people;
 mod reply;
 mod routes;
@@ -36,6 +37,7 @@ mod settings;
 mod socket;
 mod streams;
 mod transport;
+mod user_agent;
 mod whep;
 mod whip;
 

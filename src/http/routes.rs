@@ -1,5 +1,6 @@
 //! PURE. What a path means, by which methods, and how names are written in paths.
 
+use super::near_miss;
 use crate::access::Need;
 use crate::ids::{CameraId, MemberId, RoomName};
 
@@ -128,6 +129,8 @@ pub(super) enum NoRoute {
     NotFound,
     /// The room's name is none; the sentence says why.
     RoomName(String),
+    /// It is nearly one of WHIP or WHEP; the sentence says what would be right.
+    NearMiss(String),
 }
 
 /// What a path and its query mean.
@@ -178,27 +181,37 @@ fn resolve_named(path: &str) -> Result<Route, NoRoute> {
     }
     if let Some(room) = path.strip_prefix("/r/") {
         // Whether the name is one, the page says in the user's language.
-        return if room.contains('/') { Err(NoRoute::NotFound) } else { Ok(Route::Page) };
+        return match near_miss::hint(path) {
+            _ if !room.contains('/') => Ok(Route::Page),
+            Some(hint) => Err(NoRoute::NearMiss(hint)),
+            None => Err(NoRoute::NotFound),
+        };
     }
     if path.starts_with("/api/") {
-        return Err(NoRoute::NotFound);
+        return Err(near_miss::hint(path).map_or(NoRoute::NotFound, NoRoute::NearMiss));
     }
-    asset_path(path).map(Route::Asset).ok_or(NoRoute::NotFound)
+    match near_miss::hint(path) {
+        Some(hint) => Err(NoRoute::NearMiss(hint)),
+        None => asset_path(path).map(Route::Asset).ok_or(NoRoute::NotFound),
+    }
 }
 
-/// Paths of WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep).
+/// Paths of WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep), with a slash at the end as well: some
+/// programs put one there.
 fn resolve_stream(path: &str) -> Option<Result<Route, NoRoute>> {
-    let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    let path = path.strip_prefix('/')?;
+    let parts: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+    let near_miss = || near_miss::hint(path).map_or(NoRoute::NotFound, NoRoute::NearMiss);
     let route = match parts[..] {
         ["whip", room] => room_of_path(room).map(Route::Whip),
         ["whep", room] => room_of_path(room).map(Route::WhepRoom),
         ["whep", room, member] => room_of_path(room).and_then(|room| {
-            let member = member.parse().map_err(|_| NoRoute::NotFound)?;
+            let member = member.parse().map_err(|_| near_miss())?;
             Ok(Route::WhepMember(room, member))
         }),
         ["c", id, "whep"] => id.parse().map(Route::WhepCamera).map_err(|_| NoRoute::NotFound),
         ["api", "v1", "stream", id] if !id.is_empty() => Ok(Route::Stream(id.to_owned())),
-        ["whip" | "whep", ..] => Err(NoRoute::NotFound),
+        ["whip" | "whep", ..] => Err(near_miss()),
         _ => return None,
     };
     Some(route)
@@ -244,6 +257,11 @@ fn room_of_query(query: Option<&str>) -> Option<(RoomName, String)> {
         }
     }
     Some((room?, rest.join("&")))
+}
+
+/// A room's name as it stands in a path, if this part of one is such a name.
+pub(super) fn room_path_of(part: &str) -> Option<String> {
+    room_of_path(part).ok().map(|room| percent_encode(room.as_str()))
 }
 
 /// The path of a room's page.
@@ -332,6 +350,15 @@ mod tests {
                 Some(Route::WhepMember(name("a"), crate::ids::MemberId(255))),
             ),
             ("/whep/a/ff", None, None),
+            ("/whip/a/", Some("name=x"), Some(Route::Whip(name("a")))),
+            ("/whep/a/", None, Some(Route::WhepRoom(name("a")))),
+            (
+                "/whep/a/00000000000000ff/",
+                None,
+                Some(Route::WhepMember(name("a"), crate::ids::MemberId(255))),
+            ),
+            ("/c/door/whep/", None, Some(Route::WhepCamera("door".parse().expect("an id")))),
+            ("/whip/a//", None, None),
             ("/whep/a/00000000000000ff/x", None, None),
             ("/whip", None, None),
             ("/whip/", None, None),
@@ -346,6 +373,11 @@ mod tests {
             assert_eq!(resolve(path, query).ok(), expected, "{path} {query:?}");
         }
         assert!(matches!(resolve("/api/v1/rooms/%07", None), Err(NoRoute::RoomName(_))));
+        for near in
+            ["/whip", "/whip/", "/whip/a//", "/whep/a/ff", "/a/whip", "/r/a/whep", "/api/whip/a"]
+        {
+            assert!(matches!(resolve(near, None), Err(NoRoute::NearMiss(_))), "{near}");
+        }
     }
 
     #[test]

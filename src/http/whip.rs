@@ -10,6 +10,7 @@ use super::{
     reply::Reply,
     routes::query_value,
     streams::{Denied, Stay},
+    user_agent,
 };
 use crate::{
     config::Role,
@@ -18,9 +19,6 @@ use crate::{
     rooms::{JoinRequest, Liveness, OUTBOX_LEN, RoomsHandle, published_sections},
     seams::Source,
 };
-
-/// Sections of one publisher that are shown; RFC 9725 4.2 knows one of a kind.
-const MAX_TRACKS: usize = 8;
 
 /// `POST /whip/ROOM`
 pub(super) async fn post(ask: Ask<'_>, room: RoomName) -> Reply {
@@ -61,7 +59,7 @@ pub(super) fn name(
         return Nickname::parse(&name).map_err(|fault| bad(&fault));
     }
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let product = agent.and_then(|agent| agent.split(['/', ' ']).next());
+    let product = agent.and_then(user_agent::product);
     let product = product.and_then(|product| Nickname::parse(product).ok());
     product.map_or_else(|| Nickname::parse(protocol).map_err(|fault| bad(&fault)), Ok)
 }
@@ -69,7 +67,7 @@ pub(super) fn name(
 /// Of a kind the first is the camera or the microphone, further ones are a screen and its sound.
 fn tracks(sections: Vec<(Mid, MediaKind)>) -> Vec<PublishTrack> {
     let mut tracks: Vec<PublishTrack> = Vec::new();
-    for (mid, kind) in sections.into_iter().take(MAX_TRACKS) {
+    for (mid, kind) in sections {
         let (first, further) = match kind {
             MediaKind::Audio => (TrackSource::Microphone, TrackSource::ScreenAudio),
             MediaKind::Video => (TrackSource::Camera, TrackSource::Screen),
@@ -129,7 +127,7 @@ mod tests {
         let cases = [
             (Some("name=Front%20door%20%E9%97%A8"), None, Some("Front door 门")),
             (Some("x=1&name=a+b"), Some("OBS/30"), Some("a b")),
-            (None, Some("OBS-Studio/30.1 (Linux)"), Some("OBS-Studio")),
+            (None, Some("Mozilla/5.0 (OBS-Studio/31.0.0; Linux x86_64; en-US)"), Some("OBS")),
             (None, Some("GStreamer souphttpsrc 1.22"), Some("GStreamer")),
             (None, Some(""), Some("WHIP")),
             (None, None, Some("WHIP")),

@@ -167,7 +167,7 @@ pub enum ServerMessage {
     Layers {
         /// The `up` connection.
         generation: u32,
-        /// For each m-section its layers, the lowest first.
+        /// For each m-section its layers, in the order of the offer's `a=simulcast`.
         tracks: BTreeMap<Mid, Vec<bool>>,
     },
     /// The client is to make its `up` connection anew: new `RTCPeerConnection`, next generation.

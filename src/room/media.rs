@@ -81,7 +81,8 @@ impl Room {
         if up.path == Path::Closed && place.by_path {
             return self.end(member, LeaveReason::Lost);
         }
-        if up.path == Path::Closed && place.up_restart_told != Some(up.generation) {
+        let is_over = up.path == Path::Closed || up.is_stale;
+        if is_over && !place.by_path && place.up_restart_told != Some(up.generation) {
             place.up_restart_told = Some(up.generation);
             if place.is_connected() {
                 let message = ServerMessage::Restart { direction: Direction::Up };
@@ -132,7 +133,7 @@ impl Room {
         if let Some(fault) = seen.fault.as_ref().filter(|_| down.restart_at.is_none()) {
             self.report_fault(seat, fault);
         }
-        if seen.path == Path::Closed || seen.fault.is_some() {
+        if seen.path == Path::Closed || seen.is_stale || seen.fault.is_some() {
             self.restart_down(now, member);
         }
     }

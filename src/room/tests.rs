@@ -4,6 +4,7 @@ mod layers;
 mod moderation;
 mod returns;
 mod speaking;
+mod stale;
 mod viewers;
 mod walk;
 
@@ -107,7 +108,8 @@ fn publish(generation: u32, mids: &[&str]) -> ClientMessage {
 
 fn up_seen(generation: u32, revision: u32, path: Path) -> Observed {
     let (answer, layers) = (Ok("answer".into()), Arc::default());
-    let up = UpSeen { generation, revision, answer, path, tracks: vec![], layers };
+    let tracks = vec![];
+    let up = UpSeen { generation, revision, answer, path, is_stale: false, tracks, layers };
     Observed { up: Some(up), down: None }
 }
 
@@ -122,7 +124,8 @@ fn down_seen(generation: u32, revision: u32, shown: u64, path: Path) -> Observed
     };
     let offer = Some("offer".into());
     let mids = vec![(mid, shown)];
-    let down = DownSeen { generation, revision, offer, mids, path, fault: None, answer: None };
+    let (is_stale, fault, answer) = (false, None, None);
+    let down = DownSeen { generation, revision, offer, mids, path, is_stale, fault, answer };
     Observed { up: None, down: Some(down) }
 }
 

@@ -23,8 +23,9 @@ struct Guest {
 
 impl Rooms {
     fn open() -> Self {
-        let mut settings =
-            Sources::default().understand([], &NoFiles).expect("defaults are valid").settings;
+        // Nothing is written there: rooms keep nothing on disk.
+        let sources = Sources { data: Some("/nowhere".into()), ..Sources::default() };
+        let mut settings = sources.understand([], &NoFiles).expect("defaults are valid").settings;
         settings.media.ports = 0..=0;
         let (addresses, seen) = watch::channel(Arc::new(Addresses::loopback()));
         let sfu = SfuHandle::start(&settings.media, seen).expect("a free port");

@@ -59,7 +59,8 @@ pub struct Observed {
     pub down: Option<DownSeen>,
 }
 
-/// Which layers of some m-sections' pictures are wanted, the lowest first.
+/// Which layers of some m-sections' pictures are wanted, in the order of
+/// the offer.
 pub type Layers = Arc<BTreeMap<Mid, Vec<bool>>>;
 
 /// Who speaks in a room.
@@ -91,9 +92,13 @@ pub struct UpSeen {
     pub answer: Result<Arc<str>, SfuError>,
     /// Whether packets can come.
     pub path: Path,
+    /// The client tries other addresses than the box has by now: it does not connect, and should begin
+    /// anew.
+    pub is_stale: bool,
     /// What is published, in the order of the m-sections.
     pub tracks: Vec<Track>,
-    /// Which layers of a picture are wanted, the lowest first. All are of those that are not named.
+    /// Which layers of a picture are wanted, in the order of the offer. All are of those that are not
+    /// named.
     pub layers: Layers,
 }
 
@@ -110,6 +115,8 @@ pub struct DownSeen {
     pub mids: Vec<(Mid, Shown)>,
     /// Whether packets can go.
     pub path: Path,
+    /// As in [`UpSeen::is_stale`].
+    pub is_stale: bool,
     /// Why the newest answer was refused.
     pub fault: Option<SfuError>,
     /// Our answer to the client's newest offer, or why there is none, with that offer's revision.

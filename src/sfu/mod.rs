@@ -19,7 +19,7 @@
 //!  door     open, publish, watch, close; which worker has what
 //!  worker   one thread a worker: the loop, its mailbox and its rooms' numbers
 //!  router   one room's media: wishes made real, packets in and out again
-//!  relay    tracks handed from worker to worker
+//!  relay    tracks for consumers that are no viewers, as another worker is
 //!  up down  a publisher's connection, a viewer's connection
 //!  media    packets, caches, keyframes, forwarding, voices
 //!  path     what a viewer's path carries, and what is made of it

@@ -1,11 +1,13 @@
 // Clients that are none of ours, against a running parlor: GStreamer publishes H.264 and VP8 by WHIP,
-// Chromium, GStreamer and (where there is one) aiortc watch by WHEP.
+// Chromium, GStreamer and (where there is one) aiortc watch by WHEP. ffmpeg's WHIP muxer publishes, by
+// the program and by the library.
 //
 // usage: node tests/whip/run.mjs BINARY
-// AIORTC=PYTHON names a Python that has aiortc; without it that check is skipped, and says so.
+// AIORTC=PYTHON names a Python that has aiortc, FFMPEG=PROGRAM an ffmpeg of version 8 or later (else the
+// one in PATH), AV=PYTHON a Python that has PyAV 16 or later and numpy. What is not there is skipped by name.
 // Exit 0 if every check passed.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -74,6 +76,49 @@ async function play(the, codec, offered) {
   }
 }
 
+/** The WHIP muxers that there are: H.264 High by the program, Main by the library. */
+function muxers() {
+  const ffmpeg = process.env.FFMPEG ?? 'ffmpeg';
+  const listed = spawnSync(ffmpeg, ['-hide_banner', '-muxers'], { encoding: 'utf8' });
+  const has = /^\s*E\s+whip\s/m.test(listed.stdout ?? '');
+  const sources = ['testsrc2=size=640x360:rate=30', 'sine=frequency=440'].flatMap((source) => ['-f', 'lavfi', '-i', source]);
+  const codecs = ['-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-preset', 'veryfast', '-profile:v', 'high', '-bf', '0',
+    '-g', '60', '-b:v', '1M', '-c:a', 'libopus', '-ar', '48000', '-ac', '2'];
+  return [
+    { name: 'ffmpeg', missing: has ? null : 'FFMPEG names no ffmpeg with a WHIP muxer', started: /^Output #0, whip/, program: ffmpeg, args: (url) => ['-hide_banner', '-re', ...sources, ...codecs, '-f', 'whip', url] },
+    { name: 'libav', missing: process.env.AV ? null : 'AV names no Python with PyAV', started: /^muxer: publishing/, program: process.env.AV, args: (url) => [script('muxer.py'), url] },
+  ];
+}
+
+/** A WHIP muxer publishes: it offers `a=setup:passive`, so that parlor has to begin the handshake. */
+async function mux(the, { name, missing, started, program, args }, page) {
+  if (missing) {
+    console.log(`skipped: ${name} publishes (${missing})`);
+    return;
+  }
+  const publisher = start(program, args(`${the.url}/whip/studio?name=${name}`));
+  try {
+    await publisher.line(started);
+    const seen = await watch(page, '/whep/studio', { frames: FRAMES, withinMs: WITHIN_MS, codec: 'h264' });
+    console.log(`ok: Chromium decodes H.264 of ${name}'s WHIP muxer: ${JSON.stringify(seen)}`);
+  } catch (error) {
+    error.message += `\n${publisher.heard()}`;
+    throw error;
+  } finally {
+    await stop(publisher);
+  }
+  const isThere = async () => page.evaluate(async () => {
+    const rooms = await (await fetch('/api/v1/rooms')).json();
+    return rooms.some((room) => room.name === 'studio');
+  });
+  const deadline = Date.now() + WITHIN_MS;
+  while (await isThere()) {
+    if (Date.now() > deadline) throw new Error(`${name} has not left the room`);
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+  console.log(`ok: ${name}'s session has ended, and the room is empty`);
+}
+
 async function check(the, codec, page) {
   const publisher = start(PYTHON, [script('publish.py'), `${the.url}/whip/studio?name=${codec}`, the.ca, codec]);
   try {
@@ -115,6 +160,7 @@ try {
   const page = await openPage(browser, `${the.url}/`, faults);
   await check(the, 'h264', page);
   await check(the, 'vp8', page);
+  for (const muxer of muxers()) await mux(the, muxer, page);
   if (faults.length > 0) throw new Error(`faults of the page: ${faults.join('; ')}`);
 } catch (error) {
   console.error(`FAILED: ${error.message}`);

@@ -3,6 +3,7 @@
 
 import { RequestError } from './protocol.js';
 import { Recovery } from './recovery.js';
+import { inStereo } from './stereo.js';
 
 /** @typedef {import('./protocol.js').Offer} Offer */
 /** @typedef {'connecting' | 'connected' | 'failed'} DownStatus */
@@ -92,7 +93,9 @@ export class Down {
     this.#revision = offer.revision;
     await pc.setRemoteDescription({ type: 'offer', sdp: offer.sdp });
     if (pc !== this.pc) return;
-    await pc.setLocalDescription();
+    const answer = await pc.createAnswer();
+    if (pc !== this.pc) return;
+    await pc.setLocalDescription({ type: 'answer', sdp: inStereo(answer.sdp ?? '') });
     if (pc !== this.pc) return;
     const sdp = pc.localDescription?.sdp ?? '';
     this.onTracks();

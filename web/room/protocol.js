@@ -72,7 +72,7 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'speakers', active: string | null, speaking: string[] }} Speakers */
 /** @typedef {{ type: 'offer', generation: number, revision: number, sdp: string, mids: Record<string, Shown> }} Offer */
 /** @typedef {{ type: 'mids', generation: number, mids: Record<string, Shown> }} Mids */
-/** @typedef {{ type: 'layers', generation: number, tracks: Record<string, boolean[]> }} Layers by mid, the lowest layer first */
+/** @typedef {{ type: 'layers', generation: number, tracks: Record<string, boolean[]> }} Layers by mid, in the order of the offer */
 /** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' | 'removed' | 'refused' }} Bye */
 /** @typedef {Welcome | Joined | Waiting | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | RoomChanged | Knocks | Muted | ChatDeleted | ViewerSeen | ViewerLeft | Said | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
 /** @typedef {ServerMessage & { re?: number }} Outgoing */

@@ -34,6 +34,9 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
         Ok(Route::Metrics) if !ask.settings.metrics.enabled => not_found(),
         Ok(route) => resource(ask, route).await,
         Err(NoRoute::NotFound) => not_found(),
+        Err(NoRoute::NearMiss(hint)) => {
+            reply::problem(StatusCode::NOT_FOUND, ErrorCode::NotFound, &hint)
+        }
         Err(NoRoute::RoomName(fault)) => {
             reply::problem(StatusCode::BAD_REQUEST, ErrorCode::RoomNameInvalid, &fault)
         }

@@ -40,11 +40,11 @@ pub(super) fn meant_for_us<B>(
     visit: &Visit,
     settings: &Settings,
     request: &Request<B>,
-) -> Result<Authority, Reply> {
+) -> Result<Authority, Box<Reply>> {
     let refused = |status, code, detail: &str| {
         metrics().http_refused.inc();
         debug!(peer = %visit.peer, detail, "refused");
-        Err(reply::for_people(status, code, "Not here", detail, request.headers()))
+        Err(Box::new(reply::for_people(status, code, "Not here", detail, request.headers())))
     };
     let host = match authority(request) {
         Ok(host) => host,

@@ -63,7 +63,7 @@ pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Re
             let ask = Ask { visit, settings: &settings, host: &host, visitor, request };
             dispatch::answer(ask).await
         }
-        Err(refused) => refused,
+        Err(refused) => *refused,
     };
     if is_head {
         *reply.body_mut() = Full::default();
@@ -79,7 +79,7 @@ pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Reply 
     let settings = visit.house.settings();
     let mut reply = match gate::meant_for_us(visit, &settings, request) {
         Ok(host) => plainly(visit, &host, request),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     };
     if request.method() == Method::HEAD {
         *reply.body_mut() = Full::default();

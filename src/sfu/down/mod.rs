@@ -5,12 +5,11 @@
 //! datagrams go out, and nothing here reads a clock or knows a socket. It does not decide which
 //! packets a viewer gets, nor their numbers (`forward`), and keeps no packets (`track`).
 //!
-//! `transport` knows where the client is and has the keys, `negotiation` (with `table`, `offer`,
-//! `answer`, or `client_offer`, `client_answer` where the client offers) says what is on which m-line, `receive` takes datagrams in, `seal` is the packet path out.
+//! `transport` knows where the client is and has the keys, `negotiation` (with `table` and `offer`, or
+//! `client_answer` where the client offers; `sdp` reads) says what is on which m-line, `receive` takes
+//! datagrams in, `seal` is the packet path out.
 
-mod answer;
 mod client_answer;
-pub(crate) mod client_offer;
 mod estimate;
 pub(crate) mod negotiation;
 mod offer;
@@ -25,20 +24,24 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 pub use crate::sfu::link::dtls::DtlsShared as DownShared;
 pub use crate::sfu::path::Report;
 
-use self::{
-    client_offer::Transport,
-    negotiation::{Local, Negotiation},
-};
+use self::negotiation::{Local, Negotiation};
 use crate::{
     ids::{Mid, TrackId},
     protocol::Shown,
     seams::media::{Path, SfuError},
     sfu::{
         link::{
+            Told,
             credentials::IceCredentials,
-            transport::{Claim, Direction, Link, Remote},
+            transport::{Claim, Direction, Link},
         },
-        media::packet::Codec,
+        media::{
+            packet::Codec,
+            sdp::{
+                offer::{Offer, Side},
+                transport::Transport,
+            },
+        },
         path::Estimator,
         wire::transmit::{Route, Transmit},
     },
@@ -71,14 +74,6 @@ pub enum DownEvent {
     /// These packets of the slot's stream did not arrive; at most 512.
     Nack(Slot, Vec<u16>),
     /// It is over; see [`Downlink::closed_because`].
-    Closed,
-}
-
-/// What the worker was told last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    New,
-    Connected,
     Closed,
 }
 
@@ -154,6 +149,7 @@ impl Downlink {
             credentials: self.link.local(),
             fingerprint: self.link.shared().fingerprint(),
             candidates: &self.candidates,
+            setup: "actpass",
         };
         if self.negotiation.advance(now, local) {
             self.push(DownEvent::OfferReady);
@@ -181,6 +177,7 @@ impl Downlink {
         self.clock = now;
         self.negotiation.handle_answer(now, revision, sdp)?;
         if let Some(remote) = self.negotiation.remote() {
+            self.link.setup(remote.setup)?;
             self.link.expect(now);
             self.link.set_remote(now, remote);
         }
@@ -206,14 +203,16 @@ impl Downlink {
         published: &[Codec],
     ) -> Result<Arc<str>, SfuError> {
         self.clock = now;
-        let offer = client_offer::read(sdp)?;
-        let transport = offer.transport.clone();
+        let offer = Offer::read(sdp, Side::Viewer)?;
+        let transport =
+            offer.transport.clone().ok_or_else(|| client_answer::nothing_to_send(&offer))?;
+        let setup = self.link.setup(transport.setup)?;
         let restarts = match &self.client {
             Some(former) if former.fingerprint != transport.fingerprint => {
                 let text = "another certificate than before: that needs a new connection";
                 return Err(SfuError::SdpUnacceptable(text.to_owned()));
             }
-            Some(former) => *former != transport,
+            Some(former) => !former.has_credentials_of(&transport),
             None => false,
         };
         let next = restarts.then(|| self.link.local().next(&transport.ufrag, &transport.pwd));
@@ -221,12 +220,11 @@ impl Downlink {
             credentials: next.as_ref().unwrap_or(self.link.local()),
             fingerprint: self.link.shared().fingerprint(),
             candidates: &self.candidates,
+            setup,
         };
-        let answer = self.negotiation.answer_client(now, offer, published, local)?;
+        let answer = self.negotiation.answer_client(now, offer, &transport, published, local)?;
         next.into_iter().for_each(|next| self.link.restart(next));
-        let (ufrag, pwd) = (transport.ufrag.as_str().into(), transport.pwd.as_str().into());
-        let credentials = IceCredentials { ufrag, pwd };
-        self.link.set_remote(now, Remote { credentials, fingerprint: transport.fingerprint });
+        self.link.set_remote(now, transport.remote());
         self.client = Some(transport);
         self.estimate(now);
         self.link.expect(now);

@@ -18,9 +18,9 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 
 use super::{
-    ShownTrack, Slot, answer,
+    ShownTrack, Slot,
     offer::{self, OfferParts},
-    table::{Answered, FIRST_SEQUENCES, Line, Live, Origin},
+    table::{FIRST_SEQUENCES, Line, Live, Origin},
 };
 use crate::{
     ids::{Mid, TrackId},
@@ -28,7 +28,14 @@ use crate::{
     seams::media::SfuError,
     sfu::{
         link::{credentials::IceCredentials, transport::Remote},
-        media::packet::Codec,
+        media::{
+            packet::Codec,
+            sdp::{
+                MAX_SECTIONS,
+                answer::{self, Answered},
+                transport::Transport,
+            },
+        },
     },
 };
 mod client;
@@ -36,7 +43,7 @@ mod client;
 /// Changes within this time go into one offer: a member's tracks come one after the other.
 const COLLECT: Duration = Duration::from_millis(20);
 /// M-lines of one viewer: 60 members with camera and microphone, and an SDP of 80 KB.
-pub(crate) const MAX_LINES: usize = 120;
+pub(crate) const MAX_LINES: usize = MAX_SECTIONS;
 
 /// The m-lines of a viewer and the state of their negotiation.
 #[derive(Debug)]
@@ -50,9 +57,9 @@ pub(crate) struct Negotiation {
     in_flight: bool,
     revision: u32,
     offer: Option<Arc<str>>,
-    fingerprint: Option<[u8; 32]>,
-    /// The client's, by its newest answer.
-    credentials: Option<IceCredentials>,
+    /// The client's end: the certificate and the role of the first answer that accepted something, the
+    /// credentials of the newest.
+    client: Option<Transport>,
     /// The client has offered: its sections are the lines.
     is_client_made: bool,
 }
@@ -63,6 +70,8 @@ pub(crate) struct Local<'a> {
     pub(crate) credentials: &'a IceCredentials,
     pub(crate) fingerprint: &'a [u8; 32],
     pub(crate) candidates: &'a [String],
+    /// Our `a=setup`, where we answer.
+    pub(crate) setup: &'static str,
 }
 
 impl Negotiation {
@@ -80,8 +89,7 @@ impl Negotiation {
             in_flight: false,
             revision: 0,
             offer: None,
-            fingerprint: None,
-            credentials: None,
+            client: None,
             is_client_made: false,
         }
     }
@@ -196,6 +204,7 @@ impl Negotiation {
             fingerprint: local.fingerprint,
             candidates: local.candidates,
             cname: &self.cname,
+            setup: local.setup,
         };
         self.offer = Some(offer::write(parts, &self.lines).into());
         true
@@ -219,15 +228,20 @@ impl Negotiation {
             .filter_map(|line| Some((line.mid.as_ref()?.to_string(), line.codec)))
             .collect();
         let answer = answer::read(sdp, &offered)?;
-        if let (Some(known), Some(fingerprint)) = (self.fingerprint, answer.fingerprint)
-            && known != fingerprint
-        {
-            let text = "another certificate than before: that needs a new connection";
-            return Err(SfuError::SdpUnacceptable(text.to_owned()));
+        if let (Some(known), Some(client)) = (&self.client, &answer.transport) {
+            let text = if known.fingerprint != client.fingerprint {
+                "another certificate than before: that needs a new connection"
+            } else if known.setup != client.setup {
+                "another a=setup than before: that needs a new connection"
+            } else {
+                ""
+            };
+            if !text.is_empty() {
+                return Err(SfuError::SdpUnacceptable(text.to_owned()));
+            }
         }
         let before = self.mids();
-        self.fingerprint = self.fingerprint.or(answer.fingerprint);
-        self.credentials = answer.credentials.or(self.credentials.take());
+        self.client = answer.transport.or(self.client.take());
         for (line, answered) in self.lines.iter_mut().zip(answer.lines) {
             // Once refused, a line stays so: its offers have port 0.
             if line.answered != Answered::Refused {
@@ -292,9 +306,9 @@ impl Negotiation {
         self.lines.iter().position(|line| line.media.ssrc == ssrc)
     }
 
-    /// The client's end, from the first answer that accepted something.
+    /// The client's end.
     pub(crate) fn remote(&self) -> Option<Remote> {
-        Some(Remote { fingerprint: self.fingerprint?, credentials: self.credentials.clone()? })
+        self.client.as_ref().map(Transport::remote)
     }
 
     pub(crate) fn cname(&self) -> &str {

@@ -6,12 +6,16 @@
 
 use std::fmt::Write;
 
-use super::table::{Answered, Line};
+use super::table::Line;
 use crate::{
     ids::Mid,
     sfu::{
         link::credentials::IceCredentials,
-        media::{packet::Codec, red},
+        media::{
+            packet::Codec,
+            red,
+            sdp::{TRANSPORT_CC, TRANSPORT_CC_ID, answer::Answered},
+        },
     },
 };
 
@@ -25,14 +29,9 @@ pub(crate) struct OfferParts<'a> {
     /// Attribute values: `candidate:…`.
     pub(crate) candidates: &'a [String],
     pub(crate) cname: &'a str,
+    /// `active` or `passive`, in an answer.
+    pub(crate) setup: &'static str,
 }
-
-/// Transport-wide sequence numbers
-/// (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 2).
-pub(crate) const TRANSPORT_CC: &str =
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
-/// Its number in every section of ours, and so in every packet.
-pub(crate) const TRANSPORT_CC_ID: u8 = 3;
 
 /// Payload type and RTX payload type that we offer.
 fn payload_types(codec: Codec) -> (u8, Option<u8>) {
@@ -153,7 +152,8 @@ fn write_codec(
     let channels = if codec == Codec::Opus { "/2" } else { "" };
     write!(sdp, "a=rtpmap:{payload_type} {name}/{rate}{channels}\r\n")?;
     let parameters = match codec {
-        Codec::Opus => "minptime=10;useinbandfec=1",
+        // Some of those who are shown send two channels, and a line shows one after the other.
+        Codec::Opus => "minptime=10;sprop-stereo=1;stereo=1;useinbandfec=1",
         Codec::Vp8 => "",
         Codec::H264 => "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
         Codec::Vp9 => "profile-id=0",

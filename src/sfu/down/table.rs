@@ -6,13 +6,16 @@
 
 use std::time::Instant;
 
-use super::client_offer::Receivable;
 use crate::{
     ids::Mid,
     protocol::Shown,
     sfu::{
         link::window::Window,
-        media::{forward::Forwarded, packet::Codec},
+        media::{
+            forward::Forwarded,
+            packet::Codec,
+            sdp::{answer::Answered, codecs::OfferedCodec},
+        },
         path::{Report, Sent},
     },
 };
@@ -43,27 +46,6 @@ impl Numbers {
     fn next(&self) -> Option<u16> {
         self.used.newest().map(|newest| (newest as u16).wrapping_add(1))
     }
-}
-
-/// What the client has said to a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answered {
-    /// Nothing yet.
-    NotYet,
-    /// It can not show this codec; the line is of no use any more.
-    Refused,
-    /// It is there but not received on.
-    Inactive,
-    /// By these payload types; RTX (RFC 4588) only where the client has it.
-    Accepted {
-        payload_type: u8,
-        rtx_payload_type: Option<u8>,
-        /// RED (RFC 2198), whose blocks have the payload type that ours have.
-        red_payload_type: Option<u8>,
-        /// The number of the header extension of transport-wide numbers, 1 to 14, where the client
-        /// takes it.
-        transport_cc: Option<u8>,
-    },
 }
 
 /// What packets of a line look like.
@@ -97,7 +79,7 @@ pub(crate) struct Line {
     pub(crate) offered: Option<bool>,
     pub(crate) answered: Answered,
     /// Where the client has made the section: what it can receive there.
-    pub(crate) receivable: Vec<Receivable>,
+    pub(crate) receivable: Vec<OfferedCodec>,
     pub(crate) media: Numbers,
     pub(crate) rtx_ssrc: u32,
     next_rtx_index: u64,

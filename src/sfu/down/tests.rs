@@ -14,6 +14,7 @@ use crate::sfu::{media::forward::Forwarded, testing::random::Random};
 
 mod arrivals;
 mod browser;
+mod passive;
 
 const LATENCY: Duration = Duration::from_millis(5);
 

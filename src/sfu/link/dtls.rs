@@ -1,4 +1,7 @@
-//! DTLS 1.2 of one connection (RFC 6347), for its keys only (RFC 5764): the browser is the client.
+//! DTLS 1.2 of one connection (RFC 6347), for its keys only (RFC 5764).
+//!
+//! The other end is the client, as browsers are; where it wants to be the server (`a=setup:passive`, as
+//! ffmpeg offers), we are the client (`role`).
 //!
 //! The one place that knows `rtc::dtls`. Owns certificate and configurations (one set shared by many
 //! connections) and, a connection, the endpoint with the remedy of [`Flight`]. It does not judge the
@@ -62,6 +65,8 @@ pub(crate) fn peer() -> SocketAddr {
 pub struct DtlsShared {
     gcm: Arc<HandshakeConfig>,
     cm: Arc<HandshakeConfig>,
+    /// Where we are the client: both profiles, the preferred first.
+    client: Arc<HandshakeConfig>,
     preferred: Profile,
     fingerprint: [u8; 32],
     /// What nobody else knows.
@@ -104,6 +109,8 @@ impl DtlsShared {
         provider.random().fill(&mut secret).map_err(|error| internal(&error))?;
         Ok(Arc::new(Self {
             secret,
+            client: role::client(&provider, &certificate, preferred)
+                .map_err(|error| internal(&error))?,
             gcm: config(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?,
             cm: config(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?,
             preferred,
@@ -159,7 +166,8 @@ pub(crate) enum Progress {
 /// The outcome of a handshake.
 pub(crate) struct Keys {
     pub(crate) profile: Profile,
-    /// The exporter's output, of [`Profile::keying_len`] bytes.
+    /// The exporter's output, of [`Profile::keying_len`] bytes, as for a server: the other end's key
+    /// comes first, then ours.
     pub(crate) keying: Vec<u8>,
     /// SHA-256 of the client's certificate.
     pub(crate) fingerprint: [u8; 32],
@@ -176,6 +184,7 @@ pub(crate) struct Dtls {
     fallback: Option<Profile>,
     completed: bool,
     guard: Guard,
+    role: Role,
     /// Until when nothing is taken, after an attempt that could not go on.
     rests_until: Option<Instant>,
     failure: Option<String>,
@@ -191,6 +200,7 @@ impl Dtls {
             hello: Vec::new(),
             completed: false,
             guard: Guard::default(),
+            role: Role::Server,
             rests_until: None,
             failure: None,
         }
@@ -221,7 +231,7 @@ impl Dtls {
         if self.is_completed() {
             return self.handle_later(now, datagram, send);
         }
-        if self.rests(now) {
+        if self.rests(now) || self.is_waiting() {
             return Progress::Ignored;
         }
         let admitted = match self.guard.admit(datagram) {
@@ -261,8 +271,7 @@ impl Dtls {
         if self.failure.as_deref() != Some(&*reason) {
             tracing::info!(reason, "a DTLS handshake cannot go on and begins anew");
         }
-        self.endpoint = server(self.shared.config(self.shared.preferred));
-        self.fallback = Some(self.shared.preferred.other());
+        self.renew_endpoint();
         self.flight.begin_anew();
         self.hello = Vec::new();
         self.completed = false;
@@ -354,7 +363,11 @@ impl Dtls {
             _ => return None,
         };
         let length = profile.keying_len();
-        let keying = state.export_keying_material(EXPORTER_LABEL, &[], length).ok()?.into_bytes();
+        let mut keying =
+            state.export_keying_material(EXPORTER_LABEL, &[], length).ok()?.into_bytes();
+        if self.role != Role::Server {
+            role::turn_round(&mut keying, profile);
+        }
         let fingerprint = sha256(state.peer_certificates.first()?);
         Some(Keys { profile, keying, fingerprint })
     }
@@ -401,6 +414,12 @@ fn sentence(error: &Error) -> String {
         error => format!("the DTLS handshake failed: {error}"),
     }
 }
+
+mod role;
+
+pub(crate) use role::Setup;
+
+use role::Role;
 
 #[cfg(test)]
 mod tests;

@@ -10,3 +10,11 @@ pub(crate) mod ice;
 pub(crate) mod srtp;
 pub(crate) mod transport;
 pub(crate) mod window;
+
+/// What the owner of a connection was told of it last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    New,
+    Connected,
+    Closed,
+}

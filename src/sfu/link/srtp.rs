@@ -32,7 +32,7 @@ const INDEX: usize = 4;
 const GCM_TAG: usize = 16;
 /// HMAC-SHA1 cut to 80 bits.
 const CM_TAG: usize = 10;
-const KEY: usize = 16;
+pub(crate) const KEY: usize = 16;
 const E_FLAG: u32 = 1 << 31;
 /// Senders whose SRTCP indexes are remembered. A browser reports by one or two SSRCs.
 const MAX_SENDERS: usize = 16;
@@ -47,7 +47,7 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    fn salt_len(self) -> usize {
+    pub(crate) fn salt_len(self) -> usize {
         match self {
             Self::Gcm => 12,
             Self::Cm => 14,

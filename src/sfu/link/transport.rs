@@ -23,12 +23,12 @@ use std::{
 
 use super::{
     credentials::IceCredentials,
-    dtls::{Dtls, DtlsShared, Keys, Progress},
+    dtls::{Dtls, DtlsShared, Keys, Progress, Setup},
     ice::{Checked, Ice, pairs::Pairs},
     srtp::{Inbound, Srtp},
 };
 use crate::{
-    seams::media::{Path, QUIET_AFTER},
+    seams::media::{Path, QUIET_AFTER, SfuError},
     sfu::wire::transmit::{Peer, Route, Transmit},
 };
 
@@ -50,6 +50,8 @@ pub(crate) struct Remote {
     pub(crate) credentials: IceCredentials,
     /// SHA-256 of its certificate.
     pub(crate) fingerprint: [u8; 32],
+    /// Who begins the handshake.
+    pub(crate) setup: Setup,
 }
 
 /// What the keys are for.
@@ -144,9 +146,31 @@ impl Link {
     /// to come here.
     pub(crate) fn set_remote(&mut self, now: Instant, remote: Remote) {
         self.ice.set_remote(remote.credentials.clone());
+        if remote.setup == Setup::Passive && !self.is_connected() && !self.dtls.is_client() {
+            self.dtls.become_client();
+            self.flew = None;
+            self.phase = if self.is_closed() { Phase::Closed } else { Phase::Handshake };
+        }
         self.remote = Some(remote);
         if let Phase::Keyed(_) = self.phase {
             self.connect(now);
+        }
+    }
+
+    /// Our `a=setup` where the client says this (RFC 8842 5.3).
+    ///
+    /// # Errors
+    /// `SdpUnacceptable` if the connection stands the other way round.
+    pub(crate) fn setup(&self, theirs: Setup) -> Result<&'static str, SfuError> {
+        match (theirs, self.dtls.is_client()) {
+            (Setup::Active | Setup::Either, false) => Ok("passive"),
+            (Setup::Passive | Setup::Either, true) => Ok("active"),
+            (Setup::Passive, false) if !self.is_connected() => Ok("active"),
+            _ => {
+                let text = "its a=setup turns the DTLS roles of before round; that needs a new \
+                            connection";
+                Err(SfuError::SdpUnacceptable(text.to_owned()))
+            }
         }
     }
 
@@ -207,9 +231,16 @@ impl Link {
             Checked::Valid | Checked::Answered => {
                 self.heard(now);
                 self.claim(from);
+                self.begin_handshake(now, from, out);
             }
         }
         Arrival::Done
+    }
+
+    /// Where we are the client of DTLS, we begin as soon as it is known where the other end is.
+    fn begin_handshake(&mut self, now: Instant, to: Route, out: &mut dyn Transmit) {
+        let Self { ice, dtls, flew, .. } = self;
+        dtls.reachable(now, |datagram| fly(&mut ice.pairs, flew, to, datagram, out));
     }
 
     fn claim(&mut self, from: Route) {
@@ -348,9 +379,9 @@ impl Link {
             _ => {
                 let Self { ice, dtls, flew, .. } = self;
                 if let Some(to) = ice.pairs.towards() {
-                    dtls.handle_timeout(now, |datagram| {
-                        fly(&mut ice.pairs, flew, to, datagram, out)
-                    });
+                    let mut send = |datagram: &[u8]| fly(&mut ice.pairs, flew, to, datagram, out);
+                    dtls.reachable(now, &mut send);
+                    dtls.handle_timeout(now, send);
                 }
             }
         }
@@ -367,7 +398,12 @@ impl Link {
             _ => self.deadline,
         };
         let handshake = match self.phase {
-            Phase::Handshake if self.ice.pairs.towards().is_some() => self.dtls.poll_timeout(),
+            Phase::Handshake if self.ice.pairs.towards().is_none() => None,
+            Phase::Handshake if self.dtls.is_waiting() => {
+                // The answer may have come behind the checks.
+                Some(self.dtls.may_begin_at().unwrap_or(self.heard_at))
+            }
+            Phase::Handshake => self.dtls.poll_timeout(),
             _ => None,
         };
         [life, handshake, self.ice.pairs.poll_timeout()].into_iter().flatten().min()

@@ -75,8 +75,8 @@ pub struct Forwarder {
     cut: bool,
     /// Video waits for its keyframe; unset until the first packet tells whether this is video.
     waiting: bool,
-    /// Of layers below the target a keyframe will do to begin with.
-    is_stopgap: bool,
+    /// Of these layers, a bit for each, a keyframe will do to begin with.
+    stopgaps: u8,
 }
 
 impl Forwarder {
@@ -96,7 +96,7 @@ impl Forwarder {
             codec: None,
             cut: true,
             waiting: true,
-            is_stopgap: false,
+            stopgaps: 0,
         }
     }
 
@@ -109,9 +109,15 @@ impl Forwarder {
         self.target = target;
     }
 
-    /// Where nothing goes out, the keyframe of a lower layer may come before the target's.
-    pub fn begin_lower(&mut self) {
-        self.is_stopgap = true;
+    /// Where nothing goes out, the keyframe of one of these layers may come before the target's: a bit
+    /// for each.
+    pub fn begin_with(&mut self, layers: u8) {
+        self.stopgaps = layers;
+    }
+
+    /// Of those of [`Self::begin_with`] the others will not do any more: the target has changed.
+    pub fn keep_stopgaps(&mut self, layers: u8) {
+        self.stopgaps &= layers;
     }
 
     /// Packets of this layer may go out, now or after a keyframe.
@@ -123,7 +129,7 @@ impl Forwarder {
     /// Whether a keyframe of this layer may be what begins.
     #[inline]
     fn may_begin(&self, layer: u8) -> bool {
-        Some(layer) == self.target || self.is_stopgap && Some(layer) < self.target
+        Some(layer) == self.target || self.target.is_some() && self.stopgaps >> layer & 1 == 1
     }
 
     /// The layer that goes out.
@@ -229,7 +235,7 @@ impl Forwarder {
     pub fn skip_to_keyframe(&mut self) {
         self.cut = true;
         self.waiting = true;
-        self.is_stopgap = false;
+        self.stopgaps = 0;
     }
 
     /// From here on the packets are another track's, whose indices have nothing to do with the
@@ -272,7 +278,7 @@ impl Forwarder {
         self.highest_index = index.saturating_sub(1);
         self.layer_begins = index;
         self.cut = true;
-        self.is_stopgap = false;
+        self.stopgaps = 0;
     }
 
     /// Lets a packet out that is newer than all before it.

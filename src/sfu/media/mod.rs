@@ -6,5 +6,6 @@ pub mod forward;
 pub mod packet;
 pub mod payload;
 pub mod red;
+pub(crate) mod sdp;
 pub mod speakers;
 pub mod track;

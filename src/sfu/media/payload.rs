@@ -6,7 +6,9 @@
 use super::packet::Codec;
 
 mod av1;
+mod bits;
 mod h265;
+pub(crate) mod nal;
 mod vp9;
 
 /// H.264 NAL unit types (ITU-T H.264 table 7-1) and packet types (RFC 6184 section 5.2).
@@ -57,8 +59,8 @@ fn vp8_begins_keyframe(payload: &[u8]) -> Option<bool> {
     Some(vp8_frame(payload)?.first()? & 0x01 == 0)
 }
 
-/// How many lines a picture has whose keyframe this packet begins, where that is cheaply read (VP8:
-/// RFC 6386 section 9.1).
+/// How many lines a picture has whose keyframe this packet begins, where the packet says so (VP8: RFC
+/// 6386 section 9.1).
 pub fn height(codec: Codec, payload: &[u8]) -> Option<u16> {
     match codec {
         Codec::Vp8 => match vp8_frame(payload)? {
@@ -69,7 +71,8 @@ pub fn height(codec: Codec, payload: &[u8]) -> Option<u16> {
         },
         Codec::Vp9 => vp9::height(payload),
         Codec::Av1 => av1::height(payload),
-        Codec::Opus | Codec::H264 | Codec::H265 => None,
+        Codec::H264 | Codec::H265 => nal::height(codec, payload),
+        Codec::Opus => None,
     }
 }
 

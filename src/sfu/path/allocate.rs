@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 /// Layers of one track, at most.
-pub const MAX_LAYERS: usize = 3;
+pub const MAX_LAYERS: usize = 4;
 /// A raise needs this much room over its cost.
 const SPARE: f64 = 1.15;
 /// The largest tile keeps its lowest layer while the first share of it fits, and gets it back with
@@ -211,7 +211,7 @@ mod tests {
             width: height / 9 * 16,
             height,
             visible: height > 0,
-            layers: [layer(0), layer(1), layer(2)],
+            layers: [layer(0), layer(1), layer(2), Layer::default()],
             current,
         }
     }

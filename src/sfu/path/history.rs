@@ -27,7 +27,7 @@ struct Entry {
 
 /// What feedback says of one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct SentPacket {
     /// Microseconds.
     pub(super) sent_us: u64,
     pub(super) len: u16,
@@ -100,12 +100,12 @@ impl History {
     }
 
     /// A packet arrived. `None`: not sent, forgotten, or told before.
-    pub(super) fn arrived(&mut self, now_us: u64, sequence: u16) -> Option<Told> {
+    pub(super) fn arrived(&mut self, now_us: u64, sequence: u16) -> Option<SentPacket> {
         let entry = self.entry(sequence)?;
         entry.is_open = false;
         let age_us = (now_us as u32).wrapping_sub(entry.at_us);
         let sent_us = now_us.saturating_sub(u64::from(age_us));
-        Some(Told { sent_us, len: entry.len, was_lost: entry.is_lost })
+        Some(SentPacket { sent_us, len: entry.len, was_lost: entry.is_lost })
     }
 
     /// A packet did not arrive so far. True if that is told for the first time.
@@ -128,7 +128,7 @@ mod tests {
             let later = now + 500_000;
             assert_eq!(history.arrived(later, sent[0]), None, "forgotten");
             let told = history.arrived(later, sent[5999]);
-            assert_eq!(told, Some(Told { sent_us: now + 5999, len: 1200, was_lost: false }));
+            assert_eq!(told, Some(SentPacket { sent_us: now + 5999, len: 1200, was_lost: false }));
             assert_eq!(history.arrived(later, sent[5999]), None, "told before");
             assert!(history.lost(sent[5000]) && !history.lost(sent[5000]));
             assert!(history.arrived(later, sent[5000]).is_some_and(|told| told.was_lost));

@@ -93,7 +93,12 @@ impl Viewer {
             width: 1280,
             height: 720,
             visible: true,
-            layers: [layer(LAYERS[0], 180), layer(LAYERS[1], 360), layer(LAYERS[2], 720)],
+            layers: [
+                layer(LAYERS[0], 180),
+                layer(LAYERS[1], 360),
+                layer(LAYERS[2], 720),
+                Layer::default(),
+            ],
             current: None,
         };
         Self {

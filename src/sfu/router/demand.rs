@@ -126,7 +126,8 @@ impl Router {
             self.needed_elsewhere(published.lane, &mut needed);
             // The lowest costs little, and is what a viewer falls to whose path gets worse: it must
             // not have to wait for the publisher then.
-            needed[0] = needed.contains(&true);
+            let lowest = usize::from(published.quality().layer(0));
+            needed[lowest] = needed.contains(&true);
             let member = published.track.id().member;
             if self.tracks[number].ask(now, needed) {
                 self.dirty.member(member);
@@ -151,7 +152,7 @@ impl Router {
         }
     }
 
-    /// Which layers of a publisher's pictures are wanted, the lowest first: the tracks of which it
+    /// Which layers of a publisher's pictures are wanted, in its offer's order: the tracks of which it
     /// need not send all.
     pub(crate) fn wanted_layers(&self, tracks: &[(Mid, usize)]) -> BTreeMap<Mid, Vec<bool>> {
         let wanted = |(mid, number): &(Mid, usize)| {
@@ -194,7 +195,7 @@ impl Viewer {
             None => {
                 let settles = self.awaits_since.is_some_and(|since| now < since + SETTLES_WITHIN);
                 if settles && self.downlink.expects(published.track.id()) {
-                    mark(*published.layer_numbers().end());
+                    mark(published.top());
                 }
             }
         }
@@ -206,32 +207,35 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const COMES: [Option<u32>; MAX_LAYERS] = [Some(150_000), Some(500_000), Some(1_500_000)];
+    const COMES: [Option<u32>; MAX_LAYERS] = [Some(150_000), Some(500_000), Some(1_500_000), None];
 
     #[test]
     fn off_after_a_while_and_on_at_once() {
         let mut now = Instant::now();
         let mut demand = Demand::default();
-        assert!(!demand.update(now, [true; 3], COMES));
+        assert!(!demand.update(now, [true; MAX_LAYERS], COMES));
         for _ in 0..19 {
             now += SECOND / 4;
-            assert!(!demand.update(now, [true, false, false], COMES));
+            assert!(!demand.update(now, [true, false, false, false], COMES));
         }
         now += SECOND / 4;
-        assert!(!demand.update(now, [true, false, true], COMES), "needed again before its time");
+        assert!(
+            !demand.update(now, [true, false, true, true], COMES),
+            "needed again before its time"
+        );
         now += SECOND / 4;
-        assert!(demand.update(now, [true, false, false], COMES), "the middle one is off");
-        assert_eq!(demand.wanted(), [true, false, true]);
+        assert!(demand.update(now, [true, false, false, false], COMES), "the middle one is off");
+        assert_eq!(demand.wanted(), [true, false, true, true]);
         assert_eq!(demand.could_be_had(now, 1), Some(500_000));
         assert_eq!(demand.could_be_had(now, 2), None, "it comes");
-        assert!(demand.update(now, [true, true, false], COMES), "on at once");
-        assert_eq!(demand.wanted(), [true; 3]);
+        assert!(demand.update(now, [true, true, false, false], COMES), "on at once");
+        assert_eq!(demand.wanted(), [true; MAX_LAYERS]);
         now += 2 * SECOND;
-        let silent = [Some(150_000), None, Some(1_500_000)];
-        assert!(!demand.update(now, [true, true, false], silent));
+        let silent = [Some(150_000), None, Some(1_500_000), None];
+        assert!(!demand.update(now, [true, true, false, false], silent));
         assert_eq!(demand.could_be_had(now, 1), Some(500_000), "it is on its way");
         now += 2 * SECOND;
-        demand.update(now, [true, true, false], silent);
+        demand.update(now, [true, true, false, false], silent);
         assert_eq!(demand.could_be_had(now, 1), None, "it does not come");
     }
 
@@ -242,11 +246,11 @@ mod tests {
         let nobody = [false; MAX_LAYERS];
         for _ in 0..60 {
             now += SECOND;
-            assert!(!demand.update(now, nobody, [None; 3]), "the camera is off");
+            assert!(!demand.update(now, nobody, [None; MAX_LAYERS]), "the camera is off");
         }
         assert!(!demand.update(now, nobody, COMES));
         assert!(!demand.update(now + 4 * SECOND, nobody, COMES), "a few seconds to be learned");
         assert!(demand.update(now + 6 * SECOND, nobody, COMES));
-        assert_eq!(demand.wanted(), nobody);
+        assert_eq!(demand.wanted(), [false, false, false, true], "of the last nothing ever came");
     }
 }

@@ -1,23 +1,27 @@
 //! One room inside its worker: members' wanted state made real.
 //!
 //! Owns the room's connections and tracks, and the tables of who sees what. Reconciling is
-//! idempotent: the same wish twice changes nothing. Packets are in `flow`.
+//! idempotent: the same wish twice changes nothing. Packets come by `intake` and go by `fan_out`.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use slab::Slab;
 
+mod addresses;
 mod codec;
 pub(crate) mod context;
 mod demand;
 mod dirty;
 mod due;
-mod flow;
+mod fan_out;
 mod from_home;
 pub(crate) mod guard;
+mod intake;
+mod meter;
 mod outlets;
 mod published;
 mod publisher;
+mod quality;
 mod signaling;
 mod speech;
 mod tables;
@@ -346,21 +350,9 @@ impl Router {
             revision: publisher.revision,
             answer: publisher.answer.clone(),
             path: publisher.path,
+            is_stale: publisher.addresses.is_stale(publisher.path),
             tracks: publisher.tracks.iter().map(track).collect(),
             layers: self.wanted_layers(&publisher.tracks).into(),
-        }
-    }
-
-    /// The box's addresses have changed: offers and answers to come have the new ones. Connections
-    /// that stand are not disturbed.
-    pub(crate) fn set_candidates(&mut self, candidates: &Arc<[String]>) {
-        for (_, viewer) in &mut self.viewers {
-            viewer.downlink.set_candidates(Arc::clone(candidates));
-        }
-        for (_, publisher) in &mut self.publishers {
-            if let Some(uplink) = &mut publisher.uplink {
-                uplink.set_candidates(Arc::clone(candidates));
-            }
         }
     }
 

@@ -5,7 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{demand::Demand, speech::is_voice};
+use super::{
+    demand::Demand,
+    meter::{Meter, SURE_TICKS},
+    quality::{Quality, Seen},
+    speech::is_voice,
+};
 use crate::sfu::{
     media::{
         packet::{Codec, Packet},
@@ -25,48 +30,16 @@ const SENDS: Duration = Duration::from_secs(1);
 const GIVEN_UP: (Duration, u8) = (Duration::from_millis(400), 5);
 /// What a packet has beside its payload on the way to a viewer: IP, UDP, RTP with an extension, tag.
 const BESIDE: u32 = 28 + 20 + 16;
-/// Ticks (of a quarter second) that a rate is taken over: a keyframe must not look like a rate.
-const RATE_TICKS: usize = 8;
-const TICKS_A_SECOND: u32 = 4;
-/// After so many a rate is one.
-const SURE_TICKS: usize = 3;
 /// The best layer's height where nobody says.
 const USUAL_HEIGHT: u16 = 720;
 
-/// How much of one layer comes.
-#[derive(Debug, Clone, Copy, Default)]
-struct Meter {
-    heard: Option<Instant>,
-    /// Frames of other layers since.
-    n_others: u8,
-    height: u16,
-    ticks: [u32; RATE_TICKS],
-    n_ticks: usize,
-    bytes: u32,
-}
-
-impl Meter {
-    /// What comes after a silence is another rate, and what came before its first whole tick is none.
-    fn tick(&mut self, sends: bool) {
-        self.ticks.rotate_right(1);
-        self.ticks[0] = std::mem::take(&mut self.bytes);
-        self.n_ticks = if sends { (self.n_ticks + 1).min(RATE_TICKS) } else { 0 };
-    }
-
-    /// Bits a second; at least 1, which stands for "comes, but nobody knows how much".
-    fn bps(&self) -> u32 {
-        let bytes: u32 = self.ticks.iter().take(self.n_ticks).sum();
-        let n_ticks = self.n_ticks.max(1) as u32;
-        (bytes / n_ticks).saturating_mul(8 * TICKS_A_SECOND).max(1)
-    }
-}
-
 /// A published track in its room.
 pub(crate) struct Published {
-    /// What it is, and the packets of its lowest layer.
+    /// What it is, and the packets of its first layer.
     pub(crate) track: SourceTrack,
-    higher: Vec<SourceTrack>,
+    others: Vec<SourceTrack>,
     meters: [Meter; MAX_LAYERS],
+    quality: Quality,
     /// Of sound that comes redundantly: the same without that.
     plain: Meter,
     /// What its publisher is told to send.
@@ -102,8 +75,9 @@ impl Published {
             lane,
             told: None,
             track,
-            higher: Vec::new(),
+            others: Vec::new(),
             meters: [Meter::default(); MAX_LAYERS],
+            quality: Quality::default(),
             plain: Meter::default(),
             demand: Demand::default(),
             publisher: 0,
@@ -118,7 +92,7 @@ impl Published {
     pub(crate) fn layer(&self, layer: u8) -> Option<&SourceTrack> {
         match usize::from(layer).checked_sub(1) {
             None => Some(&self.track),
-            Some(place) => self.higher.get(place),
+            Some(place) => self.others.get(place),
         }
     }
 
@@ -126,13 +100,19 @@ impl Published {
     pub(crate) fn layer_mut(&mut self, layer: u8) -> Option<&mut SourceTrack> {
         match usize::from(layer).checked_sub(1) {
             None => Some(&mut self.track),
-            Some(place) => self.higher.get_mut(place),
+            Some(place) => self.others.get_mut(place),
         }
     }
 
     /// Another worker has this track, and this one the layers that it needs of it.
     pub(crate) fn mirror(&mut self, told: Description) {
         self.reach(usize::from(told.last_layer));
+        self.quality.learn(
+            told.layers.map(|Layer { height, bps }| Seen {
+                height,
+                bps: Some(bps).filter(|bps| *bps > 1),
+            }),
+        );
         self.told = Some(Box::new(told));
     }
 
@@ -143,16 +123,16 @@ impl Published {
 
     /// Layers up to this one have a place.
     fn reach(&mut self, layer: usize) {
-        while self.higher.len() < layer {
+        while self.others.len() < layer {
             let Self { track, .. } = self;
             let layer = SourceTrack::new(track.id().clone(), track.kind(), track.source());
-            self.higher.push(layer);
+            self.others.push(layer);
         }
     }
 
     /// The numbers of the layers of which something came.
     pub(crate) fn layer_numbers(&self) -> std::ops::RangeInclusive<u8> {
-        0..=self.higher.len() as u8
+        0..=self.others.len() as u8
     }
 
     /// Takes a packet in. `None` for a duplicate and for what is too old: browsers send packets of the
@@ -176,10 +156,35 @@ impl Published {
         let meter = self.meters.get_mut(place)?;
         meter.heard = Some(now);
         meter.n_others = 0;
-        meter.height = height;
+        let is_news = std::mem::replace(&mut meter.height, height) != height;
         meter.bytes = meter.bytes.saturating_add(bytes);
         self.plain.bytes = self.plain.bytes.saturating_add(plain_bytes);
+        if is_news {
+            self.learn();
+        }
         Some(index)
+    }
+
+    /// What has come says which layer is better than which.
+    fn learn(&mut self) {
+        if self.told.is_some() {
+            return;
+        }
+        let seen = self.meters.map(|meter| Seen {
+            height: meter.height,
+            bps: (meter.n_ticks >= SURE_TICKS).then(|| meter.bps()),
+        });
+        self.quality.learn(seen);
+    }
+
+    /// Which of its layers is better than which.
+    pub(crate) fn quality(&self) -> Quality {
+        self.quality
+    }
+
+    /// The best of which something ever came.
+    pub(crate) fn top(&self) -> u8 {
+        self.quality.layer(*self.layer_numbers().end())
     }
 
     /// Every quarter of a second.
@@ -192,6 +197,7 @@ impl Published {
                 meter.tick(sends);
             }
         }
+        self.learn();
     }
 
     /// Which layers are needed now. True if the publisher is to be told something new.
@@ -232,7 +238,7 @@ impl Published {
 
     /// The best layer that comes.
     pub(crate) fn best(&self, now: Instant) -> Option<u8> {
-        self.layer_numbers().rev().find(|layer| self.sends(now, *layer))
+        self.quality.down_from(self.top()).find(|layer| self.sends(now, *layer))
     }
 
     /// What the layers cost and how high they are, those included that come if they are asked for.
@@ -248,10 +254,10 @@ impl Published {
             let (Some(meter), Some(layer)) = (self.meters.get(place), layers.get_mut(place)) else {
                 continue;
             };
-            let usual = if self.higher.is_empty() {
+            let usual = if self.others.is_empty() {
                 0
             } else {
-                USUAL_HEIGHT >> (self.higher.len() - place)
+                USUAL_HEIGHT >> self.others.len().saturating_sub(self.quality.rank(number).into())
             };
             layer.height = if meter.height == 0 { usual } else { meter.height };
             layer.bps = match self.demand.could_be_had(now, number) {
@@ -261,7 +267,7 @@ impl Published {
             };
         }
         if layers.iter().all(|layer| layer.bps == 0) {
-            layers[0].bps = 1;
+            layers[usize::from(self.quality.layer(0))].bps = 1;
         }
         layers
     }
@@ -367,6 +373,6 @@ mod tests {
             }
         }
         let end = start + Duration::from_secs(4);
-        assert_eq!(published.layers(end).map(|layer| layer.bps), [160_000, 160_000, 0]);
+        assert_eq!(published.layers(end).map(|layer| layer.bps), [160_000, 160_000, 0, 0]);
     }
 }

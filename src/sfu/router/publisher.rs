@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
+    addresses::KnownAddresses,
     context::{GOODBYE, RoomId, SILENCE, Shared, live},
     guard::guarded,
 };
@@ -31,6 +32,8 @@ pub(crate) struct Publisher {
     /// Which track each publishing section feeds, in the order of the sections.
     pub(crate) tracks: Vec<(Mid, usize)>,
     pub(crate) path: Path,
+    /// The addresses that the client knows.
+    pub(crate) addresses: KnownAddresses,
     pub(crate) scheduled: Option<Instant>,
 }
 
@@ -58,6 +61,7 @@ impl Publisher {
             answer: Err(refusal),
             tracks: Vec::new(),
             path: Path::New,
+            addresses: KnownAddresses::new(&shared.candidates),
             scheduled: None,
         };
         publisher.reoffer(now, want);
@@ -77,6 +81,7 @@ impl Publisher {
             self.fail();
             Err(SfuError::Internal("the offer could not be read".to_owned()))
         });
+        self.addresses.tell();
     }
 
     /// What is published by this connection, as wanted: kind is the section's, source the client's

@@ -103,6 +103,7 @@ pub(crate) fn down_seen(viewer: &Viewer) -> DownSeen {
         offer,
         mids: viewer.downlink.mids(),
         path: viewer.path,
+        is_stale: viewer.addresses.is_stale(viewer.path),
         fault: viewer.fault.clone(),
         answer: viewer.reply.clone(),
     }

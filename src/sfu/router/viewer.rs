@@ -16,10 +16,12 @@ use slab::Slab;
 
 mod fed;
 mod layers;
+mod life;
 mod paced;
 
 use super::{
-    context::{GOODBYE, RoomId, SILENCE, Shared, live},
+    addresses::KnownAddresses,
+    context::{RoomId, Shared},
     published::Published,
 };
 use crate::{
@@ -35,7 +37,6 @@ use crate::{
             transmit::Route,
         },
     },
-    telemetry::metrics::metrics,
 };
 
 /// RTP header, extensions, RTX's OSN and the authentication tag beside a payload; what `seal_*` asks.
@@ -68,6 +69,8 @@ pub(crate) struct Viewer {
     /// Our answer to the client's newest offer, where it is the client that offers.
     pub(crate) reply: Option<(u32, Result<Arc<str>, SfuError>)>,
     pub(crate) path: Path,
+    /// The addresses that the client knows.
+    pub(crate) addresses: KnownAddresses,
     pub(crate) scheduled: Option<Instant>,
     /// Tracks it is to be shown.
     pub(crate) shown: Vec<usize>,
@@ -97,13 +100,6 @@ pub(crate) struct Viewer {
     turn: Slot,
 }
 
-/// Where the thread panics, nobody closes it.
-impl Drop for Viewer {
-    fn drop(&mut self) {
-        self.end("what it was of has failed");
-    }
-}
-
 impl Viewer {
     pub(crate) fn new(
         now: Instant,
@@ -123,6 +119,7 @@ impl Viewer {
             answered: None,
             reply: None,
             path: Path::New,
+            addresses: KnownAddresses::new(&shared.candidates),
             scheduled: None,
             shown: Vec::new(),
             slots_stale: false,
@@ -142,54 +139,6 @@ impl Viewer {
             is_held: false,
             turn: 0,
         }
-    }
-
-    /// Takes over how the path is now; true if that is news.
-    fn set_path(&mut self, path: Path) -> bool {
-        metrics().viewers.inc_by(live(path) - live(self.path));
-        std::mem::replace(&mut self.path, path) != path
-    }
-
-    /// It is over, and stays so: nothing is sent to it any more. Its connection is not asked again.
-    pub(crate) fn is_over(&self) -> bool {
-        self.path == Path::Closed
-    }
-
-    /// Looks how the path is now; true if that is news.
-    pub(crate) fn look(&mut self, now: Instant) -> bool {
-        if self.is_over() {
-            return false;
-        }
-        match self.downlink.path(now) {
-            Path::Closed => {
-                let is_silent = self.downlink.poll_timeout().is_some();
-                let otherwise = if is_silent { SILENCE } else { GOODBYE };
-                let reason = self.downlink.closed_because().unwrap_or(otherwise).to_owned();
-                self.end(&reason)
-            }
-            path => self.set_path(path),
-        }
-    }
-
-    /// It is over, for this reason, which is told once. True if that is news.
-    pub(crate) fn end(&mut self, reason: &str) -> bool {
-        if self.is_over() {
-            return false;
-        }
-        tracing::info!(
-            room = self.room, member = %self.member, direction = "down", path = ?self.path,
-            peer = ?self.downlink.route(), n_ignored = self.downlink.n_ignored(), reason,
-            "a connection has ended",
-        );
-        self.set_path(Path::Closed)
-    }
-
-    /// Says goodbye.
-    pub(crate) fn close(&mut self, now: Instant, outbox: &mut Outbox) {
-        if !self.is_over() {
-            self.downlink.close(now, outbox);
-        }
-        self.end("its room has no use for it");
     }
 
     /// After the table, an answer or the connection changed: which slot takes which track now. A

@@ -1,12 +1,14 @@
 //! PURE. Writes the answer to a publisher's offer.
 //!
-//! One bundled ICE-lite transport, DTLS server, every section `recvonly` with the payload types and
+//! One bundled ICE-lite transport, every section `recvonly` with the payload types and
 //! extension ids of the offer (RFC 9429 section 5.3, RFC 8839 section 5.3, RFC 9143 section 7.3).
 
 use std::fmt::Write as _;
 
-use super::offer::{Accepted, Extension, Offer, Section};
-use crate::sfu::link::credentials::IceCredentials;
+use crate::sfu::{
+    link::credentials::IceCredentials,
+    media::sdp::offer::{Accepted, Extension, Offer, Section},
+};
 
 /// What of an answer is not in the offer.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(crate) struct Local<'a> {
     pub(crate) fingerprint: &'a str,
     /// Whole attribute values, best first.
     pub(crate) candidates: &'a [String],
+    /// `active` or `passive`.
+    pub(crate) setup: &'static str,
     /// Identifies the session; stays the same over its answers (RFC 8866 section 5.2).
     pub(crate) session: u64,
     /// Counts its answers.
@@ -32,7 +36,7 @@ pub(crate) fn write(offer: &Offer, local: &Local<'_>) -> String {
 fn write_to(sdp: &mut String, offer: &Offer, local: &Local<'_>) -> std::fmt::Result {
     let Local { session, version, .. } = local;
     write!(sdp, "v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n")?;
-    if offer.transport.is_some() {
+    if offer.has_bundle && offer.transport.is_some() {
         sdp.write_str("a=group:BUNDLE")?;
         for section in offer.sections.iter().filter(|section| section.accepted.is_some()) {
             write!(sdp, " {}", section.mid)?;
@@ -56,8 +60,8 @@ fn write_to(sdp: &mut String, offer: &Offer, local: &Local<'_>) -> std::fmt::Res
                 }
             }
             None => {
-                let Section { media, proto, formats, mid, .. } = section;
-                write!(sdp, "m={media} 0 {proto} {formats}\r\nc=IN IP4 0.0.0.0\r\n")?;
+                let Section { media, protocol, formats, mid, .. } = section;
+                write!(sdp, "m={media} 0 {protocol} {formats}\r\nc=IN IP4 0.0.0.0\r\n")?;
                 write!(sdp, "a=mid:{mid}\r\na=inactive\r\n")?;
             }
         }
@@ -71,7 +75,7 @@ fn write_accepted(
     accepted: &Accepted,
     local: &Local<'_>,
 ) -> std::fmt::Result {
-    write!(sdp, "m={} 9 {}", section.media, section.proto)?;
+    write!(sdp, "m={} 9 {}", section.media, section.protocol)?;
     for codec in &accepted.codecs {
         // What stands first is sent.
         if let Some(red) = codec.red {
@@ -86,7 +90,7 @@ fn write_accepted(
     let IceCredentials { ufrag, pwd } = local.credentials;
     write!(sdp, "a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\n")?;
     write!(sdp, "a=fingerprint:sha-256 {}\r\n", local.fingerprint)?;
-    write!(sdp, "a=setup:passive\r\na=mid:{}\r\n", section.mid)?;
+    write!(sdp, "a=setup:{}\r\na=mid:{}\r\n", local.setup, section.mid)?;
     for (id, extension) in &accepted.extensions {
         write!(sdp, "a=extmap:{id} {}\r\n", extension.uri())?;
     }

@@ -1,6 +1,6 @@
 //! A publisher's opened packets: whose they are, what they are, and the RTCP that answers them.
 //!
-//! Owns the sorting of packets to m-sections (`published`), the unwrapping of retransmissions
+//! Owns the sorting of packets to m-sections (`publishing`), the unwrapping of retransmissions
 //! (RFC 4588), and when NACK, receiver reports and transport-cc feedback are due; what they say is
 //! `nack`'s, `reception`'s and `arrivals`'. It opens and seals nothing.
 //!
@@ -19,10 +19,11 @@ use super::{
     UpEvent,
     arrivals::Arrivals,
     nack::ASK_AFTER,
-    offer::{Extension, Offer},
-    published::Published,
+    parameter_sets::ParameterSets,
+    publishing::Publishing,
     rtcp,
-    streams::{Place, Streams},
+    said::{Said, said},
+    sources::Sources,
 };
 use crate::{
     ids::Mid,
@@ -31,6 +32,7 @@ use crate::{
         media::{
             packet::{Codec, Packet},
             payload, red,
+            sdp::offer::Offer,
         },
         path::MAX_LAYERS,
         wire::rtp::Header,
@@ -48,8 +50,8 @@ pub(crate) const MAX_EVENTS: usize = 4096;
 
 /// The media of one connection.
 pub(crate) struct Media {
-    sections: Vec<Published>,
-    streams: Streams,
+    sections: Vec<Publishing>,
+    sources: Sources,
     arrivals: Arrivals,
     /// What feedback names as its source: the newest that carried a number.
     numbered_ssrc: u32,
@@ -66,21 +68,12 @@ pub(crate) struct Media {
     report_due: Option<Instant>,
 }
 
-/// What a packet's extensions say.
-#[derive(Debug, Default, Clone, Copy)]
-struct Said {
-    number: Option<u16>,
-    level: Option<u8>,
-    /// Where the primary block of RED begins.
-    red: Option<u16>,
-}
-
 impl Media {
     /// `cname` names us in what we report.
     pub(crate) fn new(cname: &str, now: Instant) -> Self {
         Self {
             sections: Vec::new(),
-            streams: Streams::default(),
+            sources: Sources::default(),
             arrivals: Arrivals::new(now),
             numbered_ssrc: 0,
             writes: VecDeque::new(),
@@ -112,15 +105,25 @@ impl Media {
                     learned.is_some_and(|ssrc| accepted.sources.iter().any(|(s, _)| *s == ssrc));
                 *primary = if is_declared { learned } else { declared.or(learned) };
             }
-            self.sections.push(Published {
+            let mut parameter_sets = match &known {
+                Some(known) => known.parameter_sets.clone(),
+                None => vec![ParameterSets::default(); n_layers],
+            };
+            parameter_sets.resize_with(n_layers, ParameterSets::default);
+            // Those of several layers would not be one layer's.
+            if let [sets] = &mut *parameter_sets {
+                accepted.codecs.iter().for_each(|c| sets.offer(c.codec, &c.parameter_sets));
+            }
+            self.sections.push(Publishing {
                 mid: section.mid.clone(),
                 primary,
+                parameter_sets,
                 fir_sequence: known.map_or(0, |known| known.fir_sequence),
                 accepted,
             });
         }
         self.is_reduced = self.sections.iter().all(|section| section.accepted.reduced_size);
-        self.streams.unplace();
+        self.sources.unplace();
         self.wanted.retain(|(mid, _)| self.sections.iter().any(|section| section.mid == *mid));
     }
 
@@ -143,7 +146,7 @@ impl Media {
     /// Sources, wishes and RTCP that it remembers.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn n_kept(&mut self) -> usize {
-        self.streams.iter_mut().count() + self.wanted.len() + self.writes.len()
+        self.sources.iter_mut().count() + self.wanted.len() + self.writes.len()
     }
 
     /// RTCP to seal and send.
@@ -222,11 +225,11 @@ impl Media {
         };
         let mut body = body;
         body.truncate(length);
-        let Some(at) = self.streams.find(&self.sections, header, index) else {
+        let Some(at) = self.sources.find(&self.sections, header, index) else {
             metrics().packets_stray.inc();
             return;
         };
-        let (stream, place) = self.streams.at(at);
+        let (stream, place) = self.sources.at(at);
         let mut said = said(header, place);
         if let Some(number) = said.number {
             self.arrivals.received(now, number);
@@ -245,7 +248,7 @@ impl Media {
             let codec = codec.codec;
             let sequence = u16::from_be_bytes(original);
             body = body.slice(2..);
-            if let Some(primary) = self.streams.known(ssrc) {
+            if let Some(primary) = self.sources.known(ssrc) {
                 primary.missing.received(now, sequence);
             }
             (ssrc, sequence, codec)
@@ -292,6 +295,14 @@ impl Media {
         if waited && !keyframe {
             self.request_keyframe(&mid, layer);
         }
+        let sets = self.sections[section].parameter_sets.get_mut(usize::from(layer));
+        let (sequence, before) = match sets.filter(|sets| sets.concern(codec)) {
+            Some(sets) => {
+                let placed = sets.place(codec, (ssrc, sequence, header.timestamp), &payload);
+                (placed.sequence, placed.before)
+            }
+            None => (sequence, None),
+        };
         let packet = Packet {
             ssrc,
             layer,
@@ -305,14 +316,19 @@ impl Media {
             arrived: now,
             payload,
         };
+        if let Some((sequence, payload)) = before {
+            let sets =
+                Packet { sequence, marker: false, keyframe: true, payload, ..packet.clone() };
+            self.tell(UpEvent::Rtp { mid: mid.clone(), packet: sets });
+        }
         self.tell(UpEvent::Rtp { mid, packet });
     }
 
     /// Takes an opened compound packet.
     pub(super) fn take_rtcp(&mut self, now: Instant, compound: &[u8]) {
-        let Self { streams, sections, events, .. } = self;
+        let Self { sources, sections, events, .. } = self;
         rtcp::sender_reports(compound, |clocks| {
-            let Some((stream, place)) = streams.placed(clocks.ssrc) else { return };
+            let Some((stream, place)) = sources.placed(clocks.ssrc) else { return };
             stream.reception.sender_report(now, clocks.ntp);
             // overflow: DROPS the newest; only a worker that has stopped taking events gets here.
             if !place.repairs && events.len() < MAX_EVENTS {
@@ -345,7 +361,7 @@ impl Media {
     fn ask(&mut self, now: Instant) {
         let mut asked: Vec<(u32, Vec<u16>)> = Vec::new();
         self.nack_due = None;
-        for stream in self.streams.iter_mut() {
+        for stream in self.sources.iter_mut() {
             let mut sequences = Vec::new();
             let due = stream.missing.ask(now, |sequence| sequences.push(sequence));
             self.nack_due = [self.nack_due, due].into_iter().flatten().min();
@@ -361,7 +377,7 @@ impl Media {
 
     fn report(&mut self, now: Instant) {
         let blocks: Vec<_> = self
-            .streams
+            .sources
             .iter_mut()
             .filter_map(|stream| Some((stream.ssrc, stream.reception.block(now)?)))
             .collect();
@@ -374,25 +390,4 @@ impl Media {
             self.writes.push_back(out);
         }
     }
-}
-
-/// One walk over the extensions.
-fn said(header: &Header<'_>, place: Place) -> Said {
-    let mut said = Said::default();
-    for (id, value) in header.extensions() {
-        if Some(id) == place.number_id {
-            said.number = value.first_chunk().map(|number| u16::from_be_bytes(*number));
-        } else if Some(id) == place.level_id {
-            said.level = value.first().map(|level| level & 0x7f);
-        }
-    }
-    said
-}
-
-/// Identifiers of a section's extensions, for [`Place`].
-pub(super) fn extension_ids(section: &Published, payload_type: u8) -> (Option<u8>, Option<u8>) {
-    let codec = section.codec(payload_type).or_else(|| section.repaired_codec(payload_type));
-    let numbers = codec.is_some_and(|codec| codec.transport_cc);
-    let number_id = section.extension(Extension::TransportCc).filter(|_| numbers);
-    (number_id, section.extension(Extension::AudioLevel))
 }

@@ -14,18 +14,20 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use self::{
-    media::Media,
-    offer::{Offer, Transport},
-};
+use self::media::Media;
 use crate::{
     ids::Mid,
     protocol::MediaKind,
     seams::media::{Path, SfuError},
     sfu::{
         link::{
+            Told,
             credentials::IceCredentials,
-            transport::{Claim, Direction, Link, Remote},
+            transport::{Claim, Direction, Link},
+        },
+        media::sdp::{
+            offer::{Offer, Side},
+            transport::Transport,
         },
         wire::transmit::{Route, Transmit},
     },
@@ -36,26 +38,19 @@ pub(crate) mod arrivals;
 mod event;
 pub(crate) mod media;
 pub(crate) mod nack;
-pub(crate) mod offer;
-mod published;
+mod parameter_sets;
+mod publishing;
 mod receive;
 mod reception;
 pub(crate) mod rtcp;
+mod said;
 mod sections;
 pub(crate) mod shared;
-mod streams;
+mod sources;
 
 pub use event::UpEvent;
 pub use sections::published_sections;
 pub use shared::UpShared;
-
-/// What the worker was told last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    New,
-    Connected,
-    Closed,
-}
 
 /// A publisher's connection.
 pub struct Uplink {
@@ -109,27 +104,28 @@ impl Uplink {
     /// Answers an offer, the first or a later one of the same connection. An offer that is refused
     /// changes nothing.
     pub fn handle_offer(&mut self, now: Instant, sdp: &str) -> Result<Arc<str>, SfuError> {
-        let offer = Offer::parse(sdp)?;
+        let offer = Offer::read(sdp, Side::Publisher)?;
+        let setup = match &offer.transport {
+            Some(offered) => self.link.setup(offered.setup)?,
+            None => "passive",
+        };
         match (&self.transport, &offer.transport) {
             (Some(former), Some(offered)) if former.fingerprint != offered.fingerprint => {
                 let message = "its a=fingerprint is another than before; a new certificate needs a \
                                new connection";
                 return Err(SfuError::SdpUnacceptable(message.to_owned()));
             }
-            (Some(former), Some(offered)) if former != offered => {
+            (Some(former), Some(offered)) if !former.has_credentials_of(offered) => {
                 let next = self.link.local().next(&offered.ufrag, &offered.pwd);
                 self.link.restart(next);
             }
             (None, None) => {
-                let message = "no section of it can be taken: parlor forwards opus, VP8 and H264 \
-                               (profile-level-id 42…, packetization-mode=1) over \
-                               UDP/TLS/RTP/SAVPF, bundled";
-                return Err(SfuError::SdpUnacceptable(message.to_owned()));
+                return Err(sections::nothing_to_take(&offer));
             }
             _ => {}
         }
         if let Some(transport) = &offer.transport {
-            self.link.set_remote(now, remote_of(transport));
+            self.link.set_remote(now, transport.remote());
             self.transport = Some(transport.clone());
         }
         self.answers += 1;
@@ -141,6 +137,7 @@ impl Uplink {
                 credentials: local,
                 fingerprint: &self.shared.fingerprint,
                 candidates: &self.candidates,
+                setup,
                 session: ufrag.fold(1, |sum, byte| sum << 7 | u64::from(byte)) >> 1,
                 version: self.answers,
             },
@@ -234,16 +231,6 @@ impl Uplink {
     pub(crate) fn take_claim(&mut self) -> Option<Claim> {
         self.link.take_claim()
     }
-}
-
-/// The client's end as the transport wants it. A fingerprint that is none is nobody's.
-fn remote_of(transport: &Transport) -> Remote {
-    let mut fingerprint = [0; 32];
-    for (byte, pair) in fingerprint.iter_mut().zip(transport.fingerprint.split(':')) {
-        *byte = u8::from_str_radix(pair, 16).unwrap_or_default();
-    }
-    let (ufrag, pwd) = (transport.ufrag.as_str().into(), transport.pwd.as_str().into());
-    Remote { credentials: IceCredentials { ufrag, pwd }, fingerprint }
 }
 
 impl std::fmt::Debug for Uplink {

@@ -3,15 +3,29 @@
 //! So that whoever comes with an offer that cannot be answered is refused at the door, and the others
 //! in the room do not see it come and go.
 
-use super::offer::Offer;
-use crate::{ids::Mid, protocol::MediaKind, seams::media::SfuError};
+use crate::{
+    ids::Mid,
+    protocol::MediaKind,
+    seams::media::SfuError,
+    sfu::media::sdp::offer::{Offer, Side},
+};
+
+/// Sections of one publisher that are shown; RFC 9725 4.2 knows one of a kind.
+const MAX_TRACKS: usize = 8;
 
 /// The sections of a publisher's offer that would be taken and that send.
 ///
+/// All of it is taken, or nothing (RFC 9725 4.4.3): whoever publishes sound and a picture does not look
+/// into the answer to find that half of it was refused.
+///
 /// # Errors
-/// As [`super::Uplink::handle_offer`], and `SdpUnacceptable` if it sends nothing.
+/// As [`super::Uplink::handle_offer`], and `SdpUnacceptable` if it sends nothing, or something that cannot
+/// be taken.
 pub fn published_sections(sdp: &str) -> Result<Vec<(Mid, MediaKind)>, SfuError> {
-    let offer = Offer::parse(sdp)?;
+    let offer = Offer::read(sdp, Side::Publisher)?;
+    if let Some(why) = offer.refusal() {
+        return Err(SfuError::SdpUnacceptable(why));
+    }
     let sections: Vec<(Mid, MediaKind)> = offer
         .sections
         .into_iter()
@@ -20,13 +34,26 @@ pub fn published_sections(sdp: &str) -> Result<Vec<(Mid, MediaKind)>, SfuError> 
             Some((section.mid, accepted.kind))
         })
         .collect();
+    if sections.len() > MAX_TRACKS {
+        let n_sections = sections.len();
+        let text = format!("{n_sections} sections of it send; at most {MAX_TRACKS} are shown");
+        return Err(SfuError::SdpUnacceptable(text));
+    }
     if sections.is_empty() {
-        let message = "no section of it publishes what parlor forwards: opus, VP8 or H264 \
-                       (profile-level-id 42…, packetization-mode=1) over UDP/TLS/RTP/SAVPF, \
-                       sendonly or sendrecv, bundled";
-        return Err(SfuError::SdpUnacceptable(message.to_owned()));
+        let text = "no section of it sends (sendonly or sendrecv) sound or a picture";
+        return Err(SfuError::SdpUnacceptable(text.to_owned()));
     }
     Ok(sections)
+}
+
+/// Why no section of an offer can be taken.
+pub(super) fn nothing_to_take(offer: &Offer) -> SfuError {
+    let why = offer.refusal().unwrap_or_else(|| {
+        "no section of it can be taken: parlor forwards opus, and VP8, H264, VP9, AV1 or H265 over \
+         UDP/TLS/RTP/SAVPF, bundled"
+            .to_owned()
+    });
+    SfuError::SdpUnacceptable(why)
 }
 
 #[cfg(test)]

@@ -12,16 +12,18 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket},
     os::fd::{AsRawFd, RawFd},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use quinn_udp::{RecvMeta, UdpSocketState};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+mod pressed;
+
+use self::pressed::Pressed;
 use super::{
     outbox::{Message, Sink},
-    patience::{Patience, Raw, Tried},
+    patience::Patience,
 };
 
 /// What is asked of the kernel for each direction; it gives what `net.core.*mem_max` allows. A burst
@@ -287,43 +289,6 @@ impl Sink for Sender {
             }
             next += batch.len();
         }
-    }
-}
-
-/// A sender with what it sends.
-struct Pressed<'a> {
-    sender: &'a mut Sender,
-    arena: &'a [u8],
-}
-
-impl Raw for Pressed<'_> {
-    fn try_send(&mut self, message: &Message) -> Tried {
-        self.sender.prepare(self.arena, std::slice::from_ref(message));
-        let tried = loop {
-            match self.sender.send_from(0) {
-                Ok(_) => return Tried::Sent,
-                Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
-                Err(error) => break error.raw_os_error(),
-            }
-        };
-        match tried {
-            Some(libc::EAGAIN | libc::ENOBUFS) => Tried::Full,
-            Some(libc::EIO | libc::EINVAL) if message.n_segments() > 1 => {
-                match self.sender.send_singly(self.arena, message) {
-                    Ok(()) => Tried::Sent,
-                    Err(_) => Tried::Failed,
-                }
-            }
-            _ => Tried::Failed,
-        }
-    }
-
-    fn wait(&mut self, at_most: Duration) -> Duration {
-        let begin = Instant::now();
-        let mut fds = [PollFd::new(&self.sender.socket, PollFlags::OUT)];
-        // Whatever ends it, the socket is asked again.
-        let _ = poll(&mut fds, Timespec::try_from(at_most).ok().as_ref());
-        begin.elapsed()
     }
 }
 

@@ -139,7 +139,10 @@ impl WorkerCore {
 
     /// What of a room is watched on other workers.
     #[cfg(test)]
-    pub(crate) fn watched_elsewhere(&self, room: RoomId) -> Vec<[bool; 3]> {
+    pub(crate) fn watched_elsewhere(
+        &self,
+        room: RoomId,
+    ) -> Vec<[bool; crate::sfu::path::MAX_LAYERS]> {
         self.rooms[self.numbers[&room]].watched_elsewhere()
     }
 

@@ -9,22 +9,20 @@ use super::{Local, Negotiation};
 use crate::{
     seams::media::SfuError,
     sfu::{
-        down::{
-            ShownTrack, client_answer,
-            client_offer::{ClientOffer, Receivable},
-            offer::OfferParts,
-            table::{Answered, Line},
+        down::{ShownTrack, client_answer, offer::OfferParts, table::Line},
+        media::{
+            packet::Codec,
+            sdp::{answer::Answered, codecs::OfferedCodec, offer::Offer, transport::Transport},
         },
-        media::packet::Codec,
     },
 };
 
-fn accepted(receivable: &Receivable) -> Answered {
+fn accepted(receivable: &OfferedCodec) -> Answered {
     Answered::Accepted {
-        transport_cc: receivable.transport_cc,
+        transport_cc: receivable.numbers,
         payload_type: receivable.payload_type,
-        rtx_payload_type: receivable.rtx_payload_type,
-        red_payload_type: receivable.red_payload_type,
+        rtx_payload_type: receivable.rtx,
+        red_payload_type: receivable.red,
     }
 }
 
@@ -38,18 +36,19 @@ impl Negotiation {
     pub(crate) fn answer_client(
         &mut self,
         now: Instant,
-        mut offer: ClientOffer,
+        mut offer: Offer,
+        transport: &Transport,
         published: &[Codec],
         local: Local<'_>,
     ) -> Result<String, SfuError> {
-        for taken in offer.sections.iter_mut().filter_map(|section| section.taken.as_mut()) {
+        for taken in offer.sections.iter_mut().filter_map(|section| section.accepted.as_mut()) {
             taken.codecs.sort_by_key(|codec| !published.contains(&codec.codec));
         }
         let lines: Vec<Line> = offer
             .sections
             .iter()
             .filter_map(|section| {
-                let taken = section.taken.as_ref()?;
+                let taken = section.accepted.as_ref()?;
                 let mut line = Line::new(taken.codecs.first()?.codec, self.origin(), now);
                 line.mid = Some(section.mid.clone());
                 line.offered = Some(true);
@@ -67,7 +66,7 @@ impl Negotiation {
         }
         if self.is_client_made {
             let same = |(ours, theirs): (&Line, &Line)| {
-                let has = |codec: &Receivable| ours.receivable.contains(codec);
+                let has = |codec: &OfferedCodec| ours.receivable.contains(codec);
                 ours.mid == theirs.mid && theirs.receivable.iter().all(has)
             };
             if lines.len() != self.lines.len() || !self.lines.iter().zip(&lines).all(same) {
@@ -77,7 +76,7 @@ impl Negotiation {
         } else {
             self.lines = lines;
             self.is_client_made = true;
-            self.fingerprint = Some(offer.transport.fingerprint);
+            self.client = Some(transport.clone());
         }
         self.revision += 1;
         let parts = OfferParts {
@@ -87,6 +86,7 @@ impl Negotiation {
             fingerprint: local.fingerprint,
             candidates: local.candidates,
             cname: &self.cname,
+            setup: local.setup,
         };
         Ok(client_answer::write(parts, &offer, &self.lines))
     }
@@ -121,7 +121,7 @@ impl Negotiation {
 }
 
 impl Line {
-    fn receivable(&self, codec: Codec) -> Option<&Receivable> {
+    fn receivable(&self, codec: Codec) -> Option<&OfferedCodec> {
         self.receivable.iter().find(|receivable| receivable.codec == codec)
     }
 

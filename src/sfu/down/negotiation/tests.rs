@@ -71,6 +71,7 @@ impl Fixture {
             credentials: &self.credentials,
             fingerprint: &[0xcd; 32],
             candidates: &self.candidates,
+            setup: "actpass",
         };
         let new = self.negotiation.advance(self.now, local);
         new.then(|| self.negotiation.offer().unwrap().1)
@@ -113,7 +114,7 @@ fn an_offer_says_what_browsers_need() {
         "a=mid:0\r\na=sendonly\r\n",
         "a=rtcp-mux\r\na=rtcp-rsize\r\n",
         "a=rtpmap:111 opus/48000/2\r\n",
-        "a=fmtp:111 minptime=10;useinbandfec=1\r\n",
+        "a=fmtp:111 minptime=10;sprop-stereo=1;stereo=1;useinbandfec=1\r\n",
         "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n",
         "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n",
         "a=rtpmap:96 VP8/90000\r\n",

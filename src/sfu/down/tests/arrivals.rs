@@ -6,7 +6,7 @@ use rtc::rtcp::transport_feedbacks::transport_layer_cc::{
 };
 
 use super::*;
-use crate::sfu::down::offer::TRANSPORT_CC;
+use crate::sfu::media::sdp::TRANSPORT_CC;
 
 /// As a browser answers.
 fn with_extension(answer: String) -> String {

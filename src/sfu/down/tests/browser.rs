@@ -31,10 +31,19 @@ pub(super) struct Browser {
 
 impl Browser {
     pub(super) fn new(now: Instant, address: SocketAddr, server: SocketAddr) -> Self {
+        Self::with(RTCDtlsRole::Client, now, address, server)
+    }
+
+    /// With a DTLS role of its own.
+    pub(super) fn with(
+        role: RTCDtlsRole,
+        now: Instant,
+        address: SocketAddr,
+        server: SocketAddr,
+    ) -> Self {
         let mut media_engine = MediaEngine::default();
         media_engine.register_default_codecs().unwrap();
-        let settings =
-            SettingEngineBuilder::new().with_answering_dtls_role(RTCDtlsRole::Client).build();
+        let settings = SettingEngineBuilder::new().with_answering_dtls_role(role).build();
         let mut pc = RTCPeerConnectionBuilder::new()
             .with_setting_engine(settings)
             .with_media_engine(media_engine)

@@ -13,7 +13,7 @@ use crate::{
     sfu::{
         down::Slot,
         path::{Budget, Headroom, Tile},
-        router::published::Published,
+        router::{published::Published, quality::Quality},
         wire::{
             outbox::{Outbox, Sink},
             transmit::Route,
@@ -35,7 +35,8 @@ const TOO_MUCH: f64 = 1.5;
 #[derive(Default)]
 struct Wishes {
     /// Slots of the tiles.
-    places: Vec<Slot>,
+    places: Vec<(Slot, Quality)>,
+    /// Their layers in the order of their quality, which is how they are chosen.
     tiles: Vec<Tile>,
     /// All sound as it comes, bits a second, and without redundancy.
     sound_bps: f64,
@@ -89,24 +90,24 @@ impl Viewer {
         if let Some(estimator) = self.downlink.estimator() {
             estimator.want(now, allocation.wanted_bps, can_pad);
         }
-        for ((slot, layer), tile) in places.into_iter().zip(allocation.layers).zip(&tiles) {
+        for (((slot, quality), rank), tile) in places.into_iter().zip(allocation.layers).zip(&tiles)
+        {
             let Some(Some(state)) = self.slots.get_mut(slot) else { continue };
+            let layer = rank.map(|rank| quality.layer(rank));
             if state.forwarder.target() == layer {
                 continue;
             }
             tracing::debug!(
-                viewer = %self.member, slot, from = ?tile.current, to = ?layer, bps, is_measured,
+                viewer = %self.member, slot, from = ?tile.current, to = ?rank, bps, is_measured,
                 height = tile.height, audio_bps, wanted_bps = allocation.wanted_bps,
                 layers_bps = ?tile.layers.map(|layer| layer.bps), "layer",
             );
-            let cost = |layer: Option<u8>| {
-                layer.and_then(|layer| tile.layers.get(usize::from(layer))).map_or(0, |l| l.bps)
-            };
-            let is_fall = layer < tile.current;
-            if is_measured && is_fall && f64::from(cost(tile.current)) > TOO_MUCH * bps {
+            let is_fall = rank < tile.current;
+            if is_measured && is_fall && tile.current_bps() > TOO_MUCH * bps {
                 state.forwarder.skip_to_keyframe();
             }
             state.forwarder.set_target(layer);
+            state.forwarder.keep_stopgaps(layer.map_or(0, |layer| quality.below(layer)));
             if let (Some(track), Some(layer)) = (state.track, state.forwarder.wants_keyframe())
                 && !self.starts.contains(&track)
                 && state.lacks(layer)
@@ -161,7 +162,7 @@ impl Viewer {
                 };
                 continue;
             }
-            wishes.places.push(slot);
+            wishes.places.push((slot, published.quality()));
             wishes.tiles.push(self.tile(now, published, state.forwarder.target()));
         }
         wishes
@@ -174,13 +175,14 @@ impl Viewer {
         };
         // What names the track itself counts before what names its member.
         let of_track = self.sizes.iter().filter(|size| size.track.is_some()).find(named);
+        let (quality, layers) = (published.quality(), published.layers(now));
         let size = of_track.or_else(|| self.sizes.iter().find(named));
         Tile {
             width: size.map_or(0, |size| size.width),
             height: size.map_or(0, |size| size.height),
             visible: size.is_none_or(|size| size.visible),
-            layers: published.layers(now),
-            current,
+            layers: std::array::from_fn(|rank| layers[usize::from(quality.layer(rank as u8))]),
+            current: current.map(|layer| quality.rank(layer)),
         }
     }
 

@@ -169,10 +169,11 @@ impl Viewer {
             let is_soon = pacer.is_none_or(|pacer| pacer.takes(bytes) <= START_WITHIN);
             first.filter(|_| is_soon).map(|next| Backlog { layer, next })
         };
-        let backlog = (0..=target).rev().find_map(start);
+        let quality = published.quality();
+        let backlog = quality.down_from(target).find_map(start);
         let is_target = backlog.is_some_and(|backlog| backlog.layer == target);
         if !is_target {
-            state.forwarder.begin_lower();
+            state.forwarder.begin_with(quality.below(target));
         }
         state.backlog = backlog;
         self.is_held |= backlog.is_some();

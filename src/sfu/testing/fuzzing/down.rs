@@ -14,17 +14,22 @@ use crate::{
     protocol::{MediaKind, Shown, TrackSource},
     sfu::{
         down::{
-            DownEvent, DownShared, Downlink, MAX_EVENTS, ShownTrack, client_offer,
-            negotiation::MAX_LINES,
-            rtcp,
-            seal::MAX_HEAD,
-            table::{Answered, Line},
+            DownEvent, DownShared, Downlink, MAX_EVENTS, ShownTrack, negotiation::MAX_LINES, rtcp,
+            seal::MAX_HEAD, table::Line,
         },
         link::{
             srtp::{Profile, Srtp},
             transport::Keyed,
         },
-        media::{forward::Forwarded, packet::Codec, red},
+        media::{
+            forward::Forwarded,
+            packet::Codec,
+            red,
+            sdp::{
+                answer::Answered,
+                offer::{Offer, Side},
+            },
+        },
         path::TransportFeedback,
     },
 };
@@ -146,7 +151,7 @@ pub fn sdp_whep(bytes: &[u8]) {
         let mut down = new(now);
         match down.handle_offer(now, sdp, published) {
             Ok(answer) => {
-                let offer = client_offer::read(sdp).expect("it was answered");
+                let offer = Offer::read(sdp, Side::Viewer).expect("it was answered");
                 let mids: Vec<String> = offer.sections.iter().map(|s| s.mid.to_string()).collect();
                 check_answer(&answer, &mids);
                 let again = down.handle_offer(now, sdp, published).expect("the same offer");

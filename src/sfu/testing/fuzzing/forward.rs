@@ -99,7 +99,7 @@ pub fn rewrite(bytes: &[u8]) {
             11 => world.ask(input.word()),
             12 => world.start(kind >> 4),
             13 => world.repeat(kind >> 4, input.word()),
-            15 if kind & 0x10 != 0 => world.forwarder.begin_lower(),
+            15 if kind & 0x10 != 0 => world.forwarder.begin_with(kind >> 5),
             _ => world.now += Duration::from_millis(input.byte().into()),
         }
     }

@@ -18,11 +18,12 @@ use crate::{
             packet::{Codec, Packet},
             payload::begins_keyframe,
             red,
+            sdp::offer::{Offer, Side},
         },
         path::TransportFeedback,
         up::{
-            UpEvent, UpShared, Uplink, arrivals::Arrivals, media::MAX_EVENTS, nack::Missing,
-            offer::Offer, rtcp, shared,
+            UpEvent, UpShared, Uplink, arrivals::Arrivals, media::MAX_EVENTS, nack::Missing, rtcp,
+            shared,
         },
     },
 };
@@ -74,7 +75,7 @@ pub fn sdp_publish(bytes: &[u8]) {
     let mut uplink = new(now);
     match uplink.handle_offer(now, sdp) {
         Ok(answer) => {
-            let offer = Offer::parse(sdp).expect("it was answered");
+            let offer = Offer::read(sdp, Side::Publisher).expect("it was answered");
             let mids: Vec<String> = offer.sections.iter().map(|s| s.mid.to_string()).collect();
             check_answer(&answer, &mids);
             assert!(uplink.mids().len() <= mids.len());

@@ -35,11 +35,12 @@ use crate::{
     ids::Mid,
     protocol::MediaKind,
     sfu::{
-        media::{packet::Packet, payload},
-        up::{
-            UpEvent,
-            offer::{Extension, Offer},
+        media::{
+            packet::Packet,
+            payload,
+            sdp::offer::{Extension, Offer},
         },
+        up::UpEvent,
     },
 };
 

@@ -21,7 +21,8 @@ use crate::{
             flight::{Flight, is_dtls},
             ice::Ice,
         },
-        up::{UpEvent, answer, offer::Offer},
+        media::sdp::offer::{self, Offer},
+        up::{UpEvent, answer, shared as own},
         wire::transmit::Transmit,
     },
 };
@@ -68,14 +69,16 @@ impl Reference {
 
     /// Answers its one offer.
     pub fn handle_offer(&mut self, sdp: &str) -> Result<Arc<str>, SfuError> {
-        let offer = Offer::parse(sdp)?;
-        self.fingerprint = offer.transport.as_ref().map(|transport| transport.fingerprint.clone());
+        let offer = Offer::read(sdp, offer::Side::Publisher)?;
+        self.fingerprint =
+            offer.transport.as_ref().map(|transport| own::hex(&transport.fingerprint));
         let answer = answer::write(
             &offer,
             &answer::Local {
                 credentials: self.ice.local(),
                 fingerprint: &self.shared.fingerprint,
                 candidates: &["candidate:1 1 udp 2130706431 127.0.0.1 10000 typ host".to_owned()],
+                setup: "passive",
                 session: 1,
                 version: 1,
             },

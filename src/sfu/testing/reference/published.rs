@@ -4,7 +4,10 @@ use rtc::rtp;
 
 use crate::{
     ids::Mid,
-    sfu::up::offer::{Accepted, Extension, OfferedCodec},
+    sfu::media::sdp::{
+        codecs::OfferedCodec,
+        offer::{Accepted, Extension},
+    },
 };
 
 /// An m-section that publishes.

@@ -23,6 +23,10 @@ pub(super) struct Layered {
     pub(super) member: MemberId,
     n: u32,
     sequences: [u16; 3],
+    /// Their names, the lowest first.
+    rids: [&'static str; 3],
+    /// The offer names the highest first.
+    is_reversed: bool,
     /// It sends what is wanted alone, as a page does, and begins each layer with a keyframe.
     pub(super) obeys: bool,
     /// What it sends.
@@ -31,10 +35,24 @@ pub(super) struct Layered {
 
 impl Layered {
     pub(super) fn new(world: &mut World) -> Self {
+        Self::with(world, ["q", "h", "f"], false)
+    }
+
+    /// As OBS offers.
+    fn reversed(world: &mut World) -> Self {
+        Self::with(world, ["2", "1", "0"], true)
+    }
+
+    fn with(world: &mut World, rids: [&'static str; 3], is_reversed: bool) -> Self {
         let source = world.publisher_with(1, |offer| {
+            let mut names = rids;
+            if is_reversed {
+                names.reverse();
+            }
+            let [a, b, c] = names;
             let lines = format!(
-                "a=extmap:10 {RID}\r\na=rid:q send\r\na=rid:h send\r\na=rid:f send\r\n\
-                 a=simulcast:send q;h;f\r\n"
+                "a=extmap:10 {RID}\r\na=rid:{a} send\r\na=rid:{b} send\r\na=rid:{c} send\r\n\
+                 a=simulcast:send {a};{b};{c}\r\n"
             );
             let end = offer.find("a=ssrc:").expect("an SSRC was declared");
             offer[..end].to_owned() + &lines
@@ -43,6 +61,8 @@ impl Layered {
             member: source.member,
             n: 0,
             sequences: [10, 20_000, 65_000],
+            rids,
+            is_reversed,
             obeys: false,
             on: [true; 3],
         }
@@ -54,7 +74,8 @@ impl Layered {
         let up = world.seen[&self.member].up.as_ref().expect("an up");
         let wanted = up.layers.values().next();
         self.on = std::array::from_fn(|layer| {
-            wanted.is_none_or(|wanted| wanted.get(layer).copied().unwrap_or(true))
+            let number = if self.is_reversed { 2 - layer } else { layer };
+            wanted.is_none_or(|wanted| wanted.get(number).copied().unwrap_or(true))
         });
         std::array::from_fn(|layer| self.on[layer] && !before[layer])
     }
@@ -64,7 +85,7 @@ impl Layered {
         let begins = if self.obeys { self.obey(world) } else { [false; 3] };
         let peer = world.ups.get_mut(&self.member).expect("the publisher is there");
         let asked = std::mem::take(&mut peer.plis);
-        for (layer, rid) in ["q", "h", "f"].into_iter().enumerate() {
+        for (layer, rid) in self.rids.into_iter().enumerate() {
             if !self.on[layer] {
                 continue;
             }
@@ -257,4 +278,31 @@ fn layers_follow_the_tiles_and_a_hidden_tile_costs_nothing() {
     assert!(took.is_some_and(|took| took < SECOND), "it is back at once: {took:?}");
     viewers[0].assert_continuous(&world);
     assert_eq!(viewers[1].layers(&world).last(), Some(&2));
+}
+
+/// OBS names its largest layer first: a full-size tile got the smallest.
+#[test]
+fn what_comes_says_which_layer_is_better_and_not_its_place_in_the_offer() {
+    for obeys in [false, true] {
+        let mut world = World::new();
+        let mut source = Layered::reversed(&mut world);
+        source.obeys = obeys;
+        let mut viewers = [110, 111].map(|n| Watcher::new(&mut world, n, source.member));
+        play(&mut world, &mut source, &mut viewers, 3 * SECOND, |_, _| false);
+        show(&mut world, viewers[1].member, 160);
+        for (height, layer) in [(1080, 2), (330, 1), (160, 0), (720, 2)] {
+            show(&mut world, viewers[0].member, height);
+            let took = play(&mut world, &mut source, &mut viewers, 5 * SECOND, |world, viewers| {
+                viewers[0].layer(world) == Some(layer)
+            });
+            let seen = (obeys, source.on, viewers[0].layers(&world));
+            assert!(took.is_some_and(|took| took <= 3 * SECOND), "{height}: {took:?} {seen:?}");
+            play(&mut world, &mut source, &mut viewers, 8 * SECOND, |_, _| false);
+            assert_eq!(viewers[0].layer(&world), Some(layer), "{height}: it stays so");
+        }
+        assert_eq!(viewers[1].layer(&world), Some(0));
+        viewers[0].assert_continuous(&world);
+        // Of what nobody shows only the lowest may be missed least.
+        assert!(!obeys || source.on == [true, false, true], "{:?}", source.on);
+    }
 }

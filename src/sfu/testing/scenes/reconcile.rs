@@ -104,6 +104,26 @@ fn a_bad_offer_is_told_and_a_good_one_after_it_works() {
 }
 
 #[test]
+fn who_does_not_come_through_hears_of_an_address_that_came_up_and_nobody_else() {
+    let mut world = World::new();
+    let (source, viewers) = world.with_viewers(1);
+    let late = world.viewer(200, &[source.member]);
+    world.until("there is an offer", |world| {
+        let down = world.seen.get(&late).and_then(|seen| seen.down.as_ref());
+        down.is_some_and(|down| down.offer.is_some())
+    });
+    let is_stale =
+        |world: &World, member| world.seen[member].down.as_ref().is_some_and(|down| down.is_stale);
+    let lines = ["198.51.100.7", "198.51.100.8"]
+        .map(|host| format!("candidate:1 1 udp 2130706431 {host} 10000 typ host"));
+    let own = "198.51.100.7:10000".parse().expect("one");
+    world.core.set_candidates([lines[0].clone()].into(), own);
+    world.step();
+    assert!(is_stale(&world, &late) && !is_stale(&world, &viewers[0]));
+    assert!(!world.seen[&source.member].up.as_ref().is_some_and(|up| up.is_stale));
+}
+
+#[test]
 fn new_addresses_are_in_the_next_offers_and_a_closed_room_says_goodbye() {
     let mut world = World::new();
     let (source, viewers) = world.with_viewers(1);

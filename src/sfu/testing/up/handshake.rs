@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
+
 use super::client::{CLIENT, OPUS, Pair, Random, SERVER, Sent, VP8, address, rtp_packet, uplink};
 use crate::{
     seams::media::{Path, QUIET_AFTER},
@@ -222,4 +224,37 @@ fn an_uplink_without_an_offer_is_deaf_and_goes_by_itself() {
     assert_eq!(uplink.path(now + Duration::from_secs(30)), Path::Closed);
     assert!(matches!(uplink.poll_event(), Some(UpEvent::Closed)));
     assert!(uplink.poll_event().is_none());
+}
+
+/// ffmpeg's WHIP muxer offers so; it was refused.
+#[test]
+fn a_publisher_may_be_the_server_of_dtls() {
+    let shared = UpShared::new().expect("a certificate");
+    let passive = |offer: String| offer.replace("a=setup:actpass", "a=setup:passive");
+    let settings = SettingEngineBuilder::new;
+    for lost_percent in [0, 20] {
+        let mut pair = Pair::with(&shared, &[OPUS, VP8], settings(), passive);
+        let mut random = Random(lost_percent);
+        pair.lose = Box::new(move |_, datagram| is_dtls(datagram) && random.chance(lost_percent));
+        let is_up = pair.run(Duration::from_secs(25), |pair| {
+            pair.client.is_connected && pair.uplink.path(pair.now) == Path::Connected
+        });
+        assert!(is_up);
+        pair.client.send(pair.now, OPUS, rtp_packet(OPUS, 1, 960, b"sound"));
+        pair.exchange();
+        let has_come = |event: &UpEvent| matches!(event, UpEvent::Rtp { packet, .. } if &packet.payload[..] == b"sound");
+        assert!(pair.has(has_come), "sealed with the key of the server");
+        let mid = pair.mid(1);
+        pair.client.send(pair.now, VP8, rtp_packet(VP8, 1, 0, &[0x10, 0x01]));
+        let mut sent = Sent::default();
+        pair.uplink.request_keyframe(pair.now, &mid, 0, &mut sent);
+        pair.deliver(sent);
+        pair.exchange();
+        assert!(pair.client.n_rtcp("pli", VP8.ssrc) > 0, "and what we say is understood");
+        let answer = pair.negotiate(passive);
+        assert!(answer.contains("a=setup:active") && !answer.contains("a=setup:passive"));
+        let offer = passive(pair.client.offer(pair.now)).replace("setup:passive", "setup:active");
+        let refused = pair.uplink.handle_offer(pair.now, &offer).expect_err("turned round");
+        assert!(refused.to_string().contains("a=setup"), "{refused}");
+    }
 }

@@ -15,7 +15,8 @@ use crate::{
     seams::media::{Path, SfuError},
     sfu::{
         link::srtp::Profile,
-        up::{UpEvent, UpShared, media::Media, offer::Offer},
+        media::sdp::offer::{Offer, Side},
+        up::{UpEvent, UpShared, media::Media},
         wire::rtp::Header,
     },
 };
@@ -126,7 +127,7 @@ fn layers_go_on_when_a_section_with_the_same_codecs_is_added() {
     };
     let of = |layer: u8, ssrc: u32, sequence: u16| Some(("0".to_owned(), layer, ssrc, sequence));
     let layers: [(u8, &[u8]); 3] = [(0, b"q"), (1, b"h"), (2, b"f")];
-    media.apply(&Offer::parse(camera).expect("an offer"));
+    media.apply(&Offer::read(camera, Side::Publisher).expect("an offer"));
     for (layer, rid) in layers {
         let (ssrc, rtx) = (u32::from(layer) + 10, u32::from(layer) + 20);
         let first = packet(96, ssrc, 500, &[(9, b"0"), (10, rid)]);
@@ -135,7 +136,7 @@ fn layers_go_on_when_a_section_with_the_same_codecs_is_added() {
         assert_eq!(take(&mut media, again), of(layer, ssrc, 500));
     }
     for offer in [&*both, camera, &both] {
-        media.apply(&Offer::parse(offer).expect("an offer"));
+        media.apply(&Offer::read(offer, Side::Publisher).expect("an offer"));
         for (layer, _) in layers {
             let (ssrc, rtx) = (u32::from(layer) + 10, u32::from(layer) + 20);
             assert_eq!(take(&mut media, packet(96, ssrc, 501, &[])), of(layer, ssrc, 501));

@@ -192,7 +192,8 @@ fn a_lower_layer_may_stand_in_until_the_keyframe_comes_and_not_again_by_itself()
     forwarder.set_target(Some(1));
     assert_eq!(forward(&mut forwarder, &of(0, 0, KEY, at(0))), None, "not the layer");
     assert!(!forwarder.takes(2));
-    forwarder.begin_lower();
+    forwarder.begin_with(0b101);
+    forwarder.keep_stopgaps(0b011);
     assert_eq!(forward(&mut forwarder, &of(2, 0, KEY, at(0))), None, "not a higher one");
     assert_eq!(forward(&mut forwarder, &of(0, 1, DELTA, at(1))), None);
     assert!(forwarder.takes(0) && forwarder.takes(1) && !forwarder.takes(2));
@@ -211,7 +212,7 @@ fn a_lower_layer_may_stand_in_until_the_keyframe_comes_and_not_again_by_itself()
     // The layer that went out before is no lower one.
     forwarder.skip_to_keyframe();
     forwarder.set_target(Some(0));
-    forwarder.begin_lower();
+    forwarder.begin_with(0);
     assert_eq!(forward(&mut forwarder, &of(1, 7, KEY, at(7))), None);
     assert!(forward(&mut forwarder, &of(0, 8, KEY, at(8))).is_some());
 }

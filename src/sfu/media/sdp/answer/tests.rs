@@ -47,7 +47,7 @@ fn a_browsers_answer_is_understood() {
     let answer = read(&chromium(), &offered()).unwrap();
     let lines = [accepted(111, None), accepted(96, Some(97)), accepted(102, None)];
     assert_eq!(answer.lines, lines);
-    let fingerprint = answer.fingerprint.unwrap();
+    let fingerprint = answer.transport.unwrap().fingerprint;
     assert_eq!((fingerprint[0], fingerprint[1], fingerprint[31]), (0xaa, 1, 0xff));
 }
 
@@ -109,10 +109,7 @@ fn what_the_client_does_not_take_is_seen() {
 fn when_all_is_refused_no_certificate_is_needed() {
     let sdp = chromium().replace(" 9 UDP", " 0 UDP").replace("a=fingerprint", "a=nothing");
     let answer = read(&sdp, &offered()).unwrap();
-    assert_eq!(
-        answer,
-        Answer { lines: vec![Answered::Refused; 3], fingerprint: None, credentials: None }
-    );
+    assert_eq!(answer, Answer { lines: vec![Answered::Refused; 3], transport: None });
     let without_mids = sdp.replace("a=mid:", "a=dim:");
     assert_eq!(read(&without_mids, &offered()).unwrap(), answer);
 }
@@ -122,13 +119,21 @@ fn transport_may_be_told_for_the_session() {
     let (sdp, transport) = (chromium(), format!("a=fingerprint:SHA-256 {FINGERPRINT}\r\n"));
     let stripped = sdp.replace(&format!("a=fingerprint:sha-256 {FINGERPRINT}\r\n"), "");
     let sdp = stripped.replacen("t=0 0\r\n", &format!("t=0 0\r\n{transport}"), 1);
-    assert_eq!(read(&sdp, &offered()).unwrap().fingerprint.unwrap()[0], 0xaa);
+    assert_eq!(read(&sdp, &offered()).unwrap().transport.unwrap().fingerprint[0], 0xaa);
+}
+
+#[test]
+fn the_client_may_be_the_server_of_dtls() {
+    let passive = chromium().replace("a=setup:active", "a=setup:passive");
+    for (sdp, setup) in [(passive, Setup::Passive), (chromium(), Setup::Active)] {
+        assert_eq!(read(&sdp, &offered()).unwrap().transport.unwrap().setup, setup);
+    }
 }
 
 #[test]
 fn what_cannot_be_is_refused_with_a_sentence() {
     let cases = [
-        ("a=setup:active", "a=setup:passive", "active"),
+        ("a=setup:active", "a=setup:holdconn", "active"),
         ("a=setup:active", "a=setup:actpass", "active"),
         ("a=mid:1", "a=mid:7", "section 1"),
         ("a=mid:2\r\n", "", "section 2"),

@@ -3,11 +3,11 @@
 use super::Part;
 use crate::sfu::path::MAX_LAYERS;
 
-/// Names of layers, the lowest first, at most [`MAX_LAYERS`]; empty where there is one encoding.
+/// Names of layers in the offer's order, at most [`MAX_LAYERS`]; empty where there is one encoding.
 ///
-/// Of alternatives (`a,b`) the first is taken, also where it is paused (`~`). RFC 8853 gives no
-/// order of quality. Browsers write encodings in the page's order, which is upwards by custom; the
-/// customary names q, h, f say it outright.
+/// Of alternatives (`a,b`) the first is taken, also where it is paused (`~`). RFC 8853 gives no order of
+/// quality, and names mean nothing: browsers write the smallest first, OBS the largest. Which is which
+/// is seen by what comes.
 pub(super) fn rids(part: &Part<'_>) -> Vec<String> {
     let Some(offered) = part.value("simulcast") else { return Vec::new() };
     let mut words = offered.split_whitespace();
@@ -32,14 +32,7 @@ pub(super) fn rids(part: &Part<'_>) -> Vec<String> {
             rids.push(rid.to_owned());
         }
     }
-    if rids.len() < 2 {
-        return Vec::new();
-    }
-    let rank = |rid: &String| ["q", "h", "f"].iter().position(|name| name == rid);
-    if rids.iter().all(|rid| rank(rid).is_some()) {
-        rids.sort_by_key(rank);
-    }
-    rids
+    if rids.len() < 2 { Vec::new() } else { rids }
 }
 
 #[cfg(test)]
@@ -52,10 +45,10 @@ mod tests {
         let three = ["q send", "h send", "f send"];
         let cases: &[Row<'_>] = &[
             ("send q;h;f", &three, &["q", "h", "f"]),
-            ("send f;h;q", &three, &["q", "h", "f"]),
+            ("send f;h;q", &three, &["f", "h", "q"]),
             ("recv x send ~q,h;f", &three, &["q", "f"]),
             ("send 1;2", &["2 send pt=96", "1 send"], &["1", "2"]),
-            ("send a;b;c;d;a", &["a send", "b send", "c send", "d send"], &["a", "b", "c"]),
+            ("send a;b;c;d;a", &["a send", "b send", "c send", "d send"], &["a", "b", "c", "d"]),
             ("send q;h;f", &["q send", "h recv"], &[]),
             ("send q", &three, &[]),
             ("recv q;h", &three, &[]),

@@ -1,22 +1,31 @@
 //! PURE. An m-section that publishes, and which packets are its.
 
-use super::offer::{Accepted, Extension, OfferedCodec};
+use super::parameter_sets::ParameterSets;
 use crate::{
     ids::Mid,
-    sfu::{path::MAX_LAYERS, wire::rtp::Header},
+    sfu::{
+        media::sdp::{
+            codecs::OfferedCodec,
+            offer::{Accepted, Extension},
+        },
+        path::MAX_LAYERS,
+        wire::rtp::Header,
+    },
 };
 
 /// An m-section that publishes.
 #[derive(Debug)]
-pub(super) struct Published {
+pub(super) struct Publishing {
     pub(super) mid: Mid,
     pub(super) accepted: Accepted,
     /// The SSRC that packets of each layer came from last, else the one that was declared.
     pub(super) primary: [Option<u32>; MAX_LAYERS],
+    /// Of each layer.
+    pub(super) parameter_sets: Vec<ParameterSets>,
     pub(super) fir_sequence: u8,
 }
 
-impl Published {
+impl Publishing {
     /// The codec that is sent under this payload type, as it is or as RED.
     pub(super) fn codec(&self, payload_type: u8) -> Option<&OfferedCodec> {
         let sends = |codec: &&OfferedCodec| {
@@ -87,12 +96,12 @@ impl Published {
 /// declared SSRC, by the section that its source was of before (`former`), else by a payload type
 /// that only one section has.
 pub(super) fn section_of(
-    sections: &[Published],
+    sections: &[Publishing],
     header: &Header<'_>,
     former: Option<&Mid>,
 ) -> Option<usize> {
-    let knows = |section: &Published| section.knows(header.payload_type);
-    let find = |wanted: &dyn Fn(&Published) -> bool| {
+    let knows = |section: &Publishing| section.knows(header.payload_type);
+    let find = |wanted: &dyn Fn(&Publishing) -> bool| {
         sections.iter().position(|section| wanted(section) && knows(section))
     };
     find(&|section| section.is_named_by(header))

@@ -5,10 +5,10 @@
 //! more than [`MAX_SOURCES`] the one that was silent longest is forgotten.
 
 use super::{
-    media::extension_ids,
     nack::Missing,
-    published::{self, Published},
+    publishing::{self, Publishing},
     reception::Reception,
+    said::extension_ids,
 };
 use crate::{
     ids::Mid,
@@ -38,7 +38,7 @@ pub(super) struct Place {
 
 /// One source.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct Source {
     pub(super) ssrc: u32,
     pub(super) reception: Reception,
     pub(super) missing: Missing,
@@ -53,62 +53,62 @@ pub(super) struct Stream {
 
 /// All sources.
 #[derive(Debug, Default)]
-pub(super) struct Streams {
-    streams: Vec<Stream>,
+pub(super) struct Sources {
+    sources: Vec<Source>,
     /// Where the packet before was found: video comes in bursts.
     recent: usize,
     n_found: u64,
 }
 
-impl Streams {
+impl Sources {
     /// Every source is sorted anew by its next packet: mids and payload types may have moved.
     pub(super) fn unplace(&mut self) {
-        self.streams.iter_mut().for_each(|stream| stream.place = None);
+        self.sources.iter_mut().for_each(|source| source.place = None);
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.streams.iter_mut()
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Source> {
+        self.sources.iter_mut()
     }
 
     fn position(&self, ssrc: u32) -> Option<usize> {
-        if self.streams.get(self.recent).is_some_and(|stream| stream.ssrc == ssrc) {
+        if self.sources.get(self.recent).is_some_and(|source| source.ssrc == ssrc) {
             return Some(self.recent);
         }
-        self.streams.iter().position(|stream| stream.ssrc == ssrc)
+        self.sources.iter().position(|source| source.ssrc == ssrc)
     }
 
     /// A source that is known.
-    pub(super) fn known(&mut self, ssrc: u32) -> Option<&mut Stream> {
+    pub(super) fn known(&mut self, ssrc: u32) -> Option<&mut Source> {
         let at = self.position(ssrc)?;
-        self.streams.get_mut(at)
+        self.sources.get_mut(at)
     }
 
     /// A source that is known, and its place.
-    pub(super) fn placed(&mut self, ssrc: u32) -> Option<(&mut Stream, Place)> {
-        let stream = self.known(ssrc)?;
-        let place = stream.place?;
-        Some((stream, place))
+    pub(super) fn placed(&mut self, ssrc: u32) -> Option<(&mut Source, Place)> {
+        let source = self.known(ssrc)?;
+        let place = source.place?;
+        Some((source, place))
     }
 
     /// What [`Self::find`] has found.
-    pub(super) fn at(&mut self, at: usize) -> (&mut Stream, Place) {
+    pub(super) fn at(&mut self, at: usize) -> (&mut Source, Place) {
         self.n_found += 1;
-        let stream = &mut self.streams[at];
-        stream.used = self.n_found;
-        let place = stream.place.expect("find has placed it");
-        (stream, place)
+        let source = &mut self.sources[at];
+        source.used = self.n_found;
+        let place = source.place.expect("find has placed it");
+        (source, place)
     }
 
     /// The source of a packet, placed; `None` if no section takes it.
     pub(super) fn find(
         &mut self,
-        sections: &[Published],
+        sections: &[Publishing],
         header: &Header<'_>,
         index: u64,
     ) -> Option<usize> {
         let known = self.position(header.ssrc);
         if let Some(at) = known
-            && let Some(place) = &self.streams[at].place
+            && let Some(place) = &self.sources[at].place
         {
             self.recent = at;
             if place.payload_type == header.payload_type {
@@ -116,22 +116,22 @@ impl Streams {
             }
             // Another codec of the same section, or nothing of ours.
             let place = place_in(sections, place.section, header, Some(place.layer))?;
-            self.streams[at].place = Some(place);
+            self.sources[at].place = Some(place);
             return Some(at);
         }
-        let (mid, layer) = known.map(|at| (&self.streams[at].mid, self.streams[at].layer)).unzip();
-        let section = published::section_of(sections, header, mid)?;
+        let (mid, layer) = known.map(|at| (&self.sources[at].mid, self.sources[at].layer)).unzip();
+        let section = publishing::section_of(sections, header, mid)?;
         let place = place_in(sections, section, header, layer)?;
         if let Some(at) = known {
-            let stream = &mut self.streams[at];
-            (stream.mid, stream.layer) = (sections[section].mid.clone(), place.layer);
-            stream.place = Some(place);
+            let source = &mut self.sources[at];
+            (source.mid, source.layer) = (sections[section].mid.clone(), place.layer);
+            source.place = Some(place);
             return Some(at);
         }
         let section = &sections[place.section];
         let codec = section.codec(header.payload_type);
         let codec = codec.or_else(|| section.repaired_codec(header.payload_type))?;
-        let stream = Stream {
+        let source = Source {
             ssrc: header.ssrc,
             reception: Reception::new(codec.codec.clock_rate(), index),
             missing: Missing::default(),
@@ -140,27 +140,27 @@ impl Streams {
             layer: place.layer,
             used: self.n_found,
         };
-        self.recent = self.insert(stream);
+        self.recent = self.insert(source);
         Some(self.recent)
     }
 
-    fn insert(&mut self, stream: Stream) -> usize {
-        let silent = self.streams.iter().enumerate().min_by_key(|(_, stream)| stream.used);
-        match silent.map(|(at, _)| at).filter(|_| self.streams.len() >= MAX_SOURCES) {
+    fn insert(&mut self, source: Source) -> usize {
+        let silent = self.sources.iter().enumerate().min_by_key(|(_, source)| source.used);
+        match silent.map(|(at, _)| at).filter(|_| self.sources.len() >= MAX_SOURCES) {
             Some(at) => {
-                self.streams[at] = stream;
+                self.sources[at] = source;
                 at
             }
             None => {
-                self.streams.push(stream);
-                self.streams.len() - 1
+                self.sources.push(source);
+                self.sources.len() - 1
             }
         }
     }
 }
 
 fn place_in(
-    sections: &[Published],
+    sections: &[Publishing],
     index: usize,
     header: &Header<'_>,
     known_layer: Option<u8>,

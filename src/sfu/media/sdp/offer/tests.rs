@@ -1,6 +1,11 @@
 use super::*;
+use crate::sfu::media::packet::Codec;
 
-const CHROMIUM: &str = include_str!("../../../../tests/sdp/chromium.sdp");
+const CHROMIUM: &str = include_str!("../../../../../tests/sdp/chromium.sdp");
+
+fn publisher(sdp: &str) -> Result<Offer, SfuError> {
+    Offer::read(sdp, Side::Publisher)
+}
 
 fn without(prefix: &str) -> String {
     CHROMIUM.split_inclusive('\n').filter(|line| !line.starts_with(prefix)).collect()
@@ -14,7 +19,7 @@ fn a_refused_offer_is_told_what_is_missing() {
         ("hello".into(), "v=0"),
         ("v=0\r\nnonsense".into(), "x=value"),
         ("v=0\r\ns=-\r\n".into(), "no m-section"),
-        (format!("v=0\r\n{many}"), "more than 64"),
+        (format!("v=0\r\n{many}"), "more than 120"),
         (format!("v=0\r\n{}", "a=x\r\n".repeat(60_000)), "bytes"),
         ("v=0\r\nm=audio\r\n".into(), "media port"),
         ("v=0\r\nm=audio x RTP/SAVPF 0\r\n".into(), "port is no number"),
@@ -25,12 +30,13 @@ fn a_refused_offer_is_told_what_is_missing() {
         (without("a=rtcp-mux"), "a=rtcp-mux"),
         (CHROMIUM.replace("a=mid:1", "a=mid:0"), "same a=mid"),
         (CHROMIUM.replace("a=mid:1", "a=mid:(1)"), "a=mid:(1)"),
-        (CHROMIUM.replace("actpass", "passive"), "a=setup:passive"),
+        (CHROMIUM.replace("actpass", "holdconn"), "a=setup:holdconn"),
+        (CHROMIUM.replace("t=0 0", "a=ice-lite"), "lite agent"),
         (CHROMIUM.replace("sha-256", "sha-1"), "sha-256"),
         (CHROMIUM.replace("a=ice-pwd:", "a=ice-pwd:x\r\na=old:"), "22 to 256"),
     ];
     for (sdp, expected) in cases {
-        let error = Offer::parse(&sdp).expect_err(expected).to_string();
+        let error = publisher(&sdp).expect_err(expected).to_string();
         assert!(error.contains(expected), "{error:?} does not name {expected:?}");
     }
 }
@@ -38,7 +44,7 @@ fn a_refused_offer_is_told_what_is_missing() {
 #[test]
 fn of_opus_red_comes_first_and_its_parameters_are_those_of_the_viewers() {
     let opus = |sdp: &str| {
-        let offer = Offer::parse(sdp).expect("an offer");
+        let offer = publisher(sdp).expect("an offer");
         let audio = offer.sections.into_iter().find(|section| section.media == "audio");
         let opus = audio.and_then(|audio| audio.accepted).expect("it is taken").codecs.remove(0);
         (opus.payload_type, opus.red, opus.fmtp.expect("there are some"))
@@ -98,8 +104,12 @@ fn what_can_be_taken_is_taken() {
         ("video", "99", &h264("packetization-mode=1;profile-level-id=42e01f"), &[(99, None)]),
         ("video", "99", &h264("profile-level-id=42C01F; packetization-mode=1"), &[(99, None)]),
         ("video", "99", &h264("packetization-mode=1"), &[(99, None)]),
-        ("video", "99", &h264("packetization-mode=0;profile-level-id=42e01f"), &[]),
-        ("video", "99", &h264("packetization-mode=1;profile-level-id=64001f"), &[]),
+        ("video", "99", &h264("packetization-mode=0;profile-level-id=42e01f"), &[(99, None)]),
+        ("video", "99", &h264("profile-level-id=42e01f"), &[(99, None)]),
+        ("video", "99", &h264("packetization-mode=2;profile-level-id=42e01f"), &[]),
+        ("video", "99", &h264("packetization-mode=1;profile-level-id=4d001f"), &[(99, None)]),
+        ("video", "99", &h264("packetization-mode=1;profile-level-id=64001f"), &[(99, None)]),
+        ("video", "99", &h264("packetization-mode=1;profile-level-id=6e001f"), &[]),
         ("video", "99", &h264("packetization-mode=1;profile-level-id=é"), &[]),
         ("video", "98", &young("VP9", ""), &[(98, None)]),
         ("video", "98", &young("VP9", "profile-id=0"), &[(98, None)]),
@@ -112,7 +122,9 @@ fn what_can_be_taken_is_taken() {
         ("application", "x", "", &[]),
     ];
     for (kind, formats, lines, expected) in cases {
-        let offer = Offer::parse(&section(kind, formats, lines)).expect("it is an offer");
+        let offer = publisher(&section(kind, formats, lines)).expect("it is an offer");
+        let is_media = *kind != "application";
+        assert_eq!(offer.refusal().is_some(), is_media && expected.is_empty(), "{kind} {lines}");
         let taken = offer.sections[0].accepted.iter().flat_map(|accepted| &accepted.codecs);
         let taken: Vec<(u8, Option<u8>)> = taken.map(|c| (c.payload_type, c.rtx)).collect();
         assert_eq!(taken, *expected, "{kind} {formats} {lines}");
@@ -120,8 +132,25 @@ fn what_can_be_taken_is_taken() {
 }
 
 #[test]
+fn parameter_sets_and_channels_of_the_offer_are_read() {
+    let sets = "a=fmtp:99 packetization-mode=1;profile-level-id=42e01f;sprop-parameter-sets=Z0LAFg==,aM48,QQ==,???\r\n";
+    let rtpmap = "a=rtpmap:96 VP8/90000";
+    let sdp = CHROMIUM.replace("SAVPF 96 97", "SAVPF 99 96 97");
+    let sdp = sdp.replace(rtpmap, &format!("{rtpmap}\r\na=rtpmap:99 H264/90000\r\n{sets}"));
+    let sdp = sdp.replace("minptime=10;useinbandfec=1", "minptime=10;sprop-stereo=1");
+    let offer = publisher(&sdp).expect("an offer");
+    let [audio, video] = &offer.sections[..2] else { panic!("two sections") };
+    let h264 = &video.accepted.as_ref().expect("a picture").codecs;
+    let h264 = h264.iter().find(|codec| codec.payload_type == 99);
+    let known: [&[u8]; 2] = [&[0x67, 0x42, 0xc0, 0x16], &[0x68, 0xce, 0x3c]];
+    assert_eq!(h264.expect("it is the first of its kind").parameter_sets, known);
+    let opus = &audio.accepted.as_ref().expect("sound").codecs[0];
+    assert_eq!(opus.fmtp.as_deref(), Some("minptime=10;stereo=1;useinbandfec=1"));
+}
+
+#[test]
 fn the_constrained_baseline_is_preferred() {
-    let offer = Offer::parse(CHROMIUM).expect("it is an offer");
+    let offer = publisher(CHROMIUM).expect("it is an offer");
     let video = offer.sections[1].accepted.as_ref().expect("it is taken");
     let h264 = video.codecs.iter().find(|c| c.codec == Codec::H264).expect("it offers H.264");
     let fmtp = h264.fmtp.as_deref().expect("it has parameters");
@@ -133,9 +162,66 @@ fn the_constrained_baseline_is_preferred() {
 
 #[test]
 fn without_bundle_the_first_section_is_taken() {
-    let offer = Offer::parse(&without("a=group")).expect("it is an offer");
+    let offer = publisher(&without("a=group")).expect("it is an offer");
     let taken: Vec<bool> = offer.sections.iter().map(|s| s.accepted.is_some()).collect();
     assert_eq!(taken, [true, false]);
+    let why = offer.refusal().expect("the picture has no transport");
+    assert!(why.contains("section 2 (m=video)") && why.contains("a=group:BUNDLE"), "{why}");
+}
+
+/// What the answer cannot take is named, with what would be right.
+#[test]
+fn a_section_that_cannot_be_taken_says_why() {
+    let cases = [
+        ("a=rtpmap:111 opus/48000/2", "a=rtpmap:111 multiopus/48000/6", "opus/48000/2 is needed"),
+        ("a=group:BUNDLE 0 1", "a=group:BUNDLE 1", "0 is not in a=group:BUNDLE"),
+        ("m=audio 9 UDP/TLS/RTP/SAVPF", "m=audio 9 RTP/AVP", "UDP/TLS/RTP/SAVPF is needed"),
+    ];
+    for (from, to, expected) in cases {
+        assert!(CHROMIUM.contains(from), "{from}");
+        let why = publisher(&CHROMIUM.replace(from, to)).expect("the picture is left").refusal();
+        let why = why.expect("the sound cannot be taken");
+        assert!(why.contains("section 1 (m=audio)") && why.contains(expected), "{why}");
+    }
+    // Nobody wants to send here.
+    let stopped = CHROMIUM.replace("a=rtpmap:111 opus", "a=rtpmap:111 none");
+    let stopped = stopped.replacen("m=audio 9", "m=audio 0", 1);
+    assert_eq!(publisher(&stopped).expect("an offer").refusal(), None);
+    assert_eq!(publisher(CHROMIUM).expect("an offer").refusal(), None);
+}
+
+/// Forms that some clients have and browsers take; both readers are one.
+#[test]
+fn odd_forms_are_taken_of_publishers_and_viewers() {
+    let aiortc = include_str!("../../../../../tests/sdp/whep-aiortc.sdp");
+    let head =
+        |sdp: &str, head: &str| format!("{head}{}", &sdp[sdp.find("a=").expect("attributes")..]);
+    for (original, side) in [(CHROMIUM, Side::Publisher), (aiortc, Side::Viewer)] {
+        let plain = Offer::read(original, side).expect("an offer");
+        let forms = [
+            head(original, "v=0\r\n"),
+            head(original, "v=0\r\no=- 18446744073709551616 2 IN IP4 127.0.0.1\r\ns=-\r\n"),
+            head(original, "v=0\r\nt=0 0\r\ns=\r\no=x\r\nc=IN IP4 0.0.0.0\r\nb=AS:1\r\nz=?\r\n"),
+            original.replace("\r\n", "\n"),
+            original.replace("\r\n", " \r\n\r\n"),
+            original.replace("a=rtcp-mux", "c=IN IP4 0.0.0.0\r\ni=x\r\na=rtcp-mux"),
+        ];
+        for sdp in forms {
+            let offer = Offer::read(&sdp, side).expect(&sdp);
+            let taken = |offer: &Offer| {
+                let accepted = offer.sections.iter().map(|section| section.accepted.as_ref());
+                accepted.map(|a| a.map_or(0, |a| a.codecs.len())).collect::<Vec<_>>()
+            };
+            assert_eq!(taken(&offer), taken(&plain), "{sdp}");
+            assert_eq!(offer.transport, plain.transport);
+        }
+    }
+    let lone = "v=0\r\na=sendonly\r\n".to_owned() + &without("a=mid").replace("a=group", "a=x");
+    let lone =
+        lone.replacen("v=0\r\n", "", 1).replacen("a=sendonly\r\nv=0", "v=0\r\na=sendonly", 1);
+    let lone = &lone[..lone.rfind("m=video").expect("a picture")];
+    let offer = publisher(lone).expect("one section needs no name");
+    assert!(offer.sections[0].accepted.is_some() && !offer.has_bundle);
 }
 
 /// Lines cut, doubled, swapped and bent: whatever comes of it is an answer or an error.
@@ -146,7 +232,7 @@ fn mangled_offers_never_panic() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 33) as usize % limit
     };
-    for original in [CHROMIUM, include_str!("../../../../tests/sdp/webrtcbin-h264.sdp")] {
+    for original in [CHROMIUM, include_str!("../../../../../tests/sdp/webrtcbin-h264.sdp")] {
         for _ in 0..2000 {
             let mut lines: Vec<String> = original.lines().map(str::to_owned).collect();
             for _ in 0..=below(4) {
@@ -159,7 +245,7 @@ fn mangled_offers_never_panic() {
                     _ => lines[at] = lines[at].replace([':', ' '], "\u{1F4A9}"),
                 }
             }
-            let _ = Offer::parse(&lines.join("\r\n"));
+            let _ = publisher(&lines.join("\r\n"));
         }
     }
 }
@@ -169,7 +255,7 @@ fn mangled_offers_never_panic() {
 fn control_characters_do_not_come_back_in_the_answer() {
     for odd in ["m=text\ra=x 9 X 0", "m=text 9 X\r 0", "m=text 9 X 0\u{b}1"] {
         let offer = format!("{CHROMIUM}{odd}\r\na=mid:9\r\n");
-        let refusal = Offer::parse(&offer).expect_err(odd);
+        let refusal = publisher(&offer).expect_err(odd);
         assert!(matches!(refusal, SfuError::SdpInvalid(_)), "{refusal}");
     }
 }
@@ -180,7 +266,7 @@ fn of_endless_payload_types_those_are_read_that_can_exist() {
     let taken = |n_before: usize| {
         let many = "0 ".repeat(n_before);
         let offer = CHROMIUM.replace("SAVPF 111", &format!("SAVPF {many}111"));
-        let offer = Offer::parse(&offer).expect("an offer");
+        let offer = publisher(&offer).expect("an offer");
         let audio = offer.sections.into_iter().find(|section| section.media == "audio");
         audio.and_then(|audio| audio.accepted).is_some_and(|accepted| !accepted.codecs.is_empty())
     };
