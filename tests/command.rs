@@ -49,7 +49,7 @@ fn texts(output: &Output) -> (String, String) {
 fn what_is_asked_for_goes_to_stdout_and_what_is_wrong_to_stderr() {
     let empty = "tests/config/valid/empty.toml";
     let broken = "tests/config/invalid/rooms-access-log.toml";
-    let cases: [(&[&str], i32, &str, &str); 9] = [
+    let cases: [(&[&str], i32, &str, &str); 8] = [
         (&["--version"], 0, "parlor 0.", ""),
         (&["--help"], 0, "Usage: parlor", ""),
         (&["check", "--config", empty], 0, "[http]\nlisten = \"[::]:8172\"\n", ""),
@@ -73,7 +73,6 @@ fn what_is_asked_for_goes_to_stdout_and_what_is_wrong_to_stderr() {
         ),
         (&["--nonsense"], 64, "", "--nonsense"),
         (&["doctor"], 64, "", "later release"),
-        (&["owner", "reset"], 64, "", "later release"),
     ];
     for (arguments, code, stdout, stderr) in cases {
         let output = parlor(arguments).output().unwrap();
@@ -220,4 +219,32 @@ fn a_broken_configuration_does_not_end_what_runs() {
     let (code, log) = running.end();
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("parlor.toml:3: rooms.defualt = \"b\": is not a known key"), "{log}");
+}
+
+#[test]
+fn an_owner_who_forgot_gets_a_new_code_while_the_service_runs_or_not() {
+    let folder = Folder::new();
+    let data = folder.join("data");
+    let reset = || {
+        let path = data.to_str().unwrap();
+        let output = parlor(&["owner", "reset", "--data", path]).output().unwrap();
+        let (out, err) = texts(&output);
+        assert_eq!((output.status.code(), err.as_str()), (Some(0), ""), "{out}");
+        let code = out.strip_prefix("set-up code: ").unwrap().trim_end().to_owned();
+        assert_eq!((code.len(), code.as_bytes()[4]), (9, b'-'), "{code}");
+        code
+    };
+    let first = reset();
+    let socket = UnixDatagram::bind(folder.join("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut command = serve(&data);
+    let mut running = Running(command.env("NOTIFY_SOCKET", folder.join("notify")).spawn().unwrap());
+    hear(&socket, "READY=1");
+    let second = reset();
+    assert_ne!(first, second);
+    running.signal("TERM");
+    let (code, log) = running.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains(&format!("set-up code: {first}")) && !log.contains(&second), "{log}");
+    assert!(log.contains("/#local="), "{log}");
 }

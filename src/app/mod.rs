@@ -220,10 +220,7 @@ impl House {
             .with("certificates", async { drop(keeping.await) })
             .with("the door", closed(door.clone()))
             .with("media", sfu.ended())
-            .with("rooms", {
-                let rooms = rooms.clone();
-                async move { rooms.ended().await }
-            });
+            .with("rooms", rooms_ended(rooms.clone()));
         let looking = tokio::spawn(look_after_rooms(rooms.clone(), readiness.clone()));
         #[cfg(feature = "camera")]
         let cameras = crate::camera::start(&settings, rooms.clone());
@@ -352,6 +349,10 @@ impl House {
 async fn look_after_rooms(rooms: RoomsHandle, readiness: watch::Sender<Readiness>) {
     let answers = || async { drop(rooms.list().await) };
     look_after("rooms", systemd::look_every(), readiness, answers).await;
+}
+
+async fn rooms_ended(rooms: RoomsHandle) {
+    rooms.ended().await;
 }
 
 /// Returns when whoever could send is gone.

@@ -156,7 +156,7 @@ async fn a_program_comes_by_a_bearer_token() {
         knock.ask(&house, "POST", &format!("/whip/{room}"), "v=0").await
     };
     // What is no offer has got as far as being read.
-    assert_eq!(ask(token, "Kitchen").await.status, 400);
+    assert_eq!(ask(token, "Kitchen").await.status, 422);
     assert_eq!(ask(token, "Attic").await.code(), "forbidden");
     let refused = ask("nonsense", "Kitchen").await;
     assert_eq!((refused.status, refused.code().as_str()), (401, "invite-invalid"));
