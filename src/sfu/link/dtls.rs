@@ -28,13 +28,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::BytesMut;
 use rtc::{
-    crypto::{RTCCryptoProvider, default_provider},
     dtls::{
-        config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig},
-        crypto::Certificate,
+        config::HandshakeConfig,
         endpoint::{Endpoint, EndpointEvent},
         extension::extension_use_srtp::SrtpProtectionProfile,
     },
@@ -45,9 +42,12 @@ use super::{
     flight::{ALERT, Flight, HANDSHAKE, records},
     srtp::Profile,
 };
-use crate::seams::media::SfuError;
 
 pub(crate) mod guard;
+mod shared;
+
+pub use shared::DtlsShared;
+pub(crate) use shared::sha256;
 
 use guard::{Admission, Guard};
 
@@ -59,93 +59,6 @@ pub(crate) const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// The library tells associations apart by address; a connection has one, whatever path it takes.
 pub(crate) fn peer() -> SocketAddr {
     ([192, 0, 2, 1], 1).into()
-}
-
-/// What many connections share: certificate and DTLS configuration.
-pub struct DtlsShared {
-    gcm: Arc<HandshakeConfig>,
-    cm: Arc<HandshakeConfig>,
-    /// Where we are the client: both profiles, the preferred first.
-    client: Arc<HandshakeConfig>,
-    preferred: Profile,
-    fingerprint: [u8; 32],
-    /// What nobody else knows.
-    secret: [u8; 32],
-}
-
-impl DtlsShared {
-    /// Makes a certificate for the life of this process.
-    pub fn new() -> Result<Arc<Self>, SfuError> {
-        let internal = |error: &dyn std::fmt::Display| SfuError::Internal(error.to_string());
-        let provider = default_provider().map_err(|error| internal(&error))?;
-        let certificate =
-            Certificate::generate_self_signed(vec!["parlor".to_owned()], provider.crypto())
-                .map_err(|error| internal(&error))?;
-        Self::with(provider, certificate, Profile::preferred())
-    }
-
-    pub(crate) fn with(
-        provider: Arc<dyn RTCCryptoProvider>,
-        certificate: Certificate,
-        preferred: Profile,
-    ) -> Result<Arc<Self>, SfuError> {
-        let internal = |error: &dyn std::fmt::Display| SfuError::Internal(error.to_string());
-        let der = certificate.certificate.first();
-        let fingerprint = sha256(der.ok_or_else(|| internal(&"no certificate"))?);
-        let config = |profile| {
-            ConfigBuilder::default()
-                .with_crypto_provider(provider.clone())
-                .with_certificates(vec![certificate.clone()])
-                .with_srtp_protection_profiles(vec![profile])
-                .with_client_auth(ClientAuthType::RequireAnyClientCert)
-                .with_extended_master_secret(ExtendedMasterSecretType::Require)
-                // There is no authority to ask: the fingerprint decides.
-                .with_insecure_skip_verify(true)
-                .build(false, None)
-                .map(Arc::new)
-                .map_err(|error| internal(&error))
-        };
-        let mut secret = [0; 32];
-        provider.random().fill(&mut secret).map_err(|error| internal(&error))?;
-        Ok(Arc::new(Self {
-            secret,
-            client: role::client(&provider, &certificate, preferred)
-                .map_err(|error| internal(&error))?,
-            gcm: config(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?,
-            cm: config(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?,
-            preferred,
-            fingerprint,
-        }))
-    }
-
-    /// SHA-256 of our certificate.
-    pub(crate) fn fingerprint(&self) -> &[u8; 32] {
-        &self.fingerprint
-    }
-
-    /// What numbers are made of that nobody can guess.
-    pub(crate) fn secret(&self) -> [u8; 32] {
-        self.secret
-    }
-
-    fn config(&self, profile: Profile) -> Arc<HandshakeConfig> {
-        match profile {
-            Profile::Gcm => self.gcm.clone(),
-            Profile::Cm => self.cm.clone(),
-        }
-    }
-}
-
-impl std::fmt::Debug for DtlsShared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DtlsShared").field("preferred", &self.preferred).finish_non_exhaustive()
-    }
-}
-
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    out
 }
 
 /// What a datagram has led to.

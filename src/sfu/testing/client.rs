@@ -23,13 +23,11 @@ use rtc::{
     },
     shared::TransportProtocol,
     srtp::{context::Context, protection_profile::ProtectionProfile},
-    stun::{
-        attributes::{ATTR_ICE_CONTROLLING, ATTR_PRIORITY, ATTR_USE_CANDIDATE, ATTR_USERNAME},
-        fingerprint::FINGERPRINT,
-        integrity::MessageIntegrity,
-        message::{BINDING_REQUEST, Message, Setter, TransactionId},
-    },
 };
+
+// Benchmarks include this file by its path.
+#[path = "client/ice.rs"]
+mod ice;
 
 /// Between two checks: a browser's consent checks come every 2.5 s, those before connecting faster.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
@@ -261,44 +259,6 @@ impl Client {
             }
             self.drain();
         }
-    }
-
-    fn check(&mut self) {
-        let Some(remote) = &self.remote else { return };
-        self.n_checks = self.n_checks.wrapping_add(1);
-        let mut request = Message::new();
-        let transaction = TransactionId([self.n_checks; 12]);
-        let crypto = self.shared.provider.crypto();
-        let built = request.build(&[Box::new(BINDING_REQUEST), Box::new(transaction)]);
-        built.expect("a header can be written");
-        request.add(ATTR_USERNAME, format!("{}:{}", remote.ufrag, self.ufrag).as_bytes());
-        request.add(ATTR_PRIORITY, &[110, 0, 0, 255]);
-        request.add(ATTR_ICE_CONTROLLING, &[1; 8]);
-        request.add(ATTR_USE_CANDIDATE, &[]);
-        MessageIntegrity::new_raw_integrity_with_provider(remote.pwd.as_str(), crypto)
-            .add_to(&mut request)
-            .expect("integrity can be added");
-        FINGERPRINT.add_to(&mut request).expect("a fingerprint can be added");
-        self.out.push(request.raw);
-    }
-
-    /// As a full agent does (RFC 8445 7.3).
-    fn answer_check(&mut self, datagram: &[u8]) {
-        use crate::stun::{Integrity, Kind, Message, Method, Writer, attribute};
-        let check = Message::parse(datagram).expect("the server sends what is well-formed");
-        if check.kind() != Kind::request(Method::BINDING) || !self.answers_checks {
-            return;
-        }
-        let (remote, user) = (self.remote.as_ref(), check.text(attribute::USERNAME));
-        let expected = remote.map(|remote| format!("{}:{}", self.ufrag, remote.ufrag));
-        if user != expected.as_deref() {
-            return; // for somebody else
-        }
-        assert!(check.signed_by(PASSWORD.as_bytes()) && check.fingerprint() == Some(true));
-        let (mut reply, id) = (Vec::new(), check.transaction_id());
-        let writer = Writer::new(&mut reply, Kind::success(Method::BINDING), id);
-        writer.finish(Integrity::Sha1(PASSWORD.as_bytes())).expect("it fits");
-        self.out.push(reply);
     }
 
     pub(crate) fn begin_handshake(&mut self, now: Instant) {

@@ -2,6 +2,8 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
+use rtc::{crypto::default_provider, dtls::crypto::Certificate};
+
 use super::{guard::ATTEMPT_PARTS, *};
 use crate::sfu::{
     link::{flight::RESEND_AFTER, srtp::Profile},
