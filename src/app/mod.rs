@@ -176,6 +176,19 @@ struct House {
     cameras: crate::camera::CameraHandle,
 }
 
+/// Lets people in until the sender is dropped or used; the receiver ends when the door is closed.
+fn open_door(server: HttpServer) -> (oneshot::Sender<()>, watch::Receiver<()>) {
+    let (close_door, closing) = oneshot::channel();
+    // Whoever holds the sender is the door: it is closed when that is gone.
+    let (open, door) = watch::channel(());
+    tokio::spawn(async move {
+        // Dropped or told: both mean to close.
+        server.run(async { drop(closing.await) }).await;
+        drop(open);
+    });
+    (close_door, door)
+}
+
 impl House {
     async fn start(
         settings: Arc<Settings>,
@@ -207,14 +220,7 @@ impl House {
         })
         .map_err(bind_error)?;
         let listening = server.local_addrs();
-        let (close_door, closing) = oneshot::channel();
-        // Whoever holds the sender is the door: it is closed when that is gone.
-        let (open, door) = watch::channel(());
-        tokio::spawn(async move {
-            // Dropped or told: both mean to close.
-            server.run(async { drop(closing.await) }).await;
-            drop(open);
-        });
+        let (close_door, door) = open_door(server);
         let vitals = Vitals::default()
             .with("addresses", closed(addresses.clone()))
             .with("certificates", async { drop(keeping.await) })

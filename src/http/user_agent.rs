@@ -16,10 +16,11 @@ const BROWSERS: [(&str, &str); 6] = [
 /// `Mozilla`, what comes after that tells who it is.
 pub(super) fn product(agent: &str) -> Option<&str> {
     let name = match agent.strip_prefix("Mozilla/") {
-        Some(rest) => behind_mozilla(rest)?,
+        Some(rest) => {
+            behind_mozilla(rest).map(|name| if name == "OBS-Studio" { "OBS" } else { name })?
+        }
         None => agent.split(['/', ' ']).next()?,
     };
-    let name = name.strip_suffix("-Studio").filter(|name| *name == "OBS").unwrap_or(name);
     Some(name).filter(|name| !name.is_empty())
 }
 
@@ -46,7 +47,7 @@ mod tests {
     #[test]
     fn programs_are_called_as_people_call_them() {
         let cases = [
-            ("OBS-Studio/30.1 (Linux)", Some("OBS")),
+            ("OBS-Studio/30.1 (Linux)", Some("OBS-Studio")),
             ("Mozilla/5.0 (OBS-Studio/31.0.0; Linux x86_64; en-US)", Some("OBS")),
             ("Mozilla/5.0 (OBS-Studio/31.0.0)", Some("OBS")),
             ("Mozilla/5.0 (Larix/1.3; Android)", Some("Larix")),

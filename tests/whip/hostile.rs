@@ -45,7 +45,7 @@ fn bad_offers(good: &str) -> Vec<(&'static str, String, u16)> {
         ("no ICE", without("a=ice-"), 422),
         ("no fingerprint", without("a=fingerprint"), 422),
         ("a fingerprint that is none", good.replace("sha-256 ", "sha-256 XX:"), 422),
-        ("it would be the DTLS server", good.replace("a=setup:actpass", "a=setup:passive"), 422),
+        ("it will not say who begins", good.replace("a=setup:actpass", "a=setup:holdconn"), 422),
         ("no mids", without("a=mid"), 422),
         ("no RTCP mux", without("a=rtcp-mux"), 422),
         ("500 sections", format!("{head}{sections}"), 422),
