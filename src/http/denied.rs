@@ -48,6 +48,10 @@ pub(super) fn code(refusal: &Refusal) -> (StatusCode, ErrorCode) {
 /// A problem, with when to try again where that helps.
 pub(super) fn problem(refusal: &Refusal) -> Reply {
     let (status, code) = code(refusal);
+    problem_as(status, code, refusal)
+}
+
+fn problem_as(status: StatusCode, code: ErrorCode, refusal: &Refusal) -> Reply {
     let mut reply = reply::problem(status, code, &refusal.to_string());
     let again_s = match refusal {
         Refusal::Guessing(wait) => Some(wait.as_secs().max(1)),
@@ -73,13 +77,13 @@ pub(super) async fn page_or_problem(ask: &Ask<'_>, refusal: &Refusal) -> Reply {
     let is_read = [Method::GET, Method::HEAD].contains(ask.request.method());
     let for_people = text(&header::ACCEPT).is_some_and(|accept| accept.contains("text/html"));
     if !(is_read && for_people) {
-        let mut reply = problem(refusal);
-        if text(&header::AUTHORIZATION).is_some() && reply.status() == StatusCode::FORBIDDEN {
-            // RFC 6750, 3.1: whoever sent a token is told that it was that.
-            *reply.status_mut() = StatusCode::UNAUTHORIZED;
-            let fault = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-            reply.headers_mut().insert(header::WWW_AUTHENTICATE, fault);
+        if text(&header::AUTHORIZATION).is_none() || !is_of_token(refusal) {
+            return problem(refusal);
         }
+        // RFC 6750, 3.1: whoever sent a token is told that it was that.
+        let mut reply = problem_as(StatusCode::UNAUTHORIZED, code(refusal).1, refusal);
+        let fault = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+        reply.headers_mut().insert(header::WWW_AUTHENTICATE, fault);
         return reply;
     }
     // Another site's link comes without the cookie that says who it is (SameSite=Strict). Asked for
@@ -99,4 +103,16 @@ pub(super) async fn page_or_problem(ask: &Ask<'_>, refusal: &Refusal) -> Reply {
         ),
     };
     reply::body(code(refusal).0, "text/html; charset=utf-8", page)
+}
+
+/// Whether it is the token that is not good.
+fn is_of_token(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::InviteForged
+            | Refusal::InviteVoid
+            | Refusal::InviteEarly(_)
+            | Refusal::InviteExpired
+            | Refusal::InviteUsedUp
+    )
 }
