@@ -65,6 +65,8 @@ impl Rooms {
             while !matches!(guest.hear().await, ServerMessage::Chat { .. }) {}
         }
         guest.seat.leave().await;
+        // The room has let go of whoever left: the order in which rooms became empty is certain.
+        while guest.outbox.recv().await.is_some() {}
     }
 }
 
