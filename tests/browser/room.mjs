@@ -158,9 +158,10 @@ async function main() {
     await check('camera off and on is seen', () => toggleIsSeen(ana, 'Ana', 'Camera', ben, 'data-state', 'muted', 'live'));
     await check('the picture that comes is as large as its tile', async () => {
       const large = await until('Ben is large', () => linesOf(ana, 'Ben'), (lines) => lines >= 300, 30_000);
-      await ana.setViewportSize({ width: 360, height: 300 });
-      const small = await until('Ben is small', () => linesOf(ana, 'Ben'), (lines) => lines > 0 && lines <= large / 2);
-      await ana.setViewportSize({ width: 1280, height: 800 });
+      // Three small tiles, none of them on a second page.
+      await ana.setViewportSize({ width: 660, height: 440 });
+      const small = await until('Ben is small', () => linesOf(ana, 'Ben'), (lines) => lines > 0 && lines <= large / 2)
+        .finally(() => ana.setViewportSize({ width: 1280, height: 800 }));
       const again = await until('Ben is large again', () => linesOf(ana, 'Ben'), (lines) => lines >= 300);
       return { large, small, again };
     });
