@@ -22,15 +22,15 @@
 //!
 //! ```text
 //!  main -> app            knows everyone, known by nobody
-//!    http  rooms  sfu  camera  net  trust  store  telemetry               shells
+//!    http  rooms  sfu  camera  turn  net  trust  store  telemetry         shells
 //!    room  sfu::{media,path,wire::{candidates,demux,rtp,rtcp}}  net::{parse,policy}  pure
-//!    camera::{state,encoder}  http::{host,routes,demux,sdp_fragment}  stun  pure
+//!    camera::{state,encoder}  http::{host,routes,demux,sdp_fragment}  stun  turn::server  pure
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
 //!
 //! Between shells only these edges exist: `http -> rooms, access, trust, store`; `rooms -> room, sfu`;
-//! `sfu -> stun`; `camera -> rooms`; `access -> store`; every shell `-> telemetry`. All else goes
-//! through [`seams`] or is wired by [`app`].
+//! `sfu -> stun`; `turn -> stun`; `camera -> rooms`; `access -> store`; every shell `-> telemetry`.
+//! All else goes through [`seams`] or is wired by [`app`].
 //!
 //! # Invariants
 //!
@@ -119,6 +119,26 @@
 //!     testing/           ends in memory, doors for fuzzing, the library as reference; not in the binary
 //!   telemetry/           logging, metrics, systemd
 //!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
+//!   turn/                the STUN and TURN server; not started yet
+//!     server/            PURE. what each message means and what follows from it; allocations' lives
+//!     allocation.rs      PURE. one allocation: its relays, permissions, channels
+//!     policy.rs          PURE. which peers a relay may be used for, which address of ours they see
+//!     credential.rs      PURE. users, and time-limited passwords
+//!     nonce.rs           PURE. nonces without state
+//!     source.rs          PURE. how much strangers are answered
+//!     rate.rs            PURE. so much a second
+//!     ports.rs           PURE. which port a new relay gets
+//!     frame.rs           PURE. messages in a stream
+//!     outlet.rs          PURE. what the server asks of the world
+//!     outbox.rs          PURE. datagrams of one wake-up, those for one peer side by side
+//!     rules.rs           PURE. settings and addresses -> what the server goes by
+//!     door.rs            starting, stopping, the way in for streams
+//!     worker.rs          its thread: batches all the way through
+//!     world.rs           what decisions do: sockets, streams, peers' connections
+//!     socket.rs          UDP by GRO and GSO
+//!     stream.rs          clients by TCP and TLS, a task each
+//!     peer.rs            TCP connections with peers (RFC 6062)
+//!     fuzzing.rs         its door for fuzzing
 //! web/                   the page: ES modules served as they lie here
 //!   room/                joining and the room: state and protocol (pure), socket, up, down; `media/`, `views/`
 //!   shared/              what all pages use: elements, languages, looks
@@ -148,3 +168,4 @@ pub mod store;
 pub mod stun;
 pub mod telemetry;
 pub mod trust;
+pub mod turn;

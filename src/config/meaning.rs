@@ -158,6 +158,7 @@ pub(super) type MinMax = (u16, u16);
 fn turn(s: &mut Section<'_>) -> (TurnSettings, MinMax) {
     s.later();
     let quota = || shape::integer(0..=1_000_000, "allocations, 0 for no limit");
+    let bytes = || shape::integer(0..=1_000_000_000_000, "bytes a second, 0 for no limit");
     let port = || shape::integer(0..=65_535, "a port, 0 for relay_ports' default");
     let settings = TurnSettings {
         listen: s.list("listen", "[::]:3478", forms::listen),
@@ -172,6 +173,9 @@ fn turn(s: &mut Section<'_>) -> (TurnSettings, MinMax) {
         external_ip: s.list("external-ip", Vec::<String>::new(), forms::external_ip),
         total_quota: s.key("total-quota", 0, quota()),
         user_quota: s.key("user-quota", 0, quota()),
+        max_bps: s.key("max-bps", 0, bytes()),
+        bps_capacity: s.key("bps-capacity", 0, bytes()),
+        alternate_server: s.list("alternate-server", Vec::<String>::new(), forms::listen),
         allowed_peer_ip: s.list("allowed-peer-ip", Vec::<String>::new(), forms::ip_range),
         denied_peer_ip: s.list("denied-peer-ip", Vec::<String>::new(), forms::ip_range),
     };

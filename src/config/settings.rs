@@ -139,6 +139,12 @@ pub struct TurnSettings {
     pub total_quota: u32,
     /// Allocations at a time of one user; 0 is no limit.
     pub user_quota: u32,
+    /// Bytes a second of one allocation, each way; 0 is no limit.
+    pub max_bps: u64,
+    /// Bytes a second of all allocations, each way; 0 is no limit.
+    pub bps_capacity: u64,
+    /// Where clients are told to ask when nothing is left here.
+    pub alternate_server: Vec<SocketAddr>,
     /// Peers that may be reached even if they are denied below.
     pub allowed_peer_ip: Vec<IpRange>,
     /// Peers that may not be reached.

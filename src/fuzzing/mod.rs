@@ -14,6 +14,7 @@ pub use crate::{
         sdp_publish, sdp_whep, srtp, uplink,
     },
     stun::fuzzing::stun,
+    turn::fuzzing::turn,
 };
 
 use crate::{net::parse, protocol::Request};
@@ -22,7 +23,7 @@ use crate::{net::parse, protocol::Request};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target by its name, which is that of its file in `fuzz/fuzz_targets/` too.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     ("demux", demux),
     ("dtls", dtls),
     ("dtls_handshake", dtls_handshake),
@@ -40,6 +41,7 @@ pub const TARGETS: [Target; 18] = [
     ("signaling", signaling),
     ("srtp", srtp),
     ("stun", stun),
+    ("turn", turn),
     ("uplink", uplink),
 ];
 

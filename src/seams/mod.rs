@@ -4,6 +4,7 @@ pub mod desk;
 pub mod media;
 mod networks;
 mod source;
+pub mod turn;
 
 use std::net::{IpAddr, Ipv4Addr};
 

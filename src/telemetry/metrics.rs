@@ -55,6 +55,13 @@ metrics! {
     batches_dropped: Counter, "batches_handed_over_dropped", "Batches of packets not handed over, as above";
     retransmissions: Counter, "rtp_retransmissions", "RTP packets sent again by RTX";
     keyframe_requests: Counter, "keyframe_requests", "PLIs sent to publishers, coalesced";
+    turn_allocations: Gauge<i64, AtomicI64>, "turn_allocations", "TURN allocations that live";
+    turn_relayed: Counter, "turn_relayed", "Datagrams relayed, both ways";
+    turn_relayed_bytes: Counter, "turn_relayed_bytes", "Bytes relayed, both ways";
+    turn_dropped: Counter, "turn_dropped", "Datagrams not relayed: no permission, a cap, a full socket";
+    turn_refused: Counter, "turn_refused", "STUN and TURN requests refused";
+    turn_unanswered: Counter, "turn_unanswered", "Requests of strangers not answered: their address had got what it may";
+    turn_bad: Counter, "turn_bad", "Messages to the TURN server that were none";
     viewers: Gauge<i64, AtomicI64>, "viewers", "Connected down connections";
     whep_viewers: Gauge<i64, AtomicI64>, "whep_viewers", "Viewers by WHEP, connected or not yet";
     publishers: Gauge<i64, AtomicI64>, "publishers", "Connected up connections";
