@@ -10,7 +10,7 @@
 //! PURE. The table has a fixed size: sources that fall on one place share what it may get.
 
 use std::{
-    hash::{BuildHasher, Hash, Hasher},
+    hash::BuildHasher,
     net::IpAddr,
     time::{Duration, Instant},
 };
@@ -69,9 +69,7 @@ impl<S: BuildHasher> Sources<S> {
 
     fn place(&mut self, source: IpAddr, now: Instant) -> (&mut Place, (u64, u64)) {
         let network = Source::from(source);
-        let mut hasher = self.hasher.build_hasher();
-        network.hash(&mut hasher);
-        let index = hasher.finish() as usize % N_PLACES;
+        let index = self.hasher.hash_one(network) as usize % N_PLACES;
         let place = self.places[index].get_or_insert_with(|| Place {
             bucket: Bucket::new(STRANGER.0, now),
             proven_until: None,

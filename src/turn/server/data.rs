@@ -44,7 +44,7 @@ impl Server {
             .get(client)
             .and_then(|&id| self.allocations[id].peer_of(number, now).map(|peer| (id, peer)));
         match found {
-            Some((id, peer)) => self.to_peer(now, id, peer, payload, false, out),
+            Some((id, peer)) => self.send_to_peer(now, id, peer, payload, false, out),
             None => self.counts.dropped += 1,
         }
     }
@@ -63,13 +63,13 @@ impl Server {
         match found {
             Some(id) if message.not_understood(&SEND_KNOWN).next().is_none() => {
                 let whole = message.has(DONT_FRAGMENT);
-                self.to_peer(now, id, peer, payload, whole, out);
+                self.send_to_peer(now, id, peer, payload, whole, out);
             }
             _ => self.counts.dropped += 1,
         }
     }
 
-    fn to_peer(
+    fn send_to_peer(
         &mut self,
         now: Instant,
         id: usize,
@@ -98,7 +98,7 @@ impl Server {
             }
             Way::Inside => {
                 match self.by_port.get(&(peer.is_ipv4(), Protocol::Udp, peer.port())).copied() {
-                    Some(other) => self.to_client(now, other, own.told(), payload, out),
+                    Some(other) => self.send_to_client(now, other, own.told(), payload, out),
                     None => self.counts.dropped += 1,
                 }
             }
@@ -115,10 +115,10 @@ impl Server {
         payload: &[u8],
         out: &mut impl Outlet,
     ) {
-        self.to_client(now, relay, from, payload, out);
+        self.send_to_client(now, relay, from, payload, out);
     }
 
-    fn to_client(
+    fn send_to_client(
         &mut self,
         now: Instant,
         relay: RelayId,

@@ -302,7 +302,7 @@ impl House {
         *found.expect("it is open").0
     }
 
-    pub(super) fn from_peer(&mut self, told: SocketAddr, from: &str, payload: &[u8]) {
+    pub(super) fn peer_says(&mut self, told: SocketAddr, from: &str, payload: &[u8]) {
         let relay = self.relay_at(told);
         self.server.handle_peer(self.now.instant, relay, socket(from), payload, &mut self.world);
     }

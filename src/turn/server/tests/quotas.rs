@@ -46,7 +46,10 @@ fn an_even_port_and_the_next_one_kept_for_its_token() {
     let even = (attribute::EVEN_PORT, &[0][..]);
     let and_next = (attribute::EVEN_PORT, &[0x80][..]);
     let answer = house.ann(&client(1), Method::ALLOCATE, &[UDP, even]);
-    assert!(answer.relay().port() % 2 == 0 && !answer.message().has(attribute::RESERVATION_TOKEN));
+    assert!(
+        answer.relay().port().is_multiple_of(2)
+            && !answer.message().has(attribute::RESERVATION_TOKEN)
+    );
     let answer = house.ann(&client(2), Method::ALLOCATE, &[UDP, and_next]);
     let (first, token) =
         (answer.relay().port(), answer.message().find(attribute::RESERVATION_TOKEN));
@@ -80,7 +83,7 @@ fn caps_hold_both_ways_for_one_and_for_all() {
     assert_eq!(house.world.relayed.len(), 15, "ten of one, five of the other");
     house.world.sent.clear();
     for told in told {
-        (0..20).for_each(|_| house.from_peer(told, peer, &[0; 1_000]));
+        (0..20).for_each(|_| house.peer_says(told, peer, &[0; 1_000]));
     }
     assert_eq!(house.world.sent.len(), 15, "the other way has its own");
     house.wait(1);
@@ -109,7 +112,7 @@ fn a_client_that_moves_keeps_its_allocation() {
     assert_eq!(answer.code, 0);
     let next = answer.message().find(attribute::MOBILITY_TICKET).expect("a ticket").to_vec();
     house.world.sent.clear();
-    house.from_peer(told, "198.51.100.77:1", b"here?");
+    house.peer_says(told, "198.51.100.77:1", b"here?");
     assert_eq!(house.world.sent[0].0, new);
     assert_eq!(house.ann(&old, Method::REFRESH, &[]).code, 437);
     // The answer with the next ticket may have been lost: the one before serves once more.

@@ -11,7 +11,7 @@ fn only_a_permitted_peer_gets_through_and_for_its_time() {
     let told = house.allocate(&client);
     assert_eq!(told.ip(), ip("203.0.113.7"));
     house.send(&client, PEER, b"early", &[]);
-    house.from_peer(told, PEER, b"early");
+    house.peer_says(told, PEER, b"early");
     assert_eq!((house.world.relayed.len(), house.server.counts().dropped), (0, 2));
     assert_eq!(house.permit(&client, PEER), 0);
     house.send(&client, PEER, b"ping", &[]);
@@ -25,8 +25,8 @@ fn only_a_permitted_peer_gets_through_and_for_its_time() {
     assert_eq!(house.world.relayed, expected);
     house.world.sent.clear();
     // Another port of the same peer is the same peer.
-    house.from_peer(told, "198.51.100.77:9", b"pong");
-    house.from_peer(told, "198.51.100.78:9", b"stranger");
+    house.peer_says(told, "198.51.100.77:9", b"pong");
+    house.peer_says(told, "198.51.100.78:9", b"stranger");
     let [(to, bytes)] = &house.world.sent[..] else { panic!("one message") };
     let message = Message::parse(bytes).expect("a Data indication");
     assert_eq!((*to, message.kind()), (client, Kind::indication(Method::DATA)));
@@ -88,7 +88,7 @@ fn over_a_stream_channel_data_is_padded() {
     assert_eq!(house.bind(&client, 0x4000, PEER), 0);
     house.world.sent.clear();
     for len in 0..5_u8 {
-        house.from_peer(told, PEER, &vec![7; usize::from(len)]);
+        house.peer_says(told, PEER, &vec![7; usize::from(len)]);
         let (_, bytes) = house.world.sent.last().expect("data");
         assert_eq!((bytes.len(), bytes[3]), (4 + usize::from(len).next_multiple_of(4), len));
     }
@@ -123,7 +123,7 @@ fn media_of_our_own_is_reached_and_answers_by_the_announced_name() {
     house.send(&client, "203.0.113.7:10000", b"check", &[]);
     assert_eq!(house.world.relayed[0].1, socket("192.168.1.5:10000"));
     house.world.sent.clear();
-    house.from_peer(told, "192.168.1.5:10000", b"answer");
+    house.peer_says(told, "192.168.1.5:10000", b"answer");
     let (_, bytes) = &house.world.sent[0];
     let peer = Message::parse(bytes).expect("data").xor_address(attribute::XOR_PEER_ADDRESS);
     assert_eq!(peer, Some(socket("203.0.113.7:10000")));

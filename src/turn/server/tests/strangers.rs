@@ -26,6 +26,7 @@ fn each_fault_of_a_request_has_its_code() {
     let expired = minted("x", 0, house.now);
     let good = minted("x", 60, house.now);
     let ann = ("ann", "apple");
+    #[allow(clippy::type_complexity, reason = "a table of cases")]
     let cases: [(&[u8], (&str, &str), Attributes<'_>, u16); 11] = [
         (&nonce, ("ann", "pear"), &[UDP], 401),
         (&nonce, ("eve", "apple"), &[UDP], 401),
