@@ -1,7 +1,7 @@
 //! The server: what each message means, and what follows from it (RFC 8489, 8656, 6062, 8016).
 //!
 //! Owns all allocations, their relays, quotas and deadlines. It does nothing by itself: sockets, and
-//! what they carry, are an [`Outlet`]'s; time is an argument.
+//! what they carry, are an `Outlet`'s; time is an argument.
 //!
 //! ```text
 //!  client --message----> request --authenticate--> allocate, refresh, permission, channel, connect
