@@ -9,7 +9,7 @@ ARGS ?=
 # The browsers meet a development build in `make test`, which has it already. What is measured there
 # means little, so the late viewer's picture gets more time than the release build's one second.
 BROWSER_PROFILE ?= dev
-BROWSER_OPTIONS ?= $(if $(filter dev,$(BROWSER_PROFILE)),--budget 5000 --runs 1)
+BROWSER_OPTIONS ?= $(if $(filter dev,$(BROWSER_PROFILE)),--light --budget 5000 --runs 3)
 
 # How long `make fuzz` runs each target.
 FUZZ_SECONDS ?= 60

@@ -1,11 +1,12 @@
 // The whole house in real browsers: two pages and the box's camera in one room.
 //
-// usage: node tests/browser/room.mjs URL [--shots DIR] [--late SECONDS] [--runs N] [--budget MS]
+// usage: node tests/browser/room.mjs URL [--shots DIR] [--late SECONDS] [--runs N] [--budget MS] [--light]
 //   URL       of a running parlor, such as https://127.0.0.1:8172/ (its own certificate is accepted)
 //   --shots   write screenshots there: join and room, both languages, desktop and phone
 //   --late    age of the room when the third page joins (default 10)
 //   --runs    how often the third page joins; the median counts (default 5)
 //   --budget  milliseconds from `joined` to a picture (default 1000; say more for a debug build)
+//   --light   the browsers' cameras make few frames
 // The room is the box's default one, and a camera with sound is expected in it.
 // Prints one line a check and a JSON summary; exit 1 if any check failed.
 
@@ -14,7 +15,7 @@ import path from 'node:path';
 
 import { checklist } from './checks.mjs';
 import {
-  WORDS, chatArrives, framesGrow, join, launch, linesOf, median, noFaults, openPage, pictureGrows, screenIsSeen, soundGrows,
+  LIGHT, WORDS, chatArrives, framesGrow, join, launch, linesOf, median, noFaults, openPage, pictureGrows, screenIsSeen, soundGrows,
   tilesOf, toggleIsSeen, until,
 } from './page.mjs';
 import { voiceFile } from './voice.mjs';
@@ -27,11 +28,12 @@ const { summary, check, finish } = checklist({ url, picturesMs: [], goneMs: null
 const faults = [];
 
 function readArguments(given) {
-  const options = { shots: '', late: 10, runs: 5, budget: 1000 };
+  const options = { shots: '', late: 10, runs: 5, budget: 1000, light: false };
   let url = '';
   for (let index = 0; index < given.length; index += 1) {
     const name = given[index].replace(/^--/, '');
     if (!given[index].startsWith('--')) url = given[index];
+    else if (name === 'light') options.light = true;
     else if (name in options) {
       index += 1;
       options[name] = name === 'shots' ? given[index] : Number(given[index]);
@@ -141,7 +143,7 @@ async function screenshots(browser) {
 
 async function main() {
   const voice = await voiceFile();
-  const browser = await launch({ voice });
+  const browser = await launch(options.light ? { voice, ...LIGHT } : { voice });
   try {
     const ana = await openPage(browser, url, faults);
     const ben = await openPage(browser, url, faults);
