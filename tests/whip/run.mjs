@@ -151,6 +151,7 @@ const data = path.join(folder, 'data');
 const parlor = start(binary, ['serve', '--data', data, '--listen', `127.0.0.1:${port}`], {
   PARLOR_MEDIA_PORTS: `${media}-${media}`,
   PARLOR_TURN_LISTEN: '127.0.0.1:0',
+  PARLOR_ACCESS_LOOPBACK: 'guest',
 });
 const the = { url: `https://127.0.0.1:${port}`, ca: path.join(data, 'ca.crt'), aiortc: process.env.AIORTC };
 const browser = await launch();

@@ -44,6 +44,7 @@ use super::{
 };
 
 pub(crate) mod guard;
+mod provider;
 mod shared;
 
 pub use shared::DtlsShared;

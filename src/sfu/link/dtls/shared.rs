@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rtc::{
-    crypto::{RTCCryptoProvider, default_provider},
+    crypto::RTCCryptoProvider,
     dtls::{
         config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig},
         crypto::Certificate,
@@ -12,7 +12,7 @@ use rtc::{
     },
 };
 
-use super::role;
+use super::{provider::Provider, role};
 use crate::{seams::media::SfuError, sfu::link::srtp::Profile};
 
 /// What many connections share: certificate and DTLS configuration.
@@ -31,7 +31,7 @@ impl DtlsShared {
     /// Makes a certificate for the life of this process.
     pub fn new() -> Result<Arc<Self>, SfuError> {
         let internal = |error: &dyn std::fmt::Display| SfuError::Internal(error.to_string());
-        let provider = default_provider().map_err(|error| internal(&error))?;
+        let provider = Provider::new().map_err(|error| internal(&error))?;
         let certificate =
             Certificate::generate_self_signed(vec!["parlor".to_owned()], provider.crypto())
                 .map_err(|error| internal(&error))?;
