@@ -82,6 +82,11 @@ impl RoomName {
     pub fn as_str(&self) -> &str {
         &self.shown
     }
+
+    /// The name as it is compared.
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
 }
 
 impl PartialEq for RoomName {

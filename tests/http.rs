@@ -10,6 +10,8 @@ mod house;
 mod pages;
 #[path = "http/refusals.rs"]
 mod refusals;
+#[path = "http/room_password.rs"]
+mod room_password;
 #[path = "http/signaling.rs"]
 mod signaling;
 #[path = "http/visitors.rs"]

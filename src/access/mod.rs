@@ -14,7 +14,7 @@
 //! sessions are the store's.
 //!
 //! PURE: `bearer`, `cookie`, `guesses`, `lan`, `need`, `principal`, `setup_code`. The rest: `door`
-//! and `signing` (ask the store), `people` and `invites` (likewise), `password` (takes its time by design).
+//! and `signing` (ask the store), `people` and `invites` (likewise), `room_password`, `password` (takes its time by design).
 
 mod bearer;
 mod cookie;
@@ -26,6 +26,7 @@ mod need;
 mod password;
 mod people;
 mod principal;
+mod room_password;
 mod setup_code;
 mod signing;
 #[cfg(test)]
@@ -74,6 +75,14 @@ pub enum Refusal {
     /// Name or password, it is not said which.
     #[error("The name or the password is wrong.")]
     PasswordWrong,
+    /// A room has a password, and none came.
+    #[error(
+        "This room has a password. Ask somebody who is in it for the password, or for an invite."
+    )]
+    RoomPasswordRequired,
+    /// Not the room's.
+    #[error("That is not the password of this room.")]
+    RoomPasswordWrong,
     /// Not the set-up code.
     #[error(
         "The set-up code is wrong. The box prints it when it starts; `parlor owner reset` prints \

@@ -15,7 +15,7 @@ use super::Refusal;
 const MIN_CHARS: usize = 8;
 
 /// Longer ones only cost time.
-const MAX_BYTES: usize = 1024;
+pub(super) const MAX_BYTES: usize = 1024;
 
 /// A password in the form in which it is hashed (RFC 8265, 4.2: NFC).
 pub(super) fn normalized(password: &str) -> String {

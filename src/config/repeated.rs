@@ -10,7 +10,8 @@ use super::{
     reader::Reader,
     section::Section,
     settings::{
-        AudioSource, CameraSettings, Direct, IceServer, RoomAhead, RoomSettings, VideoSource,
+        AudioSource, CameraSettings, Direct, IceServer, RoomAhead, RoomSettings, Secret,
+        VideoSource,
     },
     shape,
 };
@@ -98,13 +99,27 @@ pub(super) fn room(s: &mut Section<'_>, rooms: &RoomSettings) -> Option<Room> {
     let locked = s.key("locked", false, shape::flag);
     let lobby = s.key("lobby", false, shape::flag);
     let welcome = s.key("welcome", "", shape::text(1000));
+    let password = s.shown(forms::show_secret).key("password", "", room_password);
     s.later();
-    let password = s.shown(forms::show_secret).key("password", "", forms::secret);
     let direct = s.key("direct", word(rooms.direct), shape::choice(DIRECT));
     let source = s.source_of("name");
     let room =
         RoomAhead { name: name?, max_participants, password, direct, locked, lobby, welcome };
     Some((room, source))
+}
+
+/// A room's password, or its argon2id hash as a PHC string; nothing for the empty text.
+fn room_password(value: &toml::Value) -> Result<Option<Secret>, Problem> {
+    let password = forms::secret(value)?;
+    let is_broken = |text: &str| {
+        let parts: Vec<&str> = text.split('$').collect();
+        text.starts_with("$argon2") && !(parts.len() == 6 && parts[1] == "argon2id")
+    };
+    if password.as_ref().is_some_and(|password| is_broken(password.reveal())) {
+        let remedy = "write \"$argon2id$v=19$m=…,t=…,p=…$SALT$HASH\", or the password itself";
+        return Err(Problem::new("begins as an argon2 hash does and is none of argon2id", remedy));
+    }
+    Ok(password)
 }
 
 /// What `direct` may say.

@@ -47,6 +47,24 @@ pub struct Settings {
     pub demo: bool,
 }
 
+impl Settings {
+    /// The password of a room, where one is set.
+    pub fn room_password(&self, name: &RoomName) -> Option<&Secret> {
+        self.rooms_ahead.iter().find(|room| room.name == *name)?.password.as_ref()
+    }
+
+    /// Whether any room has a password: whoever is nobody yet may come in by it.
+    pub fn has_room_passwords(&self) -> bool {
+        self.rooms_ahead.iter().any(|room| room.password.is_some())
+    }
+
+    /// The room of a camera that is configured.
+    pub fn room_of_camera(&self, id: &CameraId) -> Option<&RoomName> {
+        let camera = self.cameras.iter().flatten().find(|camera| camera.id == *id)?;
+        Some(&camera.room)
+    }
+}
+
 /// `[http]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpSettings {
@@ -221,7 +239,8 @@ pub struct RoomAhead {
     pub name: RoomName,
     /// Participants; 0 is no limit. Default as `[rooms]` has it.
     pub max_participants: usize,
-    /// What lets somebody in who is no guest: an argon2id hash, or the password itself. Comes later.
+    /// What everybody is asked for who has neither an account nor an invite: an argon2id hash, or the
+    /// password itself.
     pub password: Option<Secret>,
     /// Default as `[rooms]` has it.
     pub direct: Direct,

@@ -60,6 +60,9 @@ struct Who<'a> {
     /// Why somebody is a stranger.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// True for a stranger where a room's password would do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_passwords: Option<bool>,
     /// False while the box has no owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     set_up: Option<bool>,
@@ -73,7 +76,7 @@ impl<'a> Who<'a> {
         };
         let reason = principal.may(&Need::Seat).err().map(|refusal| refusal.to_string());
         let (who, name) = (principal.word(), principal.name());
-        Self { who, name, room, role, from: None, reason, set_up: None }
+        Self { who, name, room, role, from: None, reason, room_passwords: None, set_up: None }
     }
 }
 
@@ -156,7 +159,9 @@ pub(super) async fn sign_in(ask: Ask<'_>) -> Reply {
 pub(super) async fn who(ask: &Ask<'_>) -> Reply {
     let set_up = ask.visit.house.access.setup_code().await.ok().map(|code| code.is_none());
     let from = Some(ask.visitor.whence.word());
-    reply::json(&Who { set_up, from, ..Who::new(&ask.visitor.principal) })
+    let is_stranger = matches!(ask.visitor.principal, Principal::Stranger(_));
+    let room_passwords = (is_stranger && ask.settings.has_room_passwords()).then_some(true);
+    reply::json(&Who { set_up, from, room_passwords, ..Who::new(&ask.visitor.principal) })
 }
 
 /// `DELETE /api/v1/session`

@@ -28,6 +28,8 @@ pub(super) fn code(refusal: &Refusal) -> (StatusCode, ErrorCode) {
         | Refusal::MachineOnly => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
         Refusal::SignInNeeded => (StatusCode::UNAUTHORIZED, ErrorCode::SignInNeeded),
         Refusal::PasswordWrong => (StatusCode::UNAUTHORIZED, ErrorCode::PasswordWrong),
+        Refusal::RoomPasswordRequired => (StatusCode::UNAUTHORIZED, ErrorCode::PasswordRequired),
+        Refusal::RoomPasswordWrong => (StatusCode::UNAUTHORIZED, ErrorCode::PasswordWrong),
         Refusal::SetupCodeWrong => (StatusCode::FORBIDDEN, ErrorCode::SetupCodeWrong),
         Refusal::AlreadySetUp => (StatusCode::CONFLICT, ErrorCode::AlreadySetUp),
         Refusal::InviteForged => (StatusCode::FORBIDDEN, ErrorCode::InviteInvalid),

@@ -5,7 +5,7 @@
 //!     '---- client gone, silent, too large a message, box stopping ---------------^
 //! ```
 //!
-//! Owns what is said before a seat is had, the sizes of messages, and the resume token in `joined`.
+//! Owns what is said before a seat is had (`joining`: how one is), the sizes of messages, and the resume token in `joined`.
 //! Does not decide what a request does: that is the room's. Dropping the outbox's receiver is how the
 //! room hears of a lost socket, so it is dropped before any farewell.
 
@@ -16,20 +16,22 @@ use std::{
 
 use tokio::sync::mpsc;
 
+mod joining;
+
+use joining::Wanted;
+pub(super) use joining::claims_of_seat;
+
 use super::{
-    House, denied,
+    House,
     limits::{SessionRates, Weight},
     transport::{CloseReason, Gone, Received, Transport},
 };
 use crate::{
     access::{Principal, Visitor},
     config::Role,
-    ids::{Device, Nickname, RoomName},
-    protocol::{
-        ByeReason, ClientMessage, ErrorCode, MemberKind, Outgoing, Rank, Request, ServerMessage,
-        VERSION,
-    },
-    rooms::{JoinRequest, Liveness, OUTBOX_LEN, ResumeClaims, Seat},
+    ids::Nickname,
+    protocol::{ByeReason, ClientMessage, ErrorCode, Outgoing, Request, ServerMessage, VERSION},
+    rooms::Seat,
     seams::Source,
     telemetry::metrics::metrics,
     trust::PlaceClaims,
@@ -50,6 +52,8 @@ struct Seated {
     seat: Seat,
     outbox: mpsc::Receiver<Outgoing>,
     name: Nickname,
+    /// The room's password was given, by somebody who needed it.
+    by_password: bool,
 }
 
 /// All that can happen to a session.
@@ -57,7 +61,7 @@ enum Event {
     Heard(Received),
     /// From the room; `None` is the end of it.
     Told(Option<Outgoing>),
-    /// Nobody said hello.
+    /// Nobody said hello, or wanted to join.
     Unfriendly,
     Stopping,
 }
@@ -93,7 +97,7 @@ impl<T: Transport> Session<T> {
                 _ = stopping.wait_for(|stopping| *stopping) => Event::Stopping,
                 received = self.transport.receive() => Event::Heard(received),
                 outgoing = next(&mut self.place) => Event::Told(outgoing),
-                () = tokio::time::sleep_until(greeting_due), if !self.greeted => Event::Unfriendly,
+                () = tokio::time::sleep_until(greeting_due), if self.is_expected() => Event::Unfriendly,
             };
             if let Err(end) = self.handle(event).await {
                 break end;
@@ -111,6 +115,13 @@ impl<T: Transport> Session<T> {
                 }
             }
         }
+    }
+
+    /// Whether something has to come soon: `hello`, and from whoever is nobody yet a `join` by a room's
+    /// password.
+    fn is_expected(&self) -> bool {
+        let is_nobody = matches!(self.visitor.principal, Principal::Stranger(_));
+        !self.greeted || (is_nobody && self.place.is_none())
     }
 
     fn greeting_timeout(&self) -> Duration {
@@ -152,7 +163,7 @@ impl<T: Transport> Session<T> {
                 room: room.clone(),
                 member: *you,
                 name: name.unwrap_or_else(|| place.name.clone()),
-                role: Role::Guest,
+                role: if place.by_password { Role::User } else { Role::Guest },
                 epoch: place.seat.epoch(),
                 this_run: true,
             };
@@ -210,8 +221,9 @@ impl<T: Transport> Session<T> {
                 let message = ServerMessage::Pong;
                 return self.transport.deliver(&Outgoing { re: Some(id), message }).await;
             }
-            ClientMessage::Join { room, name, mic, cam, resume, password: _, device } => {
-                match self.join(id, Wanted { room, name, mic, cam, resume, device }).await {
+            ClientMessage::Join { room, name, mic, cam, resume, password, device } => {
+                let wanted = Wanted { room, name, mic, cam, resume, password, device };
+                match self.join(id, wanted).await {
                     Ok(()) => return Ok(()),
                     Err(refusal) => refusal,
                 }
@@ -231,91 +243,6 @@ impl<T: Transport> Session<T> {
     /// Who asks, as limits count it.
     fn source(&self) -> Source {
         self.visitor.whence.ip().into()
-    }
-
-    /// A program's invite is used once by its first join.
-    async fn spend_invite(&mut self) -> Result<(), (ErrorCode, String)> {
-        let spent = self.house.access.spend(&self.visitor).await;
-        spent.map_err(|refusal| (denied::code(&refusal).1, refusal.to_string()))?;
-        self.visitor.by_bearer = false;
-        Ok(())
-    }
-
-    /// Whether this source may join once more.
-    fn may_join(&self) -> Result<(), (ErrorCode, String)> {
-        let limit = self.house.settings().http.joins_per_minute;
-        if self.house.rates.allow_join(self.source(), limit) {
-            return Ok(());
-        }
-        metrics().http_refused.inc();
-        let sentence = format!("{limit} joins a minute from one address are allowed; wait");
-        Err((ErrorCode::RateLimited, sentence))
-    }
-
-    async fn join(&mut self, id: u32, wanted: Wanted) -> Result<(), (ErrorCode, String)> {
-        // Whoever returns to its place takes nothing from its neighbours behind the same address: 60 of
-        // them come back at once after a restart.
-        let token = wanted.resume.as_deref().map(|token| self.verify(token));
-        let returns = matches!(token, Some(Ok(_)));
-        if !returns {
-            self.may_join()?;
-        }
-        let joined = self.join_with(id, wanted, token.transpose()).await;
-        if returns && joined.is_err() {
-            self.may_join()?;
-        }
-        joined
-    }
-
-    async fn join_with(
-        &mut self,
-        id: u32,
-        wanted: Wanted,
-        resume: Result<Option<ResumeClaims>, (ErrorCode, String)>,
-    ) -> Result<(), (ErrorCode, String)> {
-        let room = RoomName::parse(&wanted.room).map_err(|fault| {
-            (ErrorCode::RoomNameInvalid, format!("the room name cannot be used: {fault}"))
-        })?;
-        let name = Nickname::parse(&wanted.name).map_err(|fault| {
-            (ErrorCode::NameInvalid, format!("the name cannot be used: {fault}"))
-        })?;
-        let resume = resume?;
-        if let Some(claims) = resume.as_ref().filter(|claims| claims.room != room) {
-            let fault = format!("the token is for the room {:?}", claims.room.as_str());
-            return Err(resume_invalid(&fault));
-        }
-        let role = self.visitor.principal.role_in(&room);
-        let role = role.map_err(|refusal| (denied::code(&refusal).1, refusal.to_string()))?;
-        let rank = rank_of(&self.visitor.principal, &room);
-        self.spend_invite().await?;
-        let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
-        let request = JoinRequest {
-            room,
-            name: name.clone(),
-            kind: MemberKind::Person,
-            role,
-            rank,
-            mic: wanted.mic,
-            cam: wanted.cam,
-            receives: true,
-            resume,
-            device: wanted.device,
-            source: Some(self.source()),
-            re: Some(id),
-            outbox: sender,
-            liveness: Liveness::Watched,
-            label: None,
-        };
-        let seat =
-            self.house.rooms.join(request).await.map_err(|error| (error.code, error.message))?;
-        tracing::debug!(room = %seat.room, member = %seat.member, peer = %self.visitor.whence.ip(), "seated");
-        self.place = Some(Seated { seat, outbox, name });
-        Ok(())
-    }
-
-    fn verify(&self, token: &str) -> Result<ResumeClaims, (ErrorCode, String)> {
-        let claims = self.house.trust.tokens().verify(token, SystemTime::now());
-        claims.map(claims_of_seat).map_err(|error| resume_invalid(&error))
     }
 
     /// What is too large in a message that came: its SDP, or the rest of it.
@@ -343,35 +270,6 @@ impl<T: Transport> Session<T> {
         let message = ServerMessage::Error { code, message: message.to_owned() };
         self.transport.deliver(&Outgoing { re, message }).await
     }
-}
-
-/// What somebody may do to others in a room from the start.
-fn rank_of(principal: &Principal, room: &RoomName) -> Rank {
-    match principal {
-        Principal::Account { role: Role::Owner, .. } => Rank::Owner,
-        _ if principal.moderates(room) => Rank::Moderator,
-        _ => Rank::Participant,
-    }
-}
-
-fn resume_invalid(fault: &dyn std::fmt::Display) -> (ErrorCode, String) {
-    (ErrorCode::ResumeInvalid, format!("{fault}; join without `resume`"))
-}
-
-/// What a token says, as rooms understand it.
-pub(super) fn claims_of_seat(claims: PlaceClaims) -> ResumeClaims {
-    let PlaceClaims { room, member, name, role, epoch, this_run } = claims;
-    ResumeClaims { room, member, name, role, epoch, this_run }
-}
-
-/// What a `join` asks for, as typed.
-struct Wanted {
-    room: String,
-    name: String,
-    mic: bool,
-    cam: bool,
-    resume: Option<String>,
-    device: Option<Device>,
 }
 
 /// The room's next word; never, where there is no seat.

@@ -27,7 +27,11 @@ pub(super) async fn post(ask: Ask<'_>, room: RoomName) -> Reply {
         Err(refusal) => return refused(refusal),
     };
     let (visit, visitor) = (ask.visit, ask.visitor.clone());
+    // Where the room has a password, and they needed it, the gate has seen it.
+    let by_password = ask.settings.room_password(&room).is_some()
+        && visitor.principal.is_asked_for_password(&room);
     let role = match visitor.principal.role_in(&room) {
+        _ if by_password => Role::User,
         Ok(role) => role,
         Err(refusal) => return denied::problem(&refusal),
     };

@@ -113,14 +113,15 @@ impl Room {
     }
     /// Deletes a line for everybody.
     pub(super) fn take_back(&mut self, seat: SeatId, id: u32, seq: u64) {
-        let is_owner = self.places.get(&seat.member).is_some_and(|place| place.rank == Rank::Owner);
+        let place = self.places.get(&seat.member);
+        let is_moderator = place.is_some_and(|place| place.rank >= Rank::Moderator);
         match self.chat.find(seq) {
             None => {
                 let message = format!("no line {seq} is kept");
                 self.refuse(seat, id, ErrorCode::LineUnknown, message);
             }
-            Some(line) if line.from != seat.member && !is_owner => {
-                let message = "its author and the owner may take a line back";
+            Some(line) if line.from != seat.member && !is_moderator => {
+                let message = "its author, moderators and the owner may take a line back";
                 self.refuse(seat, id, ErrorCode::Forbidden, message);
             }
             Some(_) => {

@@ -6,7 +6,7 @@
 //! | mute, remove | | participants, moderators | anybody |
 //! | make a moderator | | yes | yes |
 //! | take that back | | from itself | from anybody |
-//! | delete a line | its own | its own | any |
+//! | delete a line | its own | any | any |
 //!
 //! Whoever is removed stays out as long as the room lasts, by the device it came with; whoever came
 //! without one, by its source.

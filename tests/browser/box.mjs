@@ -118,6 +118,8 @@ export class Box {
     const [command, ...words] = [
       ...this.#prefix, this.#binary, 'serve',
       '--config', path.join(this.#folder, 'parlor.toml'), '--data', path.join(this.#folder, 'data'),
+      // The page as it lies in a folder, without building it in: for whoever works on it.
+      ...(process.env.WEB_DIR ? ['--web-dir', process.env.WEB_DIR] : []),
     ];
     // What the developer's shell sets must not count, other than how much is logged.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PARLOR_') || name === 'PARLOR_LOG'));

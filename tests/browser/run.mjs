@@ -1,7 +1,7 @@
 // Runs the browser scenes one after the other, each with a parlor of its own.
 //
 // usage: node tests/browser/run.mjs BINARY [--scene NAME] [--light] [options of room.mjs]
-//   --scene   only this one: room, layers, codecs, workers, firefox, hands, trouble, lost, lan, accounts; or firefox-lan or weak, which are not run otherwise
+//   --scene   only this one of `scenes` below, some of which (`byName`) are not run otherwise
 //   --light   fewer frames from the cameras of the room's scene, for a development build on a small machine
 // Exit 0 if every check passed and each parlor ended on SIGTERM with exit code 0.
 
@@ -59,6 +59,7 @@ const scenes = {
   lost: () => script('lost.mjs', binary),
   lan: () => script('lan.mjs', binary),
   accounts: () => script('accounts.mjs', binary),
+  moderation: () => script('moderation.mjs', binary),
   'firefox-lan': () => script('firefox-lan.mjs', binary),
   weak: () => script('weak.mjs', binary),
 };

@@ -24,6 +24,21 @@ impl Client {
         if let Some(origin) = origin {
             request.headers_mut().insert("Origin", origin.parse().expect("a header"));
         }
+        Self::upgrade(house, request).await
+    }
+
+    /// Opens a socket from this address, where the box trusts the proxy that says so, and says hello.
+    pub(crate) async fn greeted_from(house: &House, from: &str) -> Result<Self, u16> {
+        let mut request: Request =
+            format!("wss://{}/api/v1/signal", house.host()).into_client_request().expect("a URL");
+        request.headers_mut().insert("X-Forwarded-For", from.parse().expect("a header"));
+        let mut client = Self::upgrade(house, request).await?;
+        client.say(r#"{"id":0,"type":"hello","version":1}"#).await;
+        assert!(matches!(client.hear().await.message, ServerMessage::Welcome { version: 1, .. }));
+        Ok(client)
+    }
+
+    async fn upgrade(house: &House, request: Request) -> Result<Self, u16> {
         match client_async(request, house.tls("http/1.1").await).await {
             Ok((socket, _)) => Ok(Self { socket }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),

@@ -11,20 +11,24 @@ import { localize, t } from '../shared/i18n/index.js';
 import { recall, remember } from '../shared/storage.js';
 import { ScreenAwake } from './awake.js';
 import { Controls, switchedOn } from './controls.js';
+import { tuneFor } from './ears.js';
 import { Entrance, joinsAlone } from './entrance.js';
 import { listenKeys } from './keys.js';
 import { copyRoomLink } from './link.js';
 import { QUALITIES, screenAllowed } from './media/devices.js';
+import { play } from './media/chimes.js';
+import { FigureReader } from './media/figures.js';
 import { LevelMeter, OwnVoice } from './media/levels.js';
 import { OwnMedia } from './media/own.js';
-import { playTestSound } from './media/test-sound.js';
-import { notice, refusalNotice } from './notice.js';
+import { deedNotice, notice, refusalNotice } from './notice.js';
 import { watchPresence } from './presence.js';
+import { RequestError } from './protocol.js';
 import { Session } from './session.js';
 import { initialState, reduce } from './state.js';
 import { AloneView } from './views/alone.js';
 import { Announcer } from './views/announcer.js';
 import { ChatView } from './views/chat.js';
+import { DoorView } from './views/door.js';
 import { Drawers } from './views/drawers.js';
 import { JoinView } from './views/join.js';
 import { NoticesView } from './views/notices.js';
@@ -35,13 +39,17 @@ import { SharingView } from './views/sharing.js';
 
 /** @typedef {import('./state.js').PageEvent} PageEvent */
 
-let current = { ...initialState(), mic: switchedOn('microphone'), cam: switchedOn('camera') };
+let current = { ...initialState(), mic: switchedOn('microphone'), cam: switchedOn('camera'), saver: recall('saver') !== '' };
+let soundsOn = recall('sounds') !== 'off';
 let drawing = false;
 const state = () => current;
 
 /** @param {PageEvent} event */
 function dispatch(event) {
+  const before = current;
   current = reduce(current, event);
+  const tune = soundsOn ? tuneFor(before, current) : null;
+  if (tune) void play(tune, media.choice.speaker, 0.4);
   if (drawing) return;
   drawing = true;
   queueMicrotask(draw);
@@ -55,6 +63,8 @@ function draw() {
   announcer.render(current);
   chatView.render(current);
   peopleView.render(current);
+  settingsView.renderSwitches({ saver: current.saver, sounds: soundsOn });
+  doorView.render(current);
   drawers.render(current);
   noticesView.render(current.notices);
 }
@@ -62,6 +72,7 @@ function draw() {
 function renderDevices() {
   joinView.renderDevices(media);
   settingsView.render(media);
+  show(byId('flip-camera', HTMLButtonElement), matchMedia('(pointer: coarse)').matches && media.devices.camera.length > 1);
 }
 
 const meter = new LevelMeter();
@@ -84,10 +95,11 @@ const session = new Session({
   state,
   dispatch,
   joined: () => void controls.send(),
+  muted: (by) => mutedBy(by),
   tracks: () => roomView.refreshTracks(),
   ended: (_code, error) => {
     entrance.back();
-    if (error) dispatch({ type: 'notice', notice: refusalNotice(error) });
+    if (error) refused(error);
   },
 });
 
@@ -98,16 +110,21 @@ const entrance = new Entrance({
   session,
   entered: () => {
     roomView.focus();
+    joinView.askPassword(null);
+    if (current.rules.welcome !== '') dispatch({ type: 'notice', notice: { ...notice('welcome', 'info', ['dismiss']), params: { text: current.rules.welcome } } });
     ownVoice.start();
+    figures.start();
     void awake.keep();
   },
   left: () => {
     ownVoice.stop();
+    figures.stop();
     awake.release();
     settingsView.close();
     joinView.fill(current.room, '');
     presence.ask();
   },
+  refused: (error) => refused(error),
   outside: () => joinView.focus(),
 });
 const controls = new Controls({
@@ -121,13 +138,13 @@ const controls = new Controls({
 const awake = new ScreenAwake(() => current.phase === 'room');
 
 const joinView = new JoinView({
-  join: (room, name) => void entrance.join(room, name),
+  join: (room, name, password) => void entrance.join(room, name, password),
   without: () => entrance.without(),
   cancel: () => entrance.cancel(),
   showPicture: () => void entrance.showPicture(),
   toggle: (what) => void controls.toggle(what === 'mic' ? 'microphone' : 'camera'),
   choose: (kind, id) => void controls.choose(kind, id),
-  testSound: () => void playTestSound(media.choice.speaker),
+  testSound: () => void play('test', media.choice.speaker),
   roomTyped: () => presence.ask(),
 });
 
@@ -135,7 +152,7 @@ const roomView = new RoomView({
   tracks: (model) => controls.tracksOf(model),
   placed: (tiles) => session.tiles.set(tiles.flatMap(([{ member, videoMid }, rect]) => {
     const track = videoMid === null ? undefined : current.mids[videoMid]?.track;
-    return track === undefined ? [] : [{ member: member.id, track, rect }];
+    return track === undefined ? [] : [{ member: member.id, track, rect: current.saver ? null : rect }];
   })),
   act,
   pin: (key) => dispatch({ type: 'pin', key }),
@@ -152,9 +169,21 @@ const roomView = new RoomView({
 
 const aloneView = new AloneView({ copy: () => act('copy-link') });
 const announcer = new Announcer();
-const chatView = new ChatView({ say: (text) => session.say(text) });
+const chatView = new ChatView({
+  say: (text) => session.say(text),
+  takeBack: (seq) => void moderate({ type: 'chat-delete', seq }),
+});
 const sharingView = new SharingView({ stop: () => controls.stopSharing() });
-const peopleView = new PeopleView({ pin: (key) => dispatch({ type: 'pin', key }) });
+const peopleView = new PeopleView({
+  pin: (key) => dispatch({ type: 'pin', key }),
+  act: (deed, member) => void moderate(
+    deed === 'mute' || deed === 'remove' ? { type: deed, member } : { type: 'moderator', member, on: deed === 'make-moderator' }),
+});
+const doorView = new DoorView({
+  rule: (rule, on) => void moderate({ type: rule, on }),
+  judge: (verdict, member) => void moderate({ type: verdict, member }),
+  people: () => dispatch({ type: 'panel', panel: 'people' }),
+});
 const settingsView = new SettingsView({
   rename: async (name) => {
     await session.rename(name);
@@ -166,17 +195,29 @@ const settingsView = new SettingsView({
     void media.chooseQuality(quality);
     void session.up.setMaxBitrate(QUALITIES[quality].maxBitrate);
   },
+  treat: (treatment, on) => void controls.treat(treatment, on),
+  saver: (on) => {
+    remember('saver', on ? 'on' : '');
+    dispatch({ type: 'saver', on });
+    if (on && current.cam) void controls.toggle('camera');
+  },
+  sounds: (on) => {
+    soundsOn = on;
+    remember('sounds', on ? '' : 'off');
+    settingsView.renderSwitches({ saver: current.saver, sounds: on });
+  },
 });
 const drawers = new Drawers({
   close: () => dispatch({ type: 'panel', panel: 'none' }),
-  blocked: () => settingsView.isOpen,
+  blocked: () => settingsView.isOpen || peopleView.menu.isOpen,
 });
 const noticesView = new NoticesView((about, action) => void noticeAction(about.key, action));
 const presence = watchPresence({
   room: () => joinView.room,
   wanted: () => current.phase === 'join' && entrance.step === null,
-  told: (members) => joinView.renderPresence(members),
+  told: (members, others) => joinView.renderPresence(members, others),
 });
+const figures = new FigureReader({ down: () => session.down.pc, told: (seen) => roomView.showFigures(seen) });
 const ownVoice = new OwnVoice({
   level: () => (current.mic ? meter.level() : 0),
   speaking: (speaking) => dispatch({ type: 'own-voice', speaking }),
@@ -192,9 +233,34 @@ function act(action) {
     case 'chat':
     case 'people': return dispatch({ type: 'panel', panel: current.panel === action ? 'none' : action });
     case 'settings': return openSettings(false);
+    case 'flip': return void controls.flip();
     case 'leave': return entrance.leave();
     case 'copy-link': return void copyRoomLink(current.room).then((done) => { if (done) announcer.say(t('copied')); });
   }
+}
+
+/** Something that the box may refuse; what comes of it, it tells everybody. @param {import('./protocol.js').ClientMessage} message */
+async function moderate(message) {
+  try {
+    await session.ask(message);
+  } catch (error) {
+    const trouble = error instanceof RequestError ? deedNotice(error) : null;
+    if (trouble) dispatch({ type: 'notice', notice: trouble });
+  }
+}
+
+/** Why one is not in the room, or no longer. @param {RequestError} error */
+function refused(error) {
+  if (error.code === 'password-required') joinView.askPassword('passwordRequired');
+  else if (error.code === 'password-wrong') joinView.askPassword('passwordWrong');
+  else dispatch({ type: 'notice', notice: refusalNotice(error) });
+}
+
+/** A moderator has muted us: the microphone goes off, and may be switched on again. @param {string} by */
+function mutedBy(by) {
+  if (current.mic) void controls.toggle('microphone');
+  const name = current.members.find(({ id }) => id === by)?.name ?? t('somebody');
+  dispatch({ type: 'notice', notice: { ...notice('mutedBy', 'info', ['dismiss']), params: { name } } });
 }
 
 /** @param {boolean} keys */
@@ -212,6 +278,7 @@ async function noticeAction(key, action) {
   } else if (action === 'tryNow') session.tryNow();
   else if (action === 'leave') entrance.leave();
   else if (action === 'reload') location.reload();
+  else if (action === 'signIn') location.assign(`/signin?${new URLSearchParams({ to: location.pathname })}`);
   else if (action === 'useHere') joinView.submit();
   else if (action === 'tryAgain' && current.phase === 'join') joinView.submit();
   else if (action === 'tryAgain') {

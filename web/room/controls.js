@@ -94,6 +94,18 @@ export class Controls {
     session.tellState(state().mic, state().cam);
   }
 
+  /** The next camera: on a phone the other side. */
+  async flip() {
+    const fault = await this.wires.media.flip();
+    if (fault !== null) this.#failed('camera', fault);
+  }
+
+  /** What is done to one's own sound. @param {import('./media/devices.js').Treatment} treatment @param {boolean} on */
+  async treat(treatment, on) {
+    const fault = await this.wires.media.treat(treatment, on);
+    if (fault !== null) this.#failed('microphone', fault);
+  }
+
   /** A device was unplugged. @param {Source} source */
   gone(source) {
     const { state, dispatch, session } = this.wires;

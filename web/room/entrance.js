@@ -2,7 +2,7 @@
 // leaving. What is drawn meanwhile is `preview` and `step`.
 
 import { permission } from './media/devices.js';
-import { mediaNotice, refusalNotice } from './notice.js';
+import { mediaNotice } from './notice.js';
 import { RequestError } from './protocol.js';
 import { remember } from '../shared/storage.js';
 
@@ -31,15 +31,16 @@ export class Entrance {
    * @param {import('./session.js').Session} wires.session
    * @param {() => void} wires.entered
    * @param {() => void} wires.left before the room's view goes
+   * @param {(error: RequestError) => void} wires.refused why one is not let in
    * @param {() => void} wires.outside the join page is drawn
    */
   constructor(wires) {
     this.wires = wires;
   }
 
-  /** @param {string} room @param {string} name */
-  async join(room, name) {
-    const { state, dispatch, session, entered } = this.wires;
+  /** @param {string} room @param {string} name @param {string} password */
+  async join(room, name, password) {
+    const { state, dispatch, session, entered, refused } = this.wires;
     if (state().phase !== 'join') return;
     remember('name', name);
     remember('room', room);
@@ -54,13 +55,13 @@ export class Entrance {
       const faults = await this.#ask({ camera: state().cam, microphone: state().mic });
       this.step = 'connecting';
       dispatch({ type: 'media', mic: state().mic && faults.microphone === null, cam: state().cam && faults.camera === null });
-      await session.join(room, name);
+      await session.join(room, name, password);
       const trouble = mediaNotice(faults.camera, faults.microphone);
       if (trouble) dispatch({ type: 'notice', notice: trouble });
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       dispatch({ type: 'left' });
-      if (error.code !== 'cancelled') dispatch({ type: 'notice', notice: refusalNotice(error) });
+      if (error.code !== 'cancelled') refused(error);
       return;
     } finally {
       clearTimeout(late);

@@ -92,10 +92,17 @@ export function noPathNotice(sdp) {
 /** Codes of the box and of the page itself. @type {Record<string, [string, string[]]>} */
 const REFUSALS = {
   'room-full': ['roomFull', ['tryAgain', 'dismiss']],
+  'room-locked': ['roomLocked', ['tryAgain', 'dismiss']],
+  removed: ['removed', ['dismiss']],
+  refused: ['notLetIn', ['tryAgain', 'dismiss']],
+  'not-admitted': ['notAdmitted', ['tryAgain', 'dismiss']],
+  'password-required': ['passwordRequired', ['dismiss']],
+  'password-wrong': ['passwordWrong', ['dismiss']],
+  'store-unavailable': ['storeTrouble', ['tryAgain', 'dismiss']],
   'room-create-refused': ['roomRefused', ['dismiss']],
   'room-name-invalid': ['roomNameInvalid', ['dismiss']],
   'name-invalid': ['nameInvalid', ['dismiss']],
-  forbidden: ['forbidden', ['tryAgain', 'dismiss']],
+  forbidden: ['forbidden', ['signIn', 'tryAgain', 'dismiss']],
   'origin-forbidden': ['originForbidden', ['dismiss']],
   'rate-limited': ['rateLimited', ['tryAgain', 'dismiss']],
   'version-unsupported': ['versionOld', ['reload']],
@@ -113,4 +120,19 @@ const REFUSALS = {
 export function refusalNotice({ code, message }) {
   const [key, actions] = REFUSALS[code] ?? ['boxFault', ['tryAgain', 'dismiss']];
   return { ...notice(key, code === 'replaced' ? 'info' : 'danger', actions), code, ...(message === '' ? {} : { detail: message }) };
+}
+
+/** What goes wrong with what one does to others. @type {Record<string, [string, string[]]>} */
+const DEEDS = { 'room-full': ['admitFull', ['dismiss']], forbidden: ['deedForbidden', ['dismiss']], 'rate-limited': ['rateLimited', ['dismiss']] };
+
+/**
+ * Why something was not done that was asked for in a room; nothing where nobody need know: the member,
+ * or the line, has gone meanwhile.
+ * @param {{ code: string, message: string }} error
+ * @returns {Notice | null}
+ */
+export function deedNotice({ code, message }) {
+  if (['member-unknown', 'line-unknown', 'socket-lost'].includes(code)) return null;
+  const [key, actions] = DEEDS[code] ?? ['boxFault', ['dismiss']];
+  return { ...notice(key, 'warn', actions), code, ...(message === '' ? {} : { detail: message }) };
 }

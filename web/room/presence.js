@@ -1,4 +1,8 @@
-// Who is in the room already, for the join page: asked when the name changes and every five seconds.
+// Who is in which room, for the join page: asked when the name changes and every five seconds, as long as
+// this visitor may know.
+
+/** @typedef {{ name: string, kind: string }} Present */
+/** @typedef {{ name: string, members: Present[] }} Room */
 
 const TYPING_MS = 300;
 const EVERY_MS = 5000;
@@ -7,20 +11,25 @@ const EVERY_MS = 5000;
  * @param {object} wires
  * @param {() => string} wires.room
  * @param {() => boolean} wires.wanted
- * @param {(members: { name: string, kind: string }[] | null) => void} wires.told null: not known
+ * @param {(members: Present[] | null, others: Room[]) => void} wires.told who is in the room that is typed (null: not known), and the other rooms
  */
 export function watchPresence(wires) {
   let timer = 0;
   let asked = 0;
+  let allowed = true;
   const ask = async () => {
     clearTimeout(timer);
     timer = setTimeout(ask, EVERY_MS);
-    const room = wires.room().trim();
-    if (!wires.wanted() || document.hidden) return;
+    if (!allowed || !wires.wanted() || document.hidden) return;
     asked += 1;
     const mine = asked;
-    const members = room === '' ? null : await whoIsIn(room);
-    if (mine === asked && wires.wanted()) wires.told(members);
+    const rooms = await allRooms();
+    if (rooms === 'forbidden') allowed = false;
+    if (mine !== asked || !wires.wanted()) return;
+    if (!Array.isArray(rooms)) return wires.told(null, []);
+    const wanted = folded(wires.room().trim());
+    const members = rooms.find(({ name }) => folded(name) === wanted)?.members ?? [];
+    wires.told(wanted === '' ? null : members, rooms.filter(({ name, members: inside }) => folded(name) !== wanted && inside.length > 0));
   };
   return {
     /** Soon, once typing pauses. */
@@ -31,16 +40,16 @@ export function watchPresence(wires) {
   };
 }
 
-/** @param {string} room */
-async function whoIsIn(room) {
+/**
+ * The list of rooms, and not one by its name: that a room is not there is no error.
+ * @returns {Promise<Room[] | 'forbidden' | null>} null: not known now
+ */
+async function allRooms() {
   try {
-    // The list of rooms, and not one by its name: that a room is not there is no error.
     const answer = await fetch('/api/v1/rooms', { headers: { accept: 'application/json' } });
-    if (!answer.ok) return null;
+    if (!answer.ok) return answer.status === 403 || answer.status === 401 ? 'forbidden' : null;
     const rooms = await answer.json();
-    const wanted = folded(room);
-    const members = rooms.find((/** @type {{ name: string }} */ { name }) => folded(name) === wanted)?.members ?? [];
-    return Array.isArray(members) ? members.filter((member) => typeof member?.name === 'string') : null;
+    return Array.isArray(rooms) ? rooms.filter(({ name, members }) => typeof name === 'string' && Array.isArray(members)) : null;
   } catch {
     return null;
   }

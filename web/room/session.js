@@ -24,7 +24,7 @@ const RATE_LIMITED_MS = 5000;
 const STAYS_MS = 3000;
 
 export class Session {
-  /** @type {{ room: string, name: string } | null} where we want to be */
+  /** @type {{ room: string, name: string, password?: string } | null} where we want to be */
   #wanted = null;
   #joined = false;
   #tries = 0;
@@ -44,6 +44,7 @@ export class Session {
    * @param {() => PageState} wires.state
    * @param {(event: PageEvent) => void} wires.dispatch
    * @param {() => void} wires.joined a new stay, not a return: publish what there is
+   * @param {(by: string) => void} wires.muted a moderator asks for the microphone to be off
    * @param {() => void} wires.tracks an m-section shows another track
    * @param {(key: string, error?: RequestError) => void} wires.ended the stay is over and this is why
    */
@@ -75,10 +76,11 @@ export class Session {
    * Resolves in the room; rejects with the reason where the first try is refused or nobody answers.
    * @param {string} room
    * @param {string} name
+   * @param {string} password of the room; empty where none was asked for
    * @returns {Promise<void>}
    */
-  join(room, name) {
-    this.#wanted = { room, name };
+  join(room, name, password) {
+    this.#wanted = { room, name, ...(password === '' ? {} : { password }) };
     this.#tries = 0;
     const kept = recallSession('place');
     this.#token = kept.startsWith(`${room}\n`) ? kept.slice(room.length + 1) : '';
@@ -138,6 +140,11 @@ export class Session {
     await this.socket.request({ type: 'chat', text });
   }
 
+  /** Asks what needs no more than an answer. @param {import('./protocol.js').ClientMessage} message */
+  async ask(message) {
+    await this.socket.request(message);
+  }
+
   /** Tells the others what is on, if that is news. @param {boolean} mic @param {boolean} cam */
   tellState(mic, cam) {
     if (!this.signal.ready || (this.#told?.mic === mic && this.#told.cam === cam)) return;
@@ -154,10 +161,20 @@ export class Session {
     const resume = withToken && this.#token !== '' ? { resume: this.#token } : {};
     try {
       const answer = await this.socket.request({ type: 'join', ...wanted, mic, cam, device: device(), ...resume });
-      if (answer.type === 'joined' && this.#wanted === wanted) this.#entered(answer, mic, cam);
+      if (this.#wanted !== wanted) return;
+      if (answer.type === 'joined') this.#entered(answer, mic, cam);
+      if (answer.type === 'waiting') this.#waits(answer);
     } catch (error) {
       if (error instanceof RequestError && this.#wanted === wanted) this.#refused(error, withToken);
     }
+  }
+
+  /** A moderator has to let us in; `joined` or `bye` comes later. @param {import('./protocol.js').Waiting} message */
+  #waits(message) {
+    // Whoever was in and lost the place is not left before a room that stands still.
+    if (!this.#first) return this.#end(new RequestError('not-admitted', ''));
+    this.#tries = 0;
+    this.wires.dispatch({ type: 'server', message, now: Date.now() });
   }
 
   /** @param {RequestError} error @param {boolean} withToken */
@@ -213,6 +230,7 @@ export class Session {
       return this.#entered(message, mic, cam);
     }
     this.wires.dispatch({ type: 'server', message, now: Date.now() });
+    if (message.type === 'muted') this.wires.muted(message.by);
     if (message.type === 'offer') this.down.handleOffer(message);
     if (message.type === 'mids') this.wires.tracks();
     if (message.type === 'layers') this.up.handleLayers(message);

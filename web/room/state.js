@@ -4,6 +4,7 @@
 //   join --(joined)--> room --(left)--> join
 //                       | link: open <-> reconnecting | stopping (the box says that it restarts)
 
+import { NO_RULES, keep, watchersOf } from './keeping.js';
 import { withNotice, withoutDevice } from './notice.js';
 
 /** @typedef {import('./protocol.js').Member} Member */
@@ -32,6 +33,10 @@ import { withNotice, withoutDevice } from './notice.js';
  * @property {boolean} away the box is silent: what is shown of the others stands still
  * @property {string} room as it is shown
  * @property {string | null} you own id while in a room
+ * @property {boolean} waiting to be let in, before joining
+ * @property {import('./protocol.js').RoomRules} rules how the room is kept
+ * @property {import('./protocol.js').Knock[]} knocks who waits to be let in, as moderators are told
+ * @property {import('./protocol.js').Viewer[]} viewers who watches without being a member
  * @property {Member[]} members in order of arrival, oneself included
  * @property {Record<string, number>} since when a member became what it is, ms since 1970
  * @property {ChatLine[]} chat oldest first
@@ -48,6 +53,7 @@ import { withNotice, withoutDevice } from './notice.js';
  * @property {string | null} speaker who dominates, or did last
  * @property {boolean} ownVoice one's own microphone hears speech
  * @property {string | null} pinned key of the tile that is large
+ * @property {boolean} saver no pictures are received
  * @property {boolean} soundBlocked the browser waits for a tap
  * @property {Notice[]} notices oldest first
  */
@@ -61,6 +67,7 @@ import { withNotice, withoutDevice } from './notice.js';
  *   | { type: 'media', mic?: boolean, cam?: boolean, sharing?: boolean }
  *   | { type: 'own-voice', speaking: boolean }
  *   | { type: 'pin', key: string | null }
+ *   | { type: 'saver', on: boolean }
  *   | { type: 'sound-blocked', blocked: boolean }
  *   | { type: 'peeked' }
  *   | { type: 'notice', notice: Notice }
@@ -72,12 +79,15 @@ import { withNotice, withoutDevice } from './notice.js';
 /** Lines kept; the box sends its last 200 to whoever joins. */
 const MAX_LINES = 500;
 
+/** Notices that mean nothing outside the room. */
+const OF_THE_ROOM = ['mutedBy', 'welcome', 'tapToHear', 'boxAway', 'noPath', 'noPathPlain', 'admitFull', 'deedForbidden'];
+
 /** @returns {PageState} */
 export function initialState() {
   return {
-    phase: 'join', link: 'idle', away: false, room: '', you: null, members: [], since: {}, chat: [], unread: 0, firstUnread: null,
+    phase: 'join', link: 'idle', away: false, room: '', waiting: false, rules: NO_RULES, knocks: [], viewers: [], you: null, members: [], since: {}, chat: [], unread: 0, firstUnread: null,
     marked: null, newest: null, panel: 'none', mic: true, cam: true, sharing: false, mids: {},
-    speaking: [], speaker: null, ownVoice: false, pinned: null, soundBlocked: false, notices: [],
+    speaking: [], speaker: null, ownVoice: false, pinned: null, saver: false, soundBlocked: false, notices: [],
   };
 }
 
@@ -90,22 +100,24 @@ export function initialState() {
 export function reduce(state, event) {
   switch (event.type) {
     case 'server': return heard(state, event.message, event.now);
-    case 'joining': return { ...state, phase: 'joining', room: event.room };
+    case 'joining': return { ...state, phase: 'joining', room: event.room, waiting: false };
     case 'link': return { ...state, link: event.link };
     case 'away': return { ...state, away: event.away && state.link !== 'open' };
     case 'panel': return withPanel(state, event.panel);
     case 'media': return {
       ...state, mic: event.mic ?? state.mic, cam: event.cam ?? state.cam, sharing: event.sharing ?? state.sharing,
+      notices: event.mic ? without(state.notices, 'mutedBy') : state.notices,
     };
     case 'own-voice': return { ...state, ownVoice: event.speaking };
     case 'pin': return { ...state, pinned: event.key };
+    case 'saver': return { ...state, saver: event.on };
     case 'sound-blocked': return { ...state, soundBlocked: event.blocked };
     case 'peeked': return { ...state, newest: null };
     case 'notice': return { ...state, notices: withNotice(state.notices, event.notice) };
     case 'notice-over': return { ...state, notices: without(state.notices, event.key) };
     case 'device-well': return { ...state, notices: withoutDevice(state.notices, event.source) };
     case 'left': return {
-      ...initialState(), room: state.room, mic: state.mic, cam: state.cam, notices: state.notices,
+      ...initialState(), room: state.room, mic: state.mic, cam: state.cam, saver: state.saver, notices: state.notices.filter(({ key }) => !OF_THE_ROOM.includes(key)),
     };
   }
 }
@@ -134,7 +146,7 @@ function heard(state, message, now) {
     case 'offer':
     case 'mids': return { ...state, mids: message.mids };
     case 'bye': return message.reason === 'server-stopping' ? { ...state, link: 'stopping' } : state;
-    default: return state;
+    default: return keep(state, message);
   }
 }
 
@@ -158,6 +170,7 @@ function joined(state, message, now) {
   }
   return {
     ...state, phase: 'room', link: 'open', away: false, notices: without(state.notices, 'boxAway'), room: message.room, you: message.you,
+    waiting: false, rules: message.rules, viewers: message.viewers, knocks: [], // the box says after this who knocks
     members: message.members, since,
     chat: (same ? [...state.chat, ...fresh] : message.chat).slice(-MAX_LINES),
     unread: state.panel === 'chat' ? 0 : same ? state.unread + foreign : 0,
@@ -228,6 +241,8 @@ function withLine(state, line) {
  * @property {string | null} audioMid
  * @property {number} since
  * @property {boolean} speaking
+ * @property {boolean} saved its picture is left out to save data
+ * @property {string[]} watchers who sees it without being a member
  */
 
 /** @param {string} key of a tile */
@@ -259,7 +274,7 @@ export function tiles(state) {
   for (const member of members(state)) {
     const you = member.id === state.you;
     const base = {
-      member, own: you, screen: false, since: state.since[member.id] ?? 0,
+      member, own: you, screen: false, saved: state.saver && !you && member.cam, watchers: watchersOf(state, member.id), since: state.since[member.id] ?? 0,
       speaking: you ? state.ownVoice : !state.away && member.state !== 'lost' && state.speaking.includes(member.id),
     };
     (you ? own : others).push({
@@ -268,7 +283,7 @@ export function tiles(state) {
       videoMid: midOf(state.mids, member.id, 'camera'), audioMid: midOf(state.mids, member.id, 'microphone'),
     });
     const screenMid = midOf(state.mids, member.id, 'screen');
-    if (screenMid !== null && !you) {
+    if (screenMid !== null && !you && !state.saver) {
       screens.push({
         ...base, key: `${member.id}:screen`, screen: true, speaking: false,
         expected: member.state === 'lost' || state.away ? 'lost' : 'live',
@@ -282,7 +297,7 @@ export function tiles(state) {
 /** @param {PageState} state @param {Member} member @returns {PictureState} */
 function picture(state, member) {
   if (member.state === 'lost' || state.away) return 'lost';
-  if (!member.cam) return 'muted';
+  if (!member.cam || state.saver) return 'muted';
   return member.state;
 }
 

@@ -5,7 +5,13 @@ import { useToken, whoAmI } from './box.js';
 
 const refused = await useToken();
 if (refused) await leadAway(refused);
-else void whoAmI().then((who) => (who.who === 'stranger' ? leadAway('') : undefined), () => undefined);
+else void whoAmI().then((who) => (isLost(who) ? leadAway('') : undefined), () => undefined);
+
+/** Nobody here, and no room's password would help. @param {import('./box.js').Who} who */
+function isLost(who) {
+  const mayTry = who.room_passwords === true && location.pathname.startsWith('/r/');
+  return who.who === 'stranger' && !mayTry;
+}
 
 /** Does not come back: the page is left. @param {string} code @returns {Promise<never>} */
 function leadAway(code) {

@@ -3,7 +3,7 @@
 /**
  * What the box says one is.
  * @typedef {{ who: 'stranger' | 'guest' | 'invited' | 'user' | 'owner', name?: string, room?: string,
- *   role?: string, from?: string, reason?: string, set_up?: boolean }} Who
+ *   role?: string, from?: string, reason?: string, room_passwords?: boolean, set_up?: boolean }} Who
  */
 
 /** A refusal of the box, with its stable code. */

@@ -40,7 +40,8 @@ test('the pages together show everybody, each once', () => {
       arrange({ width, height, count: 40, large: -1, page }).rects.forEach((rect, index) => { if (rect) times[index] += 1; });
     }
     assert.deepEqual(times.slice(0, -1), Array(39).fill(1));
-    assert.equal(times[39], first.pages, 'oneself is on every page');
+    const small = Math.max(...first.rects.map((rect, index) => (rect ? index : 0))) < 39;
+    assert.equal(times[39], small ? 1 : first.pages, 'oneself is on every page, and on the last of small ones');
   }
 });
 
@@ -62,4 +63,17 @@ test('a screen takes the large place', () => {
   const { kind, rects } = arrange({ width: 1416, height: 780, count: 4, large: 0, page: 0 });
   assert.equal(kind, 'spotlight');
   assert.ok(rects[0].width > 1000);
+});
+
+test('a small window shows the others first, oneself on the last page', () => {
+  const plan = (page) => arrange({ width: 344, height: 170, count: 3, large: -1, page }).rects.map((rect) => rect !== null);
+  assert.deepEqual(plan(0), [true, true, false]);
+  assert.deepEqual(plan(1), [false, false, true]);
+});
+
+test('two people on a phone: the picture fills the screen, upright and held across', () => {
+  for (const [width, height] of [[374, 690], [828, 300]]) {
+    const { rects: [other] } = arrange({ width, height, count: 2, large: -1, page: 0 });
+    assert.ok(other.width * other.height > 0.85 * width * height, `${width}x${height}: ${JSON.stringify(other)}`);
+  }
 });

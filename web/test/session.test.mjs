@@ -58,12 +58,13 @@ async function stay() {
     state: () => ({ mic: false, cam: false, link: 'live' }),
     dispatch: () => {},
     joined: () => {},
+    muted: () => {},
     tracks: () => {},
     ended: () => {},
   });
   // What is below: a browser's connections.
   for (const path of [session.up, session.down]) Object.assign(path, { restart: () => {}, close: () => {} });
-  const entered = session.join('hall', 'Ana');
+  const entered = session.join('hall', 'Ana', '');
   const [socket] = sockets;
   socket.onopen();
   await socket.answer(WELCOME);

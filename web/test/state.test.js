@@ -11,7 +11,7 @@ const member = (id, more = {}) => ({ id, name: id.slice(-2), kind: 'person', sta
 const line = (seq, from = ANA) => ({ seq, from, name: from.slice(-2), text: `line ${seq}`, at_ms: seq });
 const joined = (more = {}) => ({
   type: 'joined', room: 'home', you: YOU, token: 't', resumed: false, members: [member(YOU), member(ANA)], chat: [],
-  ice_servers: [], ...more,
+  ice_servers: [], viewers: [], rules: { max_participants: 0, locked: false, lobby: false, welcome: '' }, ...more,
 });
 const hear = (state, message, now = 1000) => reduce(state, { type: 'server', message, now });
 const inRoom = (more) => hear(initialState(), joined(more));

@@ -20,6 +20,8 @@ test('the names that outside tests rely on', () => {
     room: 'Room', yourName: 'Your name', camera: 'Camera', microphone: 'Microphone', speaker: 'Speaker',
     camOn: 'Camera on', micOn: 'Microphone on', join: 'Join', devices: 'Devices', shareScreen: 'Share screen', chat: 'Chat',
     people: 'People', settings: 'Settings', leave: 'Leave', messages: 'Messages', message: 'Message', send: 'Send',
+    roomPassword: 'Room password', more: 'More', mute: 'Mute', remove: 'Remove', makeModerator: 'Make moderator', lockRoom: 'Lock room',
+    lobby: 'Lobby', waiting: 'Waiting to be let in', admit: 'Admit', refuse: 'Refuse', signIn: 'Sign in',
     nickname: 'Nickname', quality: 'Quality', reconnecting: 'Reconnecting…',
   };
   for (const [key, name] of Object.entries(names)) assert.equal(en[key], name);
@@ -39,6 +41,7 @@ test('every fault of a device has its sentence and a way on, in both languages',
 test('every refusal has its sentence and a way on; an unknown one too', () => {
   const codes = [
     'room-full', 'room-create-refused', 'room-name-invalid', 'name-invalid', 'forbidden', 'origin-forbidden', 'rate-limited',
+    'room-locked', 'removed', 'refused', 'not-admitted', 'password-required', 'password-wrong', 'store-unavailable',
     'version-unsupported', 'stopping', 'internal', 'server-gone', 'timeout', 'replaced', 'something-new',
   ];
   for (const code of codes) {

@@ -18,7 +18,7 @@ use super::{
     Ask,
 };
 use crate::{
-    access::{Facts, Need, Rules, Visitor},
+    access::{Answer, Facts, Need, Rules, Visitor},
     config::Settings,
     protocol::ErrorCode,
     telemetry::metrics::metrics,
@@ -71,18 +71,19 @@ pub(in crate::http) fn facts<'a>(visit: &Visit, headers: &'a HeaderMap) -> Facts
         let values = headers.get_all(name).into_iter();
         values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>()
     };
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = authorization.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
     Facts {
         peer: Some(visit.peer),
         scope: visit.scope,
         forwarded: texts("x-forwarded-for"),
         cookies: texts(header::COOKIE.as_str()),
-        bearer,
+        bearer: bearer(headers),
     }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Who sends a request. Made once, and carried by whatever begins with it.
@@ -100,10 +101,32 @@ pub(super) async fn refusal(ask: &Ask<'_>, route: &Result<Route, NoRoute>) -> Op
         Ok(route) => route.need(),
         Err(_) => Need::Seat,
     };
-    let refusal = ask.visitor.may(&need).err()?;
+    let refusal = may(ask, route, &need).await.err()?;
     metrics().http_refused.inc();
     debug!(peer = %ask.visit.peer, ?refusal, "refused");
     Some(denied::page_or_problem(ask, &refusal).await)
+}
+
+/// A room with a password asks for it here as well: programs send it as their bearer token. By the socket
+/// it comes with `join`, so that whoever is nobody yet is let as far as that where any room has one.
+async fn may(ask: &Ask<'_>, route: &Result<Route, NoRoute>, need: &Need<'_>) -> Answer<()> {
+    let settings = ask.settings;
+    let room = match (need, route) {
+        (Need::Room(room), _) => Some(*room),
+        (_, Ok(Route::WhepCamera(id))) => settings.room_of_camera(id),
+        _ => None,
+    };
+    if let Some(password) = room.and_then(|room| settings.room_password(room))
+        && let Some(room) = room
+    {
+        let given = bearer(ask.headers());
+        let access = &ask.visit.house.access;
+        return access.role_in(&ask.visitor, room, Some(password), given).await.map(drop);
+    }
+    if matches!(route, Ok(Route::Signal)) && settings.has_room_passwords() {
+        return Ok(());
+    }
+    ask.visitor.may(need)
 }
 
 pub(super) fn forbidden(code: ErrorCode, detail: &str) -> Reply {

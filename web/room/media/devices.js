@@ -3,7 +3,8 @@
 
 /** @typedef {'refused' | 'busy' | 'none' | 'insecure' | 'unknown'} MediaFault */
 /** @typedef {'auto' | 'high' | 'standard' | 'low'} Quality */
-/** @typedef {{ camera: string, microphone: string, speaker: string, quality: Quality }} Choice */
+/** @typedef {{ camera: string, microphone: string, speaker: string, quality: Quality, noiseSuppression: boolean, echoCancellation: boolean, autoGainControl: boolean }} Choice */
+/** What may be done to one's own sound. @typedef {'noiseSuppression' | 'echoCancellation' | 'autoGainControl'} Treatment */
 
 /** What each quality asks of the camera, and of the encoder in bits a second. */
 export const QUALITIES = {
@@ -94,9 +95,9 @@ function cameraWish({ camera, quality }) {
 }
 
 /** @param {Choice} choice @returns {MediaTrackConstraints} */
-function microphoneWish({ microphone }) {
+function microphoneWish({ microphone, noiseSuppression, echoCancellation, autoGainControl }) {
   return {
-    echoCancellation: true, noiseSuppression: true, autoGainControl: true,
+    echoCancellation, noiseSuppression, autoGainControl,
     ...(microphone === '' ? {} : chosen(microphone)),
   };
 }

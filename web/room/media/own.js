@@ -15,6 +15,8 @@ function recalledChoice() {
   const quality = recall('quality');
   return {
     camera: recall('camera'), microphone: recall('microphone'), speaker: recall('speaker'),
+    noiseSuppression: recall('noiseSuppression') !== 'off', echoCancellation: recall('echoCancellation') !== 'off',
+    autoGainControl: recall('autoGainControl') !== 'off',
     quality: Object.hasOwn(QUALITIES, quality) ? /** @type {Quality} */ (quality) : 'auto',
   };
 }
@@ -137,6 +139,30 @@ export class OwnMedia {
       width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: frameRate },
     }).catch(() => {}); // the encoder's limit holds all the same
     this.ears.changed();
+  }
+
+  /**
+   * What is done to one's own sound. The device is opened anew: browsers take this for granted only then.
+   * @param {import('./devices.js').Treatment} treatment @param {boolean} on
+   * @returns {Promise<MediaFault | null>}
+   */
+  treat(treatment, on) {
+    this.choice = { ...this.choice, [treatment]: on };
+    remember(treatment, on ? '' : 'off');
+    this.ears.changed();
+    return this.#next(async () => {
+      if (!this.tracks.microphone) return null;
+      this.#stop('microphone');
+      return this.#open('microphone');
+    });
+  }
+
+  /** The next camera; on a phone that is the other side. @returns {Promise<MediaFault | null>} */
+  flip() {
+    const ids = this.devices.camera.map(({ deviceId }) => deviceId);
+    const now = ids.indexOf(this.tracks.camera?.getSettings().deviceId ?? '');
+    const next = ids[(now + 1) % ids.length];
+    return next === undefined ? Promise.resolve(null) : this.choose('camera', next);
   }
 
   async share() {

@@ -1,6 +1,6 @@
 // One line of the chat as elements: its day, its author, its time, its text with links.
 
-import { make, setText } from '../../shared/dom.js';
+import { icon, make, setText } from '../../shared/dom.js';
 import { day, t, timeOfDay } from '../../shared/i18n/index.js';
 
 /** @typedef {import('../protocol.js').ChatLine} ChatLine */
@@ -15,8 +15,9 @@ const TOGETHER_MS = 3 * 60_000;
  * @param {ChatLine} line
  * @param {ChatLine | null} before
  * @param {boolean} own
+ * @param {((seq: number) => void) | null} takeBack where the reader may delete it
  */
-export function drawLine(line, before, own) {
+export function drawLine(line, before, own, takeBack) {
   const parts = [];
   const today = day(Date.now());
   const itsDay = day(line.at_ms);
@@ -32,8 +33,16 @@ export function drawLine(line, before, own) {
   const classes = `chat-line${own ? ' own' : ''}${together ? ' together' : ''}`;
   // Below one head each further minute is told once, at the line it begins with.
   const later = together && timeOfDay(before.at_ms) !== time ? [clock] : [];
-  parts.push(make('div', { class: classes }, ...(together ? later : [head]), ...drawText(line.text)));
+  const bin = takeBack ? [deleteButton(line, takeBack)] : [];
+  parts.push(make('div', { class: classes }, ...(together ? later : [head]), ...bin, ...drawText(line.text)));
   return parts;
+}
+
+/** @param {ChatLine} line @param {(seq: number) => void} takeBack */
+function deleteButton(line, takeBack) {
+  const button = make('button', { type: 'button', class: 'chat-delete', 'aria-label': t('deleteLine'), title: t('deleteLine') }, icon('trash-2'));
+  button.addEventListener('click', () => takeBack(line.seq));
+  return button;
 }
 
 /** @param {string} text */

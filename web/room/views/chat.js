@@ -2,6 +2,7 @@
 
 import { byId, make, setText, show } from '../../shared/dom.js';
 import { t } from '../../shared/i18n/index.js';
+import { mayDelete, moderates } from '../keeping.js';
 import { MAX_CHAT_CHARS } from '../protocol.js';
 import { drawLine } from './chat-line.js';
 
@@ -22,10 +23,13 @@ export class ChatView {
   #mark = make('p', { class: 'chat-mark' });
   /** @type {Drawn[]} what the log holds, oldest first */
   #drawn = [];
-  #language = '';
+  /** Language and rank it was drawn for. */
+  #looks = '';
+  /** @type {ChatLine[]} */
+  #chat = [];
   #atEnd = true;
 
-  /** @param {{ say: (text: string) => Promise<void> }} wires */
+  /** @param {{ say: (text: string) => Promise<void>, takeBack: (seq: number) => void }} wires */
   constructor(wires) {
     this.wires = wires;
     this.#form.addEventListener('submit', (event) => {
@@ -67,21 +71,24 @@ export class ChatView {
   }
 
   /** @param {PageState} state */
-  #draw({ chat, you }) {
-    const language = document.documentElement.lang;
-    const gone = chat[0] ? this.#drawn.findIndex(({ line }) => line === chat[0]) : -1;
-    const anew = language !== this.#language || gone < 0;
-    if (anew) {
-      if (chat.length === 0 && this.#drawn.length === 0 && language === this.#language) return;
+  #draw(state) {
+    const { chat, you } = state;
+    const looks = `${document.documentElement.lang} ${moderates(state)} ${you}`;
+    if (chat === this.#chat && looks === this.#looks) return;
+    this.#chat = chat;
+    const draw = (/** @type {ChatLine} */ line, /** @type {ChatLine | null} */ before) => (
+      drawLine(line, before, line.from === you, mayDelete(state, line) ? this.wires.takeBack : null));
+    if (looks !== this.#looks || chat.length === 0) {
       this.#log.replaceChildren(...(chat.length === 0 ? [make('p', { class: 'note', text: t('chatEmpty') })] : []));
       this.#drawn = [];
-      this.#language = language;
+      this.#looks = looks;
     }
-    if (gone > 0) this.#forget(gone, you);
+    this.#forget(new Set(chat), draw);
     const fresh = chat.slice(this.#drawn.length);
     if (fresh.length === 0) return;
+    if (this.#drawn.length === 0) this.#log.replaceChildren();
     for (const line of fresh) {
-      const nodes = drawLine(line, this.#drawn.at(-1)?.line ?? null, line.from === you);
+      const nodes = draw(line, this.#drawn.at(-1)?.line ?? null);
       this.#log.append(...nodes);
       this.#drawn.push({ line, nodes });
     }
@@ -89,19 +96,37 @@ export class ChatView {
     else if (fresh.some(({ from }) => from !== you)) show(this.#newer, true);
   }
 
-  /** The oldest lines are no longer kept; what was drawn of the others stays. @param {number} count @param {string | null} you */
-  #forget(count, you) {
+  /**
+   * Lines that are no longer kept, or were taken back; what was drawn of the others stays.
+   * @param {Set<ChatLine>} kept
+   * @param {(line: ChatLine, before: ChatLine | null) => HTMLElement[]} draw
+   */
+  #forget(kept, draw) {
+    if (this.#drawn.every(({ line }) => kept.has(line))) return;
     const height = this.#log.scrollHeight;
-    for (const { nodes } of this.#drawn.splice(0, count)) for (const node of nodes) node.remove();
-    const [first] = this.#drawn;
-    // It stood below the head of one that is gone.
-    if (first?.nodes.some((node) => node.classList.contains('together'))) {
-      const nodes = drawLine(first.line, null, first.line.from === you);
-      first.nodes[0]?.before(...nodes);
-      for (const node of first.nodes) node.remove();
-      first.nodes = nodes;
+    const hadFocus = this.#log.contains(document.activeElement) && document.activeElement !== this.#log;
+    let wasGone = false;
+    /** @type {Drawn[]} */
+    const left = [];
+    for (const drawn of this.#drawn) {
+      if (!kept.has(drawn.line)) {
+        for (const node of drawn.nodes) node.remove();
+        wasGone = true;
+        continue;
+      }
+      // It may have stood below the head, or the day, of one that is gone.
+      if (wasGone) {
+        const nodes = draw(drawn.line, left.at(-1)?.line ?? null);
+        drawn.nodes[0]?.before(...nodes);
+        for (const node of drawn.nodes) node.remove();
+        drawn.nodes = nodes;
+        wasGone = false;
+      }
+      left.push(drawn);
     }
+    this.#drawn = left;
     if (!this.#atEnd) this.#log.scrollTop -= height - this.#log.scrollHeight;
+    if (hadFocus && document.activeElement === document.body) this.#log.focus({ preventScroll: true });
   }
 
   /** Where the reader was when they came back. @param {number | null} marked */

@@ -1,6 +1,6 @@
 // The join page: who is there, how one looks and sounds, which room, which name, Join.
 
-import { byId, setAttribute, setText, show } from '../../shared/dom.js';
+import { byId, make, setAttribute, setText, show } from '../../shared/dom.js';
 import { joinNames, t } from '../../shared/i18n/index.js';
 import { checkNickname, checkRoomName } from '../protocol.js';
 import { DeviceBoxes } from './device-boxes.js';
@@ -14,6 +14,7 @@ import { drawLevel } from './level.js';
 const FAULTS = { empty: ['roomEmpty', 'nameEmpty'], long: ['roomLong', 'nameLong'], forbidden: ['roomForbidden', 'nameForbidden'] };
 /** Names told before the rest is a number. */
 const NAMES_TOLD = 4;
+const ROOMS_SHOWN = 8;
 
 /**
  * What the page has of the user's picture and sound.
@@ -29,6 +30,7 @@ export class JoinView {
   #view = byId('join-view', HTMLElement);
   #room = byId('join-room', HTMLInputElement);
   #name = byId('join-name', HTMLInputElement);
+  #password = byId('join-password', HTMLInputElement);
   #button = byId('join-button', HTMLButtonElement);
   #video = byId('preview-video', HTMLVideoElement);
   #cover = byId('preview-cover', HTMLElement);
@@ -43,10 +45,11 @@ export class JoinView {
   #track = null;
   /** @type {Key | null} */
   #step = null;
+  #roomsDrawn = '';
 
   /**
    * @param {object} wires
-   * @param {(room: string, name: string) => void} wires.join
+   * @param {(room: string, name: string, password: string) => void} wires.join
    * @param {() => void} wires.without
    * @param {() => void} wires.cancel
    * @param {() => void} wires.showPicture
@@ -68,7 +71,10 @@ export class JoinView {
     this.#without.addEventListener('click', () => wires.without());
     byId('join-cancel', HTMLButtonElement).addEventListener('click', () => wires.cancel());
     this.#ask.addEventListener('click', () => wires.showPicture());
-    this.#room.addEventListener('input', () => wires.roomTyped());
+    this.#room.addEventListener('input', () => {
+      this.askPassword(null);
+      wires.roomTyped();
+    });
     this.#devicesButton.addEventListener('click', () => {
       const open = this.#view.classList.toggle('devices-open');
       this.#devicesButton.setAttribute('aria-expanded', String(open));
@@ -99,7 +105,15 @@ export class JoinView {
     this.#fault('join-name-error', this.#name, 'fault' in name ? FAULTS[name.fault][1] : null);
     if ('fault' in room) return this.#room.focus();
     if ('fault' in name) return this.#name.focus();
-    this.wires.join(room.name, name.name);
+    this.wires.join(room.name, name.name, this.#password.value);
+  }
+
+  /** The room has a password; null: it is not known to have one. @param {'passwordRequired' | 'passwordWrong' | null} why */
+  askPassword(why) {
+    show(byId('join-password-field', HTMLElement), why !== null);
+    this.#password.value = '';
+    this.#fault('join-password-error', this.#password, why);
+    if (why !== null) this.#password.focus({ preventScroll: true });
   }
 
   /** @param {string} id @param {HTMLInputElement} input @param {Key | null} key */
@@ -115,7 +129,9 @@ export class JoinView {
    * @param {PreviewModel} preview
    * @param {{ step: Key | null, slow: boolean }} joining what joining waits for, and whether long already
    */
-  render(state, preview, { step, slow }) {
+  render(state, preview, joining) {
+    const { waiting } = state;
+    const [step, slow] = waiting ? [/** @type {Key} */ ('waiting'), true] : [joining.step, joining.slow];
     show(this.#view, state.phase !== 'room');
     if (state.phase === 'room') return this.#setTrack(null);
     const busy = state.phase === 'joining';
@@ -123,11 +139,13 @@ export class JoinView {
     this.#button.disabled = busy;
     this.#room.readOnly = busy;
     this.#name.readOnly = busy;
+    this.#password.readOnly = busy;
     if (step !== null) setText(this.#presence, t(step));
     else if (this.#step !== null) setText(this.#presence, '');
     this.#step = step;
     show(this.#ways, busy && slow);
     show(this.#without, step === 'asking');
+    show(byId('waiting-note', HTMLElement), waiting);
     for (const [id, on, there] of /** @type {const} */ ([['mic-switch', state.mic, preview.present.microphone], ['cam-switch', state.cam, preview.present.camera]])) {
       const button = byId(id, HTMLButtonElement);
       setAttribute(button, 'aria-checked', String(on));
@@ -165,8 +183,9 @@ export class JoinView {
     this.boxes.render(model);
   }
 
-  /** @param {Present[] | null} members null is not known */
-  renderPresence(members) {
+  /** @param {Present[] | null} members null is not known @param {import('../presence.js').Room[]} others */
+  renderPresence(members, others) {
+    this.#renderRooms(others);
     if (members === null) return setText(this.#presence, '');
     if (members.length === 0) return setText(this.#presence, t('presenceNobody'));
     const names = members.map(({ name, kind }) => (
@@ -177,6 +196,28 @@ export class JoinView {
       ? t('presenceMore', { names: told.join(document.documentElement.lang === 'en' ? ', ' : '、'), count: rest })
       : t(names.length === 1 ? 'presenceOne' : 'presenceMany', { names: joinNames(told) });
     setText(this.#presence, text);
+  }
+
+  /** Rooms with somebody in them: a press fills in the name. @param {import('../presence.js').Room[]} rooms */
+  #renderRooms(rooms) {
+    const wanted = JSON.stringify([document.documentElement.lang, rooms.map(({ name, members }) => [name, members.map((member) => member.name)])]);
+    if (wanted === this.#roomsDrawn) return;
+    this.#roomsDrawn = wanted;
+    show(byId('rooms', HTMLElement), rooms.length > 0);
+    byId('rooms-list', HTMLUListElement).replaceChildren(...rooms.slice(0, ROOMS_SHOWN).map(({ name, members }) => {
+      const people = members.map((member) => member.name);
+      const told = people.length > NAMES_TOLD ? [...people.slice(0, NAMES_TOLD), `+${people.length - NAMES_TOLD}`] : people;
+      const button = make('button', { type: 'button', class: 'room-choice' },
+        make('span', { class: 'room-choice-name', dir: 'auto', text: name }),
+        make('span', { class: 'note', dir: 'auto', text: told.join(document.documentElement.lang === 'en' ? ', ' : '、') }));
+      button.addEventListener('click', () => {
+        this.#room.value = name;
+        this.askPassword(null);
+        this.wires.roomTyped();
+        this.focus();
+      });
+      return make('li', {}, button);
+    }));
   }
 
   /** @param {number} level 0 to 1 */

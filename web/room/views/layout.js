@@ -17,9 +17,14 @@
 const GAP = 12;
 const PHONE_GAP = 8;
 const MIN_WIDTH = 180;
+/** A page of so few tiles has no place for oneself beside the others. */
+const SMALL_PAGE = 3;
 const WIDE = 16 / 9;
-/** The narrowest a tile may be on an upright phone. */
+/** The narrowest a tile may be on an upright phone, and where it is the only large one. */
 const UPRIGHT = 0.7;
+const UPRIGHT_ALONE = 0.5;
+/** The widest, where it is the only large one on a phone held across. */
+const ACROSS_ALONE = 2.4;
 
 /**
  * @param {object} input
@@ -48,7 +53,12 @@ export function arrange({ width, height, count, large, page }) {
  */
 function corner(width, height, count, page, gap) {
   const upright = height > width;
-  const others = grid(width, height, count - 1, page, gap, upright ? UPRIGHT : WIDE);
+  const phone = width < 600 || height < 480;
+  const alone = count === 2 && phone;
+  const narrowest = upright ? (alone ? UPRIGHT_ALONE : UPRIGHT) : WIDE;
+  const others = alone
+    ? { rects: fill(width, height, 1, gap, narrowest, upright ? WIDE : ACROSS_ALONE), pages: 1, page: 0 }
+    : grid(width, height, count - 1, page, gap, narrowest);
   // Inside the corner of the picture where there is one, else of the stage.
   const only = count === 2 ? others.rects[0] : null;
   const right = only ? only.x + only.width : width;
@@ -72,21 +82,23 @@ function ownCorner(width, height, gap, { right, bottom }) {
 }
 
 /**
- * The last tile is oneself: where there are pages, it is on each of them.
+ * The last tile is oneself: where there are pages, it is on each of them, unless they are so small that
+ * the others need the place. Then it is the last of all.
  * @param {number} width @param {number} height @param {number} count @param {number} page @param {number} gap
  * @param {number} narrowest smallest ratio of width to height a tile may have
  * @returns {Arrangement}
  */
 function grid(width, height, count, page, gap, narrowest) {
   const room = Math.max(2, capacity(width, height, gap, narrowest));
-  const paged = count > room;
-  const perPage = paged ? room - 1 : count;
-  const pages = paged ? Math.ceil((count - 1) / perPage) : 1;
+  const everywhere = count > room && room > SMALL_PAGE;
+  const paged = everywhere ? count - 1 : count;
+  const perPage = everywhere ? room - 1 : room;
+  const pages = Math.ceil(paged / perPage);
   const shownPage = Math.min(Math.max(page, 0), pages - 1);
   const first = shownPage * perPage;
   const shown = [];
-  for (let index = first; index < Math.min(first + perPage, paged ? count - 1 : count); index += 1) shown.push(index);
-  if (paged) shown.push(count - 1);
+  for (let index = first; index < Math.min(first + perPage, paged); index += 1) shown.push(index);
+  if (everywhere) shown.push(count - 1);
   const places = fill(width, height, shown.length, gap, narrowest);
   /** @type {(Rect | null)[]} */
   const rects = Array(count).fill(null);
@@ -96,11 +108,11 @@ function grid(width, height, count, page, gap, narrowest) {
 
 /**
  * Places for this many tiles, as large as they can be, last row centred.
- * @param {number} width @param {number} height @param {number} count @param {number} gap @param {number} narrowest
+ * @param {number} width @param {number} height @param {number} count @param {number} gap @param {number} narrowest @param {number} [widest]
  * @returns {Rect[]}
  */
-function fill(width, height, count, gap, narrowest) {
-  const { columns, tileWidth, tileHeight } = bestFit(width, height, count, gap, narrowest);
+function fill(width, height, count, gap, narrowest, widest = WIDE) {
+  const { columns, tileWidth, tileHeight } = bestFit(width, height, count, gap, narrowest, widest);
   const rows = Math.ceil(count / columns);
   const top = (height - rows * tileHeight - (rows - 1) * gap) / 2;
   const rects = [];
@@ -129,16 +141,16 @@ function capacity(width, height, gap, narrowest) {
 }
 
 /**
- * @param {number} width @param {number} height @param {number} count @param {number} gap @param {number} narrowest
+ * @param {number} width @param {number} height @param {number} count @param {number} gap @param {number} narrowest @param {number} widest
  */
-function bestFit(width, height, count, gap, narrowest) {
+function bestFit(width, height, count, gap, narrowest, widest) {
   let best = { columns: 1, tileWidth: 0, tileHeight: 0, area: 0 };
   for (let columns = 1; columns <= count; columns += 1) {
     const rows = Math.ceil(count / columns);
     const cellWidth = (width - (columns - 1) * gap) / columns;
     const cellHeight = (height - (rows - 1) * gap) / rows;
     if (cellWidth <= 0 || cellHeight <= 0) continue;
-    const ratio = Math.min(WIDE, Math.max(narrowest, cellWidth / cellHeight));
+    const ratio = Math.min(widest, Math.max(narrowest, cellWidth / cellHeight));
     const tileWidth = Math.min(cellWidth, cellHeight * ratio);
     const tileHeight = tileWidth / ratio;
     if (tileWidth * tileHeight > best.area + 1) best = { columns, tileWidth, tileHeight, area: tileWidth * tileHeight };

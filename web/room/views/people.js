@@ -1,8 +1,12 @@
-// The people drawer: who is here, with microphone and camera, and the way to see one large.
+// The people drawer: who is here, with microphone and camera, the way to see one large, and what one may
+// do to them. Who waits and who watches is `door.js`.
 
 import { byId, icon, make, show } from '../../shared/dom.js';
 import { t } from '../../shared/i18n/index.js';
-import { hue, initials, members } from '../state.js';
+import { deeds } from '../keeping.js';
+import { members } from '../state.js';
+import { avatar } from './door.js';
+import { MemberMenu } from './member-menu.js';
 
 /** @typedef {import('../state.js').PageState} PageState */
 /** @typedef {import('../protocol.js').Member} Member */
@@ -12,36 +16,41 @@ export class PeopleView {
   #list = byId('people-list', HTMLUListElement);
   #drawn = '';
 
-  /** @param {{ pin: (key: string | null) => void }} wires */
+  /**
+   * @param {object} wires
+   * @param {(key: string | null) => void} wires.pin
+   * @param {(deed: import('../keeping.js').Deed, member: string) => void} wires.act
+   */
   constructor(wires) {
     this.wires = wires;
+    this.menu = new MemberMenu({ act: wires.act });
   }
 
   /** @param {PageState} state */
   render(state) {
     const open = state.phase === 'room' && state.panel === 'people';
     show(this.#drawer, open);
-    if (!open) return;
+    if (!open) return this.menu.close();
     // Drawn anew only when something in it changed, so that focus stays where it is.
     const wanted = JSON.stringify([document.documentElement.lang, state.pinned, state.you, members(state)]);
     if (wanted === this.#drawn) return;
     const focused = document.activeElement?.id ?? '';
     this.#drawn = wanted;
     this.#list.replaceChildren(...members(state).map((member) => this.#row(member, state)));
-    if (focused.startsWith('pin-')) document.getElementById(focused)?.focus();
+    if (/^(pin|more)-/.test(focused)) document.getElementById(focused)?.focus();
   }
 
   /** @param {Member} member @param {PageState} state */
   #row(member, state) {
     const own = member.id === state.you;
     const pinned = state.pinned === member.id;
-    const avatar = make('span', { class: 'avatar', 'aria-hidden': 'true', text: initials(member.name) });
-    avatar.style.setProperty('--hue', String(hue(member.name)));
-    if (member.kind === 'camera') avatar.replaceChildren(icon('cctv'));
-    if (member.kind === 'stream') avatar.replaceChildren(icon('radio'));
+    const face = avatar(member.name);
+    if (member.kind === 'camera') face.replaceChildren(icon('cctv'));
+    if (member.kind === 'stream') face.replaceChildren(icon('radio'));
     const name = make('span', { class: 'person-name', id: `name-${member.id}`, dir: 'auto', title: member.name, text: own ? t('youAre', { name: member.name }) : member.name });
+    const rank = member.rank === undefined ? [] : [make('span', { class: 'person-note rank', text: t(member.rank === 'owner' ? 'rankOwner' : 'rankModerator') })];
     const note = own ? '' : noteOf(member);
-    const words = make('span', { class: 'person-words' }, name, ...(note ? [make('span', { class: 'person-note', text: note })] : []));
+    const words = make('span', { class: 'person-words' }, name, ...rank, ...(note ? [make('span', { class: 'person-note', text: note })] : []));
     const way = t(pinned ? 'showWithOthers' : 'showLarge');
     const pin = make('button', {
       id: `pin-${member.id}`, class: 'ghost icon-only', type: 'button', 'aria-describedby': name.id,
@@ -49,7 +58,19 @@ export class PeopleView {
     }, icon('pin'));
     pin.addEventListener('click', () => this.wires.pin(pinned ? null : member.id));
     const marks = member.kind === 'person' ? [mark(member.mic, 'mic'), mark(member.cam, 'video')] : [];
-    return make('li', { class: 'person' }, avatar, words, ...marks, pin);
+    return make('li', { class: 'person' }, face, words, ...marks, pin, ...this.#more(member, state, name.id));
+  }
+
+  /** @param {Member} member @param {PageState} state @param {string} describedBy */
+  #more(member, state, describedBy) {
+    const can = deeds(state, member);
+    if (can.length === 0) return [];
+    const more = make('button', {
+      id: `more-${member.id}`, class: 'ghost icon-only', type: 'button', 'aria-label': t('more'), title: t('more'),
+      'aria-haspopup': 'menu', 'aria-expanded': 'false', 'aria-describedby': describedBy,
+    }, icon('ellipsis'));
+    more.addEventListener('click', () => this.menu.open(more, member.id, can));
+    return [more];
   }
 }
 

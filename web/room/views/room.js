@@ -5,11 +5,12 @@ import { byId, setAttribute, setText, show } from '../../shared/dom.js';
 import { t } from '../../shared/i18n/index.js';
 import { arrange } from './layout.js';
 import { tiles } from '../state.js';
+import { carriedOn, forward } from './order.js';
 import { ParlorTile } from './tile.js';
 
 /** @typedef {import('../state.js').PageState} PageState */
 /** @typedef {import('../state.js').TileModel} TileModel */
-/** @typedef {'mic' | 'cam' | 'share' | 'chat' | 'people' | 'settings' | 'leave' | 'copy-link'} RoomAction */
+/** @typedef {'mic' | 'cam' | 'share' | 'chat' | 'people' | 'settings' | 'leave' | 'copy-link' | 'flip'} RoomAction */
 
 const PEEK_MS = 5000;
 const BAR_HIDES_MS = 4000;
@@ -26,6 +27,12 @@ export class RoomView {
   /** @type {PageState | null} */
   #state = null;
   #page = 0;
+  /** Tiles of others on the first page, where there are several. */
+  #perPage = Infinity;
+  /** Keys of tiles as they are placed. @type {string[]} */
+  #order = [];
+  /** When each spoke last. @type {Map<string, number>} */
+  #spoke = new Map();
   #speaker = '';
   #peekTimer = 0;
   #peeked = -1;
@@ -47,7 +54,7 @@ export class RoomView {
     /** @type {[string, RoomAction][]} */
     const buttons = [
       ['bar-mic', 'mic'], ['bar-cam', 'cam'], ['bar-share', 'share'], ['bar-chat', 'chat'], ['bar-people', 'people'],
-      ['bar-settings', 'settings'], ['bar-leave', 'leave'], ['copy-link', 'copy-link'],
+      ['bar-settings', 'settings'], ['bar-leave', 'leave'], ['copy-link', 'copy-link'], ['flip-camera', 'flip'],
     ];
     for (const [id, action] of buttons) {
       const button = byId(id, HTMLButtonElement);
@@ -177,21 +184,48 @@ export class RoomView {
   #arrange(glide) {
     const state = this.#state;
     if (state?.phase !== 'room') return;
-    const models = tiles(state);
+    const models = this.#inOrder(tiles(state));
     const pinned = models.findIndex((model) => model.key === state.pinned);
     const large = pinned >= 0 ? pinned : models.findIndex((model) => model.screen);
     const width = this.#stage.clientWidth;
     const height = this.#stage.clientHeight;
     const plan = arrange({ width, height, count: models.length, large, page: this.#page });
     this.#page = plan.page;
+    this.#perPage = plan.pages > 1 ? plan.rects.slice(0, -1).filter((rect) => rect !== null).length : Infinity;
     models.forEach((model, index) => {
       const tile = this.#tiles.get(model.key);
       tile?.classList.toggle('in-corner', plan.kind === 'corner' && model.own);
       tile?.place(plan.rects[index] ?? null, glide);
     });
     this.wires.placed(models.map((model, index) => [model, plan.rects[index] ?? null]));
+    const hidden = plan.rects.filter((rect) => rect === null).length;
     show(this.#back, plan.page > 0);
     show(this.#on, plan.page < plan.pages - 1);
+    setText(byId('page-words', HTMLElement), t('pageOf', { page: plan.page + 1, pages: plan.pages }));
+    show(byId('page-words', HTMLElement), plan.pages > 1);
+    setAttribute(this.#on, 'data-more', t('pageMore', { count: hidden }));
+  }
+
+  /** Whoever speaks comes forward while the first page is shown. @param {TileModel[]} models */
+  #inOrder(models) {
+    const now = performance.now();
+    const speaking = new Set(models.filter((model) => model.speaking && !model.own).map(({ key }) => key));
+    for (const key of speaking) this.#spoke.set(key, now);
+    this.#order = carriedOn(this.#order, models.map(({ key }) => key));
+    const screens = models.filter((model) => model.screen).map(({ key }) => key);
+    if (this.#page === 0 && this.#perPage !== Infinity && screens.length === 0) {
+      this.#order = forward(this.#order, this.#perPage, speaking, (key) => this.#spoke.get(key) ?? 0);
+    }
+    const at = new Map([...screens, ...this.#order.filter((key) => !screens.includes(key))].map((key, index) => [key, index]));
+    return [...models].sort((one, other) => (at.get(one.key) ?? 0) - (at.get(other.key) ?? 0));
+  }
+
+  /** How each picture is doing, by m-section. @param {Map<string, import('../media/figures.js').Figures>} figures */
+  showFigures(figures) {
+    if (this.#state?.phase !== 'room') return;
+    for (const { key, videoMid, own } of tiles(this.#state)) {
+      this.#tiles.get(key)?.setFigures(own || videoMid === null ? null : (figures.get(videoMid) ?? null));
+    }
   }
 
   /** @param {number} by */
@@ -215,6 +249,8 @@ export class RoomView {
   #empty() {
     for (const tile of this.#tiles.values()) tile.dispose();
     this.#tiles.clear();
+    this.#order = [];
+    this.#spoke.clear();
     this.#page = 0;
     this.#peeked = -1;
   }

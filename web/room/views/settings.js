@@ -1,7 +1,7 @@
 // The settings dialog: nickname, devices, quality, language and look, keys.
 
 import { QUALITIES } from '../media/devices.js';
-import { byId, make, setOptions, setText, show } from '../../shared/dom.js';
+import { byId, make, setAttribute, setOptions, setText, show } from '../../shared/dom.js';
 import { t } from '../../shared/i18n/index.js';
 import { checkNickname } from '../protocol.js';
 import { DeviceBoxes } from './device-boxes.js';
@@ -17,6 +17,8 @@ const QUALITY_NAMES = { auto: 'qualityAuto', high: 'qualityHigh', standard: 'qua
 const KEYS = [
   ['M', 'keyM'], ['V', 'keyV'], ['D', 'keyD'], ['C', 'keyC'], ['S', 'keyS'], ['space', 'keySpace'], ['escape', 'keyEscape'], ['?', 'keyHelp'],
 ];
+/** @type {[string, import('../media/devices.js').Treatment][]} */
+const TREATMENTS = [['set-noise', 'noiseSuppression'], ['set-echo', 'echoCancellation'], ['set-gain', 'autoGainControl']];
 /** @type {Record<'empty' | 'long' | 'forbidden', Key>} */
 const NAME_FAULTS = { empty: 'nameEmpty', long: 'nameLong', forbidden: 'nameForbidden' };
 
@@ -40,6 +42,9 @@ export class SettingsView {
    * @param {(name: string) => Promise<void>} wires.rename
    * @param {(kind: import('./device-boxes.js').DeviceKind, id: string) => void} wires.choose
    * @param {(quality: Quality) => void} wires.quality
+   * @param {(treatment: import('../media/devices.js').Treatment, on: boolean) => void} wires.treat
+   * @param {(on: boolean) => void} wires.saver
+   * @param {(on: boolean) => void} wires.sounds
    */
   constructor(wires) {
     this.wires = wires;
@@ -47,6 +52,9 @@ export class SettingsView {
     this.#quality.addEventListener('change', () => {
       if (isQuality(this.#quality.value)) wires.quality(this.#quality.value);
     });
+    for (const [id, treatment] of TREATMENTS) this.#onSwitch(id, (on) => wires.treat(treatment, on));
+    this.#onSwitch('set-saver', (on) => wires.saver(on));
+    this.#onSwitch('set-sounds', (on) => wires.sounds(on));
     byId('rename-form', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#rename();
@@ -60,6 +68,18 @@ export class SettingsView {
     this.#dialog.addEventListener('click', (event) => {
       if (event.target === this.#dialog) this.#dialog.close();
     });
+  }
+
+  /** @param {string} id @param {(on: boolean) => void} told */
+  #onSwitch(id, told) {
+    const button = byId(id, HTMLButtonElement);
+    button.addEventListener('click', () => told(button.getAttribute('aria-checked') !== 'true'));
+  }
+
+  /** @param {{ saver: boolean, sounds: boolean }} on */
+  renderSwitches(on) {
+    setAttribute(byId('set-saver', HTMLButtonElement), 'aria-checked', String(on.saver));
+    setAttribute(byId('set-sounds', HTMLButtonElement), 'aria-checked', String(on.sounds));
   }
 
   /** @param {string} name @param {boolean} keys */
@@ -87,6 +107,7 @@ export class SettingsView {
   /** @param {import('./device-boxes.js').DevicesModel} model */
   render(model) {
     this.boxes.render(model);
+    for (const [id, treatment] of TREATMENTS) setAttribute(byId(id, HTMLButtonElement), 'aria-checked', String(model.choice[treatment]));
     this.#showPicture(model.tracks.camera);
     const options = Object.entries(QUALITY_NAMES).map(([value, key]) => ({ value, label: t(key) }));
     setOptions(this.#quality, options, model.choice.quality);

@@ -7,9 +7,10 @@
 
 import { unshowable } from '../media/codecs.js';
 import { icon, make, setAttribute, setText, show } from '../../shared/dom.js';
-import { t, timeOfDay } from '../../shared/i18n/index.js';
+import { joinNames, t, timeOfDay } from '../../shared/i18n/index.js';
 import { fullScreen } from '../keys.js';
 import { hue, initials } from '../state.js';
+import { TileFigures } from './tile-figures.js';
 
 /** @typedef {import('../state.js').TileModel} TileModel */
 /** @typedef {import('./layout.js').Rect} Rect */
@@ -25,6 +26,8 @@ export class ParlorTile extends HTMLElement {
   #words = make('p', { class: 'tile-words' });
   #name = make('span', { class: 'tile-name' });
   #micMark = make('span', { class: 'mic-mark', role: 'img' }, icon('mic-off'));
+  #watchers = make('span', { class: 'watchers', role: 'img' }, icon('eye'), make('span', {}));
+  #figures = new TileFigures();
   #pin = make('button', { class: 'tile-tool', type: 'button', 'aria-pressed': 'false' }, icon('pin'));
   #full = make('button', { class: 'tile-tool', type: 'button' }, icon('maximize'));
   #face = make('div', { class: 'face' }, make('div', { class: 'face-middle' }, this.#avatar, this.#words));
@@ -56,7 +59,7 @@ export class ParlorTile extends HTMLElement {
     const tools = make('div', { class: 'tile-tools' }, this.#pin, this.#full);
     // Pressed twice they are pressed twice; that is not a double click on the picture.
     tools.addEventListener('dblclick', (event) => event.stopPropagation());
-    this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name), tools, this.#audio);
+    this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name), this.#watchers, this.#figures.bars, this.#figures.panel, tools, this.#audio);
     this.addEventListener('pointerup', (event) => { if (event.pointerType !== 'mouse') this.#touched(); });
     // Frames of a hidden page are not painted, so there the clock of the element has to do.
     this.#video.addEventListener('timeupdate', () => {
@@ -84,16 +87,34 @@ export class ParlorTile extends HTMLElement {
     this.classList.toggle('own', model.own);
     this.classList.toggle('whole', model.screen || member.kind === 'camera' || member.kind === 'stream');
     setAttribute(this, 'data-kind', model.screen ? 'screen' : member.kind);
+    if (!this.dataset.path) setAttribute(this, 'data-path', 'box');
+    this.classList.toggle('facing-away', model.own && videoTrack?.getSettings().facingMode === 'environment');
     setAttribute(this, 'data-mic', member.mic ? 'on' : 'off');
     show(this.#micMark, !member.mic && member.kind === 'person' && !model.screen);
     setAttribute(this.#micMark, 'aria-label', t('micOff'));
     this.toggleAttribute('data-speaking', model.speaking && member.mic);
+    this.#showWatchers(model.screen ? [] : model.watchers);
     setAttribute(this.#pin, 'aria-pressed', String(pinned));
     for (const [button, key] of /** @type {const} */ ([[this.#pin, pinned ? 'showWithOthers' : 'showLarge'], [this.#full, 'fullScreen']])) {
       setAttribute(button, 'aria-label', t(key));
       setAttribute(button, 'title', t(key));
     }
     this.#showState();
+  }
+
+  /** How its picture is doing; null is not known. @param {import('../media/figures.js').Figures | null} figures */
+  setFigures(figures) {
+    this.#figures.show(this.dataset.state === 'live' ? figures : null);
+    if (figures) setAttribute(this, 'data-path', figures.path);
+  }
+
+  /** @param {string[]} names */
+  #showWatchers(names) {
+    show(this.#watchers, names.length > 0);
+    const words = names.length === 0 ? '' : t('watchedBy', { names: joinNames(names) });
+    setAttribute(this.#watchers, 'aria-label', words);
+    setAttribute(this.#watchers, 'title', words);
+    setText(this.#watchers.lastElementChild ?? this.#watchers, String(names.length));
   }
 
   /**
@@ -191,8 +212,8 @@ export class ParlorTile extends HTMLElement {
  * @param {TileModel} model
  * @param {import('../state.js').PictureState} state
  */
-function words({ member, own, screen, since, expected }, state) {
-  if (state === 'muted') return t('cameraOff');
+function words({ member, own, screen, since, expected, saved }, state) {
+  if (state === 'muted') return t(saved ? 'savedPicture' : 'cameraOff');
   if (state === 'lost') {
     const text = t(member.kind === 'person' ? 'lostSince' : 'goneSince', { time: timeOfDay(since) });
     return member.reason ? `${text}\n${member.reason}` : text;
