@@ -2,11 +2,11 @@
 //!
 //! It does not decide what settings mean: `config` does, of flags as of everything else.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Sources;
+use crate::{config::Sources, turn::credential::MAX_TTL};
 
 /// Exit codes, for `serve` as for `check`.
 pub mod exit {
@@ -33,6 +33,15 @@ pub enum Command {
     Serve(Sources),
     /// Print the effective settings.
     Check(Sources),
+    /// Print a time-limited user name and password of the TURN server.
+    TurnCredential {
+        /// Where the settings come from.
+        sources: Sources,
+        /// Whom it is for.
+        user: String,
+        /// For how long.
+        ttl: Duration,
+    },
     /// Print a new set-up code; the owner's sessions end.
     ResetOwner(Sources),
     /// Print this and go: to stdout with code 0, else to stderr.
@@ -67,8 +76,8 @@ enum Written {
     Doctor(LaterArgs),
     #[command(hide = true)]
     Probe(LaterArgs),
-    #[command(hide = true)]
-    TurnCredential(LaterArgs),
+    /// Print a time-limited TURN user name and password
+    TurnCredential(TurnCredentialArgs),
     /// The owner of the box
     #[command(subcommand)]
     Owner(OwnerCommand),
@@ -118,6 +127,46 @@ struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+struct TurnCredentialArgs {
+    /// Configuration file [default: /etc/parlor/parlor.toml where that exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data folder, whose key is used where turn.static-auth-secret is not set
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Whom it is for; quotas count by this name
+    #[arg(long, value_name = "NAME", value_parser = user)]
+    user: String,
+    /// For how long: a number and s, m, h or d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = ttl)]
+    ttl: Duration,
+}
+
+/// A name that a user name can hold (RFC 8489 14.3: 508 bytes, of which the time takes some).
+fn user(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=400 if !text.chars().any(char::is_control) => Ok(text.to_owned()),
+        _ => Err("write 1 to 400 bytes without control characters".into()),
+    }
+}
+
+/// `90s`, `30m`, `24h`, `7d`.
+fn ttl(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number and s, m, h or d, such as 24h; 365d at most".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    let ttl = count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)?;
+    if ttl.is_zero() || ttl > MAX_TTL { Err(wrong()) } else { Ok(ttl) }
+}
+
+#[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 struct LaterArgs {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
@@ -148,7 +197,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Command {
         }
         Some(Written::Doctor(args)) => later("doctor", &args),
         Some(Written::Probe(args)) => later("probe", &args),
-        Some(Written::TurnCredential(args)) => later("turn-credential", &args),
+        Some(Written::TurnCredential(args)) => {
+            let TurnCredentialArgs { config, data, user, ttl } = args;
+            let sources = Sources { config, data, ..Sources::default() };
+            Command::TurnCredential { sources, user, ttl }
+        }
         Some(Written::Owner(OwnerCommand::Reset(FolderArgs { config, data }))) => {
             Command::ResetOwner(Sources { config, data, ..Sources::default() })
         }
@@ -201,6 +254,17 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_has_its_time() {
+        for (written, seconds) in [("", 86_400), ("--ttl 90s", 90), ("--ttl 2d", 172_800)] {
+            let parsed = parsed(&format!("turn-credential --user ann --data d {written}"));
+            let data = Some("d".into());
+            let sources = Sources { data, ..Sources::default() };
+            let (user, ttl) = ("ann".to_owned(), Duration::from_secs(seconds));
+            assert_eq!(parsed, Command::TurnCredential { sources, user, ttl });
+        }
+    }
+
+    #[test]
     fn what_is_said_has_its_code() {
         let cases = [
             ("--version", exit::OK, "parlor "),
@@ -211,7 +275,10 @@ mod tests {
             ("doctor", exit::USAGE, "later release"),
             ("doctor --json --url u", exit::USAGE, "later release"),
             ("probe --help", exit::USAGE, "later release"),
-            ("turn-credential --user a --ttl 24h", exit::USAGE, "later release"),
+            ("turn-credential", exit::USAGE, "--user"),
+            ("turn-credential --user a --ttl 24", exit::USAGE, "such as 24h"),
+            ("turn-credential --user a --ttl 0h", exit::USAGE, "such as 24h"),
+            ("turn-credential --user a --ttl 366d", exit::USAGE, "365d at most"),
             ("owner", exit::USAGE, "reset"),
         ];
         for (line, expected_code, expected_text) in cases {

@@ -85,6 +85,7 @@
 //!     assets.rs          the page: built in, or from a folder
 //!     reply.rs           answers, problems, the headers of all
 //!     session.rs         one client's signaling
+//!     ice.rs             STUN and TURN servers for clients, and when they are told anew
 //!     transport.rs       how a session's messages travel
 //!     socket.rs          WebSocket, one such transport
 //!     ingest.rs          what WHIP and WHEP have in common: forms of requests, sessions, CORS
@@ -119,7 +120,7 @@
 //!     testing/           ends in memory, doors for fuzzing, the library as reference; not in the binary
 //!   telemetry/           logging, metrics, systemd
 //!   trust/               the box's own CA and its leaves, a given certificate, resume tokens
-//!   turn/                the STUN and TURN server; not started yet
+//!   turn/                the STUN and TURN server
 //!     server/            PURE. what each message means and what follows from it; allocations' lives
 //!     allocation.rs      PURE. one allocation: its relays, permissions, channels
 //!     policy.rs          PURE. which peers a relay may be used for, which address of ours they see
@@ -129,6 +130,7 @@
 //!     rate.rs            PURE. so much a second
 //!     ports.rs           PURE. which port a new relay gets
 //!     frame.rs           PURE. messages in a stream
+//!     handout.rs         PURE. which servers a client is told of, with passwords for a time
 //!     outlet.rs          PURE. what the server asks of the world
 //!     outbox.rs          PURE. datagrams of one wake-up, those for one peer side by side
 //!     rules.rs           PURE. settings and addresses -> what the server goes by

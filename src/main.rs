@@ -1,6 +1,11 @@
 //! Arguments, settings, logging, [`parlor::app::run`], exit code. Nothing else happens here.
 
-use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use parlor::{
     app::{self, AppError},
@@ -8,6 +13,8 @@ use parlor::{
     cli::{self, Command, exit},
     config::Sources,
     telemetry::logging::{self, NOTICE},
+    trust,
+    turn::credential,
 };
 
 /// Threads that do blocking work have this long to come back after all else has ended.
@@ -17,6 +24,7 @@ fn main() -> ExitCode {
     let code = match cli::parse(std::env::args_os()) {
         Command::Serve(sources) => serve(sources),
         Command::Check(sources) => check(&sources),
+        Command::TurnCredential { sources, user, ttl } => turn_credential(&sources, &user, ttl),
         Command::ResetOwner(sources) => reset_owner(&sources),
         Command::Say { text, code } => say(&text, code),
     };
@@ -96,6 +104,38 @@ fn serve(sources: Sources) -> u8 {
     // A thread that waits for a device is left to the end of the process.
     runtime.shutdown_timeout(LEAVE_AFTER);
     code
+}
+
+/// Prints what the running box, or the next start of it, takes.
+fn turn_credential(sources: &Sources, user: &str, ttl: Duration) -> u8 {
+    let settings = match boot::load(sources) {
+        Ok(loaded) => loaded.settings,
+        Err(faults) => {
+            complain(&faults.to_string());
+            return exit::CONFIGURATION;
+        }
+    };
+    let secret = match settings.turn.static_auth_secret {
+        Some(secret) => secret,
+        None => {
+            let made = data_folder::prepare(&settings.data_dir).map_err(AppError::from);
+            match made
+                .and_then(|()| trust::turn_secret(&settings.data_dir).map_err(app::trust_error))
+            {
+                Ok(secret) => secret,
+                Err(error) => {
+                    complain(&error.to_string());
+                    return error.exit_code();
+                }
+            }
+        }
+    };
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let credential = credential::mint(&secret, user, ttl, unix);
+    say(
+        &format!("username: {}\npassword: {}\n", credential.username, credential.password),
+        exit::OK,
+    )
 }
 
 /// Somebody must act: the reason is the last line of the log.

@@ -6,6 +6,8 @@ mod accounts;
 mod client;
 #[path = "http/house.rs"]
 mod house;
+#[path = "http/ice.rs"]
+mod ice;
 #[path = "http/pages.rs"]
 mod pages;
 #[path = "http/refusals.rs"]

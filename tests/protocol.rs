@@ -25,6 +25,7 @@ const SERVER_TYPES: &[&str] = &[
     "viewer-changed",
     "viewer-left",
     "chat",
+    "ice-servers",
     "speakers",
     "offer",
     "mids",

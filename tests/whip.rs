@@ -46,6 +46,29 @@ fn fragment(ufrag: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_new_session_is_told_of_the_turn_server() {
+    let relays = support::free_ports(2);
+    let (_data, the_box) =
+        start(&[("PARLOR_TURN_RELAY_PORTS", &format!("{relays}-{}", relays + 1))]);
+    for (path, offer) in [("/whip/studio", PUBLISHER), ("/whep/studio", VIEWER)] {
+        let created = post(&the_box, path, offer).await;
+        assert_eq!(created.status(), 201, "{created:?}");
+        let links = created.headers("link");
+        let ways = [
+            "<turn:127.0.0.1:".to_owned(),
+            "<turn:127.0.0.1:".to_owned(),
+            format!("<turns:127.0.0.1:{}?transport=tcp>", the_box.port),
+        ];
+        assert_eq!(links.len(), ways.len(), "{links:?}");
+        for (link, way) in links.iter().zip(ways) {
+            assert!(link.starts_with(&way), "{link}");
+            assert!(link.contains("; rel=\"ice-server\"; username=\""), "{link}");
+            assert!(link.ends_with("; credential-type=\"password\""), "{link}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_publisher_comes_is_seen_and_goes() {
     let (_data, the_box) = start(&[]);
     let (mut ana, _) = the_box.join("studio", "Ana").await;
@@ -55,7 +78,7 @@ async fn a_publisher_comes_is_seen_and_goes() {
     let location = created.header("location").to_owned();
     let id = location.strip_prefix("/api/v1/stream/").expect("a session's URL");
     assert_eq!((id.len(), created.header("etag")), (32, "\"1\""));
-    assert_eq!(created.header("link"), "", "there is no TURN server to tell of");
+    assert_eq!(created.header("link"), "", "there is no port for relays");
     assert!(created.body().contains("a=ice-lite") && created.body().contains("a=recvonly"));
     let joined = ana.event("member-joined").await;
     assert_eq!(joined["member"]["name"], "Front door");

@@ -3,12 +3,12 @@
 //! Knows everyone, known by nobody but `main`.
 
 mod desk;
+mod fault;
 mod keeping;
 mod urls;
 mod vitals;
 
 use std::{
-    io,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -22,8 +22,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     access::{Access, Keys, Rules},
-    boot::{self, data_folder::DataFolderError},
-    cli::exit,
+    boot,
     config::{Loopback, NetworkSettings, Settings, Sources},
     http::{self, HttpServer, Readiness},
     net,
@@ -32,70 +31,24 @@ use crate::{
         Addresses,
         desk::{Desk, DeskAsk},
     },
-    sfu::{self, SfuHandle},
+    sfu::SfuHandle,
     store::StoreHandle,
     telemetry::{
         logging::{self, NOTICE},
-        port_holder,
         shutdown::{Signal, Signals},
         systemd,
     },
     trust::{self, TrustHandle},
+    turn::{self, TurnHandle},
 };
 
 use desk::Page;
+pub use fault::{AppError, trust_error};
+use fault::{bind_error, media_error, turn_error};
 use keeping::open_store;
 pub use keeping::reset_owner;
 use urls::open_lines;
 use vitals::{Vitals, look_after};
-
-/// Why the service ended, or never began; each kind has its exit code.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// 71
-    #[error(
-        "{protocol} {address} is in use{}; stop that, or choose another address for {key}",
-        holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default()
-    )]
-    AddressInUse {
-        /// `tcp` or `udp`.
-        protocol: &'static str,
-        /// Which address could not be bound.
-        address: SocketAddr,
-        /// The key it was written at: `http.listen`, `media.ports`.
-        key: &'static str,
-        /// The process that has it, where the system tells.
-        holder: Option<String>,
-    },
-    /// 65 or 73
-    #[error(transparent)]
-    DataFolder(#[from] DataFolderError),
-    /// 78: found only when it was tried, such as a certificate that is none.
-    #[error("{0}")]
-    Configuration(String),
-    /// 70
-    #[error(transparent)]
-    Internal(#[from] anyhow::Error),
-}
-
-impl AppError {
-    /// The process's exit code (product contract, section 2).
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::AddressInUse { .. } => exit::ADDRESS_IN_USE,
-            Self::DataFolder(DataFolderError::Newer { .. }) => exit::DATA_NEWER,
-            Self::DataFolder(DataFolderError::NotWritable { .. }) => exit::DATA_NOT_WRITABLE,
-            Self::Configuration(_) => exit::CONFIGURATION,
-            Self::Internal(_) => exit::INTERNAL,
-        }
-    }
-}
-
-impl From<io::Error> for AppError {
-    fn from(error: io::Error) -> Self {
-        Self::Internal(error.into())
-    }
-}
 
 /// Longest drain after a stop signal: the contract's 5 s, less what ending the process takes.
 const DRAIN: Duration = Duration::from_millis(4_500);
@@ -162,6 +115,7 @@ struct House {
     network: watch::Sender<NetworkSettings>,
     addresses: watch::Receiver<Arc<Addresses>>,
     sfu: SfuHandle,
+    turn: TurnHandle,
     rooms: RoomsHandle,
     access: Arc<Access>,
     asks: mpsc::Receiver<DeskAsk>,
@@ -208,6 +162,10 @@ impl House {
         let (settings_sender, settings_receiver) = watch::channel(settings.clone());
         let rooms = RoomsHandle::start(settings_receiver.clone(), sfu.clone());
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
+        let secret = trust::turn_secret(&settings.data_dir).map_err(trust_error)?;
+        let tls = Arc::new(http::TurnTls::new(trust.identity()));
+        let turn = turn::start(settings_receiver.clone(), addresses.clone(), secret, tls)
+            .map_err(turn_error)?;
         let server = HttpServer::bind(http::Doors {
             settings: settings_receiver,
             rooms: rooms.clone(),
@@ -216,6 +174,7 @@ impl House {
             trust: trust.clone(),
             addresses: addresses.clone(),
             readiness: readiness_receiver,
+            turn: Some(Arc::new(turn.clone())),
             max_connections,
         })
         .map_err(bind_error)?;
@@ -226,6 +185,7 @@ impl House {
             .with("certificates", async { drop(keeping.await) })
             .with("the door", closed(door.clone()))
             .with("media", sfu.ended())
+            .with("TURN", turn.ended())
             .with("rooms", rooms_ended(rooms.clone()));
         let looking = tokio::spawn(look_after_rooms(rooms.clone(), readiness.clone()));
         #[cfg(feature = "camera")]
@@ -240,6 +200,7 @@ impl House {
             network,
             addresses,
             sfu,
+            turn,
             rooms,
             access,
             asks,
@@ -347,6 +308,7 @@ impl House {
         tokio::join!(self.cameras.stop(), door);
         #[cfg(not(feature = "camera"))]
         door.await;
+        self.turn.stop().await;
         self.sfu.stop().await;
     }
 }
@@ -364,37 +326,4 @@ async fn rooms_ended(rooms: RoomsHandle) {
 /// Returns when whoever could send is gone.
 async fn closed<T>(mut receiver: watch::Receiver<T>) {
     while receiver.changed().await.is_ok() {}
-}
-
-fn trust_error(error: trust::TrustError) -> AppError {
-    match error {
-        trust::TrustError::Given { .. } => AppError::Configuration(error.to_string()),
-        trust::TrustError::File { path, source } => {
-            AppError::DataFolder(DataFolderError::NotWritable { path, attempt: "used", source })
-        }
-        error => AppError::Internal(error.into()),
-    }
-}
-
-fn media_error(error: sfu::StartError) -> AppError {
-    match error {
-        sfu::StartError::PortInUse { port } => AppError::AddressInUse {
-            protocol: "udp",
-            address: (std::net::Ipv6Addr::UNSPECIFIED, port).into(),
-            key: "media.ports",
-            holder: port_holder("udp", port),
-        },
-        error => AppError::Internal(error.into()),
-    }
-}
-
-fn bind_error(error: http::BindError) -> AppError {
-    match error {
-        http::BindError::InUse { address, holder } => {
-            AppError::AddressInUse { protocol: "tcp", address, key: "http.listen", holder }
-        }
-        error @ http::BindError::Refused { .. } => {
-            AppError::Configuration(format!("http.listen: {error}"))
-        }
-    }
 }

@@ -156,7 +156,6 @@ fn network(s: &mut Section<'_>) -> NetworkSettings {
 pub(super) type MinMax = (u16, u16);
 
 fn turn(s: &mut Section<'_>) -> (TurnSettings, MinMax) {
-    s.later();
     let quota = || shape::integer(0..=1_000_000, "allocations, 0 for no limit");
     let bytes = || shape::integer(0..=1_000_000_000_000, "bytes a second, 0 for no limit");
     let port = || shape::integer(0..=65_535, "a port, 0 for relay_ports' default");

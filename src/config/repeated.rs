@@ -152,7 +152,6 @@ pub(super) fn different_rooms(reader: &mut Reader, rooms: Vec<Option<Room>>) -> 
 
 /// `[[ice.servers]]`
 pub(super) fn ice_server(s: &mut Section<'_>) -> IceServer {
-    s.later();
     let day = Duration::from_secs(24 * 60 * 60);
     let urls = s.list("urls", Vec::<String>::new(), ice_forms::url);
     if urls.is_empty() {

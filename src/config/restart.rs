@@ -31,6 +31,7 @@ impl Settings {
                 "media.viewers_per_worker",
                 old.media.viewers_per_worker != new.media.viewers_per_worker,
             ),
+            ("turn.listen", old.turn.listen != new.turn.listen),
             ("rooms.max_speakers", old.rooms.max_speakers != new.rooms.max_speakers),
             ("[[camera]]", old.cameras != new.cameras),
             ("storage.data_dir", old.data_dir != new.data_dir),
@@ -60,6 +61,7 @@ mod tests {
         new.media.ports = 1..=2;
         new.media.workers = 2;
         new.media.viewers_per_worker = 1;
+        new.turn.listen.clear();
         new.rooms.max_speakers = 1;
         new.cameras = Some(Vec::new());
         new.data_dir = PathBuf::from("/elsewhere");
@@ -68,6 +70,7 @@ mod tests {
             "media.ports",
             "media.workers",
             "media.viewers_per_worker",
+            "turn.listen",
             "rooms.max_speakers",
             "[[camera]]",
             "storage.data_dir",

@@ -23,9 +23,9 @@ pub struct Settings {
     pub media: MediaSettings,
     /// `[network]`
     pub network: NetworkSettings,
-    /// `[turn]`; comes later.
+    /// `[turn]`
     pub turn: TurnSettings,
-    /// `[ice]`; comes later.
+    /// `[ice]`
     pub ice: IceSettings,
     /// `[rooms]`
     pub rooms: RoomSettings,
@@ -137,7 +137,7 @@ pub enum Announce {
     Name(String),
 }
 
-/// `[turn]`: coturn's words, checked now, in force when the TURN server comes.
+/// `[turn]`: coturn's words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnSettings {
     /// Where STUN and TURN are served, UDP and TCP; default `[::]:3478`. Empty is off.

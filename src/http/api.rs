@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::Settings,
     ids::RoomName,
-    protocol::{ErrorCode, IceServer, Member},
+    protocol::{ErrorCode, Member},
     rooms::RoomView,
     seams::AddressOrigin,
 };
@@ -73,12 +73,6 @@ pub(super) fn addresses(house: &House) -> Reply {
         "hostname": addresses.hostname,
         "announced": announced.collect::<Vec<_>>(),
     }))
-}
-
-/// `/api/v1/ice-servers`, as `RTCConfiguration.iceServers`. The box needs none on its LAN, and its
-/// own TURN comes later.
-pub(super) fn ice_servers() -> Reply {
-    reply::json(&Vec::<IceServer>::new())
 }
 
 /// `/trust/ca.crt`: the box's own authority (DER), as systems take it when it is opened.

@@ -20,7 +20,7 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::{net::TcpStream, sync::watch, time::timeout};
+use tokio::{io::AsyncBufReadExt as _, net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::debug;
 
@@ -30,7 +30,12 @@ use super::{
     demux::{Speech, by_first_byte},
     handler,
 };
-use crate::{config::HttpSettings, telemetry::metrics::metrics, trust::Identity};
+use crate::{
+    config::HttpSettings,
+    seams::turn::{self, Wire},
+    telemetry::metrics::metrics,
+    trust::Identity,
+};
 
 /// hyper reads at least this much at once.
 const MIN_BUFFER: usize = 8 * 1024;
@@ -49,15 +54,49 @@ impl ResolvesServerCert for Current {
 }
 
 /// TLS 1.2 and 1.3 with HTTP/2 and HTTP/1.1.
-pub(super) fn tls_config(identity: watch::Receiver<Identity>) -> ServerConfig {
+pub(super) fn tls_config(identity: watch::Receiver<Identity>, with_turn: bool) -> ServerConfig {
+    let mut config = bare_config(identity);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if with_turn {
+        // First: whoever speaks TURN may offer HTTP as well, to get past proxies.
+        config.alpn_protocols.insert(0, turn::ALPN.to_vec());
+    }
+    config
+}
+
+fn bare_config(identity: watch::Receiver<Identity>) -> ServerConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider has TLS 1.2 and 1.3")
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Current(identity)));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config
+        .with_cert_resolver(Arc::new(Current(identity)))
+}
+
+/// TLS where TURN alone is spoken, with the certificate of https.
+#[derive(Clone)]
+pub struct TurnTls(TlsAcceptor);
+
+impl TurnTls {
+    /// With the certificate that is in force at each handshake.
+    pub fn new(identity: watch::Receiver<Identity>) -> Self {
+        let mut config = bare_config(identity);
+        config.alpn_protocols = vec![turn::ALPN.to_vec()];
+        Self(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+impl std::fmt::Debug for TurnTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TurnTls")
+    }
+}
+
+impl turn::TlsDoor for TurnTls {
+    fn open(&self, stream: TcpStream) -> turn::Handshake {
+        let handshake = self.0.accept(stream);
+        Box::pin(async move { Ok(Box::new(handshake.await?) as Box<dyn turn::ByteStream>) })
+    }
 }
 
 /// Serves a connection to its end, or until it has to make room.
@@ -89,14 +128,57 @@ async fn serve_on(stream: TcpStream, visit: Arc<Visit>) {
         Speech::Tls => {
             let handshake = TlsAcceptor::from(visit.house.tls.clone()).accept(stream);
             match timeout(http.slow_timeout, handshake).await {
-                Ok(Ok(stream)) => serve_https(stream, visit, &http).await,
+                Ok(Ok(stream)) => {
+                    let https = not_turn(stream, &visit, http.slow_timeout);
+                    if let Some(stream) = Box::pin(https).await {
+                        serve_https(stream, visit, &http).await;
+                    }
+                }
                 // A browser that does not trust us yet ends the handshake by an alert.
                 Ok(Err(error)) => debug!(peer = %visit.peer, %error, "no TLS handshake"),
                 Err(_) => drop(metrics().connections_bad.inc()),
             }
         }
         Speech::Http => serve_plain(stream, visit, &http).await,
+        Speech::Stun => hand_over(stream, &visit),
         Speech::Unknown => drop(metrics().connections_bad.inc()),
+    }
+}
+
+/// A stream that speaks TURN is the TURN server's from here on, and none of `http`'s limits holds it.
+fn hand_over(stream: TcpStream, visit: &Visit) {
+    match (&visit.house.turn, stream.peer_addr(), stream.local_addr()) {
+        (Some(turn), Ok(remote), Ok(local)) => {
+            turn.enter(Box::new(stream), Wire::Plain, remote, local);
+        }
+        _ => drop(metrics().connections_bad.inc()),
+    }
+}
+
+/// The stream, if it is not one that speaks TURN: by its protocol (RFC 7443), or, where that is none or
+/// HTTP/1.1, by the first byte of what it says. (coturn's client names HTTP first.)
+async fn not_turn(
+    mut stream: TlsStream<TcpStream>,
+    visit: &Visit,
+    limit: Duration,
+) -> Option<TlsStream<TcpStream>> {
+    let Some(door) = &visit.house.turn else { return Some(stream) };
+    let speaks_turn = match stream.get_ref().1.alpn_protocol() {
+        Some(protocol) if protocol == turn::ALPN => true,
+        Some(b"h2") => false,
+        _ => match timeout(limit, stream.fill_buf()).await {
+            Ok(Ok(said)) => said.first().is_some_and(|first| turn::is_first_byte(*first)),
+            // What is to be said of it, HTTP says.
+            _ => false,
+        },
+    };
+    let socket = stream.get_ref().0;
+    match (socket.peer_addr(), socket.local_addr()) {
+        (Ok(remote), Ok(local)) if speaks_turn => {
+            door.enter(Box::new(stream), Wire::Tls, remote, local);
+            None
+        }
+        _ => Some(stream),
     }
 }
 

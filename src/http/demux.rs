@@ -1,5 +1,7 @@
 //! PURE. Which protocol a connection speaks, by its first byte.
 
+use crate::seams::turn::is_first_byte;
+
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Speech {
@@ -7,7 +9,9 @@ pub(super) enum Speech {
     Tls,
     /// The method of a plain HTTP request, or HTTP/2's preface.
     Http,
-    /// Neither: closed and counted. (STUN over TCP, which begins with 0 or 1, has a port of its own.)
+    /// STUN, and TURN behind it.
+    Stun,
+    /// None of them: closed and counted.
     Unknown,
 }
 
@@ -16,6 +20,7 @@ pub(super) fn by_first_byte(first: u8) -> Speech {
     match first {
         0x16 => Speech::Tls,
         b'A'..=b'Z' => Speech::Http,
+        first if is_first_byte(first) => Speech::Stun,
         _ => Speech::Unknown,
     }
 }
@@ -30,6 +35,7 @@ mod tests {
             let expected = match first {
                 22 => Speech::Tls,
                 65..=90 => Speech::Http,
+                0..=3 => Speech::Stun,
                 _ => Speech::Unknown,
             };
             assert_eq!(by_first_byte(first), expected, "{first}");

@@ -20,6 +20,7 @@ use hyper::{
 use super::{
     Visit, denied,
     handler::{Ask, foreign, not_found, read_body},
+    ice::{self, Reach},
     limits::Weight,
     reply::{self, Reply},
     sdp_fragment,
@@ -147,12 +148,19 @@ impl Ask<'_> {
 }
 
 /// 201: the session has begun.
-pub(super) fn created(visit: &Visit, stay: Stay, offer: String, answer: String) -> Reply {
+pub(super) fn created(
+    visit: &Visit,
+    reach: &Reach,
+    stay: Stay,
+    offer: String,
+    answer: String,
+) -> Reply {
     let (id, etag) = visit.house.streams.begin(stay, offer);
     let mut reply = reply::body(StatusCode::CREATED, SDP, answer);
     put(&mut reply, header::LOCATION, &format!("/api/v1/stream/{id}"));
     put(&mut reply, header::ETAG, &etag);
     reply.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(FRAGMENT));
+    ice::link(&mut reply, &visit.house, reach);
     reply
 }
 

@@ -23,6 +23,7 @@ mod denied;
 pub mod fuzzing;
 mod handler;
 mod host;
+mod ice;
 mod ingest;
 mod invites;
 mod limits;
@@ -57,13 +58,14 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+pub use connection::TurnTls;
 pub use listener::BindError;
 
 use crate::{
     access::Access,
     config::Settings,
     rooms::RoomsHandle,
-    seams::{Addresses, desk::Desk},
+    seams::{Addresses, desk::Desk, turn::TurnDoor},
     telemetry::metrics::metrics,
     trust::TrustHandle,
 };
@@ -101,6 +103,8 @@ pub struct Doors {
     pub addresses: watch::Receiver<Arc<Addresses>>,
     /// For `/readyz`.
     pub readiness: watch::Receiver<Readiness>,
+    /// Where streams go that speak TURN.
+    pub turn: Option<Arc<dyn TurnDoor>>,
     /// How many connections there may be in all, whatever `http.max_connections` says: what the system
     /// has descriptors for.
     pub max_connections: usize,
@@ -127,6 +131,7 @@ struct House {
     addresses: watch::Receiver<Arc<Addresses>>,
     readiness: watch::Receiver<Readiness>,
     tls: Arc<rustls::ServerConfig>,
+    turn: Option<Arc<dyn TurnDoor>>,
     crowd: crowd::Crowd,
     max_connections: usize,
     rates: limits::Rates,
@@ -172,7 +177,7 @@ impl HttpServer {
         let listeners = listener::bind_all(&doors.settings.borrow().http.listen)?;
         let (stopping, stopping_receiver) = watch::channel(false);
         let (running, ended) = mpsc::channel(1);
-        let tls = connection::tls_config(doors.trust.identity());
+        let tls = connection::tls_config(doors.trust.identity(), doors.turn.is_some());
         let house = Arc::new(House {
             settings: doors.settings,
             rooms: doors.rooms,
@@ -182,6 +187,7 @@ impl HttpServer {
             addresses: doors.addresses,
             readiness: doors.readiness,
             tls: Arc::new(tls),
+            turn: doors.turn,
             crowd: crowd::Crowd::default(),
             max_connections: doors.max_connections,
             rates: limits::Rates::new(),

@@ -37,6 +37,8 @@ pub(super) enum Route {
     Addresses,
     /// `/api/v1/ice-servers`
     IceServers,
+    /// `/api/v1/turn`
+    Turn,
     /// `/api/v1/setup`
     SetUp,
     /// `/api/v1/session`: who one is, signing in and out.
@@ -103,7 +105,7 @@ impl Route {
             | Self::SetUp
             | Self::Session
             | Self::Sessions => Need::Nothing,
-            Self::Home | Self::About | Self::IceServers | Self::Signal => Need::Seat,
+            Self::Home | Self::About | Self::IceServers | Self::Turn | Self::Signal => Need::Seat,
             Self::Rooms | Self::Addresses | Self::WhepCamera(_) => Need::House,
             Self::Room(room)
             | Self::Whip(room)
@@ -151,6 +153,7 @@ pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute>
         "/api/v1/rooms" => Route::Rooms,
         "/api/v1/addresses" => Route::Addresses,
         "/api/v1/ice-servers" => Route::IceServers,
+        "/api/v1/turn" => Route::Turn,
         "/api/v1/setup" => Route::SetUp,
         "/api/v1/session" => Route::Session,
         "/api/v1/sessions" => Route::Sessions,

@@ -23,6 +23,7 @@ pub(super) use joining::claims_of_seat;
 
 use super::{
     House,
+    ice::{Reach, Renewal},
     limits::{SessionRates, Weight},
     transport::{CloseReason, Gone, Received, Transport},
 };
@@ -44,6 +45,7 @@ pub(super) struct Session<T> {
     visitor: Visitor,
     greeted: bool,
     rates: SessionRates,
+    ice: Renewal,
     place: Option<Seated>,
 }
 
@@ -61,6 +63,8 @@ enum Event {
     Heard(Received),
     /// From the room; `None` is the end of it.
     Told(Option<Outgoing>),
+    /// Its passwords will expire, or the owner has changed something about them.
+    ServersDue,
     /// Nobody said hello, or wanted to join.
     Unfriendly,
     Stopping,
@@ -82,9 +86,9 @@ impl From<Gone> for End {
 }
 
 impl<T: Transport> Session<T> {
-    pub(super) fn new(transport: T, house: Arc<House>, visitor: Visitor) -> Self {
-        let rates = SessionRates::new();
-        Self { transport, house, visitor, greeted: false, rates, place: None }
+    pub(super) fn new(transport: T, house: Arc<House>, visitor: Visitor, reach: Reach) -> Self {
+        let (rates, ice) = (SessionRates::new(), Renewal::new(reach, house.settings.clone()));
+        Self { transport, house, visitor, greeted: false, rates, ice, place: None }
     }
 
     /// Runs until either side ends it.
@@ -97,6 +101,7 @@ impl<T: Transport> Session<T> {
                 _ = stopping.wait_for(|stopping| *stopping) => Event::Stopping,
                 received = self.transport.receive() => Event::Heard(received),
                 outgoing = next(&mut self.place) => Event::Told(outgoing),
+                () = self.ice.due() => Event::ServersDue,
                 () = tokio::time::sleep_until(greeting_due), if self.is_expected() => Event::Unfriendly,
             };
             if let Err(end) = self.handle(event).await {
@@ -136,6 +141,7 @@ impl<T: Transport> Session<T> {
             // to the client: it comes again and resumes.
             Event::Told(None) => Err(End::Bye(ByeReason::Slow)),
             Event::Told(Some(outgoing)) => self.tell(outgoing).await,
+            Event::ServersDue => self.tell_servers().await,
             Event::Heard(Received::Gone) => Err(End::Gone),
             Event::Heard(Received::TooLarge) => {
                 metrics().messages_bad.inc();
@@ -152,9 +158,17 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Something the room says: the token is put in, `bye` is the last.
+    async fn tell_servers(&mut self) -> Result<(), End> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let ice_servers = self.ice.servers(&self.house, place.seat.member.to_string());
+        let message = ServerMessage::IceServers { ice_servers };
+        Ok(self.transport.deliver(&Outgoing { re: None, message }).await?)
+    }
+
+    /// Something the room says: token and servers are put in, `bye` is the last.
     async fn tell(&mut self, mut outgoing: Outgoing) -> Result<(), End> {
-        if let ServerMessage::Joined { room, you, token, members, .. } = &mut outgoing.message
+        if let ServerMessage::Joined { room, you, token, members, ice_servers, .. } =
+            &mut outgoing.message
             && let Some(place) = &self.place
         {
             let own = members.iter().find(|member| member.id == *you);
@@ -167,6 +181,7 @@ impl<T: Transport> Session<T> {
                 epoch: place.seat.epoch(),
                 this_run: true,
             };
+            *ice_servers = self.ice.servers(&self.house, you.to_string());
             *token = self.house.trust.tokens().mint(&claims, SystemTime::now());
         }
         self.transport.deliver(&outgoing).await?;

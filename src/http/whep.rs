@@ -3,6 +3,7 @@
 
 use super::{
     handler::Ask,
+    ice::Reach,
     ingest::{created, refused},
     reply::Reply,
     streams::{Denied, Stay},
@@ -12,7 +13,7 @@ use crate::rooms::{RoomsHandle, Watch, WatchRequest};
 
 /// `POST /whep/ROOM`, `/whep/ROOM/MEMBER`, `/c/ID/whep`
 pub(super) async fn post(ask: Ask<'_>, watch: Watch) -> Reply {
-    let (visit, visitor) = (ask.visit, ask.visitor.clone());
+    let (visit, visitor, reach) = (ask.visit, ask.visitor.clone(), Reach::of(&ask));
     let name = match name(ask.request.uri().query(), ask.headers(), "WHEP") {
         Ok(name) => name,
         Err(refusal) => return refused(refusal),
@@ -27,7 +28,7 @@ pub(super) async fn post(ask: Ask<'_>, watch: Watch) -> Reply {
     let source = visitor.whence.ip().into();
     let request = WatchRequest { watch, name, source, offer: offer.as_str().into() };
     match view(&visit.house.rooms, request).await {
-        Ok((stay, answer)) => created(visit, stay, offer, answer),
+        Ok((stay, answer)) => created(visit, &reach, stay, offer, answer),
         Err(refusal) => refused(refusal),
     }
 }

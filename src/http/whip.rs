@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use super::{
     denied,
     handler::Ask,
+    ice::Reach,
     ingest::{created, refused},
     reply::Reply,
     routes::query_value,
@@ -26,7 +27,7 @@ pub(super) async fn post(ask: Ask<'_>, room: RoomName) -> Reply {
         Ok(name) => name,
         Err(refusal) => return refused(refusal),
     };
-    let (visit, visitor) = (ask.visit, ask.visitor.clone());
+    let (visit, visitor, reach) = (ask.visit, ask.visitor.clone(), Reach::of(&ask));
     // Where the room has a password, and they needed it, the gate has seen it.
     let by_password = ask.settings.room_password(&room).is_some()
         && visitor.principal.is_asked_for_password(&room);
@@ -44,7 +45,7 @@ pub(super) async fn post(ask: Ask<'_>, room: RoomName) -> Reply {
     }
     let newcomer = (name, role, visitor.whence.ip().into());
     match publish(&visit.house.rooms, room, newcomer, &offer).await {
-        Ok((stay, answer)) => created(visit, stay, offer, answer),
+        Ok((stay, answer)) => created(visit, &reach, stay, offer, answer),
         Err(refusal) => refused(refusal),
     }
 }

@@ -137,6 +137,12 @@ pub enum ServerMessage {
         /// Who asked for it.
         by: MemberId,
     },
+    /// Servers for connections made from here on: the passwords of those before expire soon, or the
+    /// owner has changed something.
+    IceServers {
+        /// For `RTCPeerConnection`, instead of those of `joined`.
+        ice_servers: Vec<IceServer>,
+    },
     /// Who speaks has changed. Also after `joined`, unless nobody has spoken yet.
     Speakers {
         /// Who dominates, or did last while nobody speaks.

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  watch<Addresses> --> Keeper (task) --> watch<Identity> --> TLS handshakes
-//!  SIGHUP ------------> reload ----^         files: authority.pem, leaf.pem, ca.crt, token.key
+//!  SIGHUP ------------> reload ----^         files: authority.pem, leaf.pem, ca.crt, token.key, turn.key
 //!  the clock ----------------------'
 //! ```
 //!
@@ -24,7 +24,7 @@ use rustls::sign::CertifiedKey;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use keeper::Keeper;
-pub use token::{PlaceClaims, RETURN_LIFE, TOKEN_LIFE, TokenError, TokenKey};
+pub use token::{PlaceClaims, RETURN_LIFE, TOKEN_LIFE, TokenError, TokenKey, turn_secret};
 
 /// PEM files of a given certificate: the chain, leaf first, and its key.
 pub type CertificateFiles = (PathBuf, PathBuf);

@@ -21,7 +21,7 @@ use super::{
     files::{self, SECRET},
 };
 use crate::{
-    config::Role,
+    config::{Role, Secret},
     ids::{MemberId, Nickname, RoomName},
 };
 
@@ -95,19 +95,33 @@ impl std::fmt::Debug for TokenKey {
     }
 }
 
+/// What time-limited TURN passwords are minted with where the settings name no secret: from `turn.key`
+/// in the data folder, made when it is first asked for.
+///
+/// # Errors
+/// The file can neither be read nor made.
+pub fn turn_secret(data_dir: &Path) -> Result<Secret, TrustError> {
+    secret_bytes(&data_dir.join("turn.key")).map(|bytes| Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// The bytes of a key file, made where there is none.
+fn secret_bytes(path: &Path) -> Result<[u8; KEY_LEN], TrustError> {
+    if let Some(bytes) = files::read(path)?
+        && let Ok(secret) = <[u8; KEY_LEN]>::try_from(bytes)
+    {
+        return Ok(secret);
+    }
+    let mut secret = [0; KEY_LEN];
+    aws_lc_rs::rand::fill(&mut secret)
+        .map_err(|_| TrustError::Making("no random numbers".into()))?;
+    files::write(path, SECRET, &secret)?;
+    Ok(secret)
+}
+
 impl TokenKey {
     /// From `token.key` in the data folder, made at the first start.
     pub(super) fn open(data_dir: &Path, now: SystemTime) -> Result<Self, TrustError> {
-        let path = data_dir.join("token.key");
-        if let Some(bytes) = files::read(&path)?
-            && let Ok(secret) = <[u8; KEY_LEN]>::try_from(bytes)
-        {
-            return Ok(Self::new(secret, rand::random(), now));
-        }
-        let mut secret = [0; KEY_LEN];
-        aws_lc_rs::rand::fill(&mut secret)
-            .map_err(|_| TrustError::Making("no random numbers".into()))?;
-        files::write(&path, SECRET, &secret)?;
+        let secret = secret_bytes(&data_dir.join("token.key"))?;
         Ok(Self::new(secret, rand::random(), now))
     }
 

@@ -27,7 +27,8 @@ pub(crate) const CHANNEL_LASTS: Duration = Duration::from_secs(600);
 /// other side.
 pub(crate) const MAX_PEERS: usize = 256;
 
-/// A ticket of mobility (RFC 8016).
+/// A ticket of mobility (RFC 8016): letters and digits, since there are clients that take it for a text
+/// which a zero ends (coturn's does).
 pub(crate) type Ticket = [u8; 16];
 
 /// What a client has of ours.
@@ -50,6 +51,8 @@ pub(crate) struct Allocation {
     pub(crate) tickets: Option<(Ticket, Option<Ticket>)>,
     /// What may still come in and go out in this second.
     pub(crate) meters: [Bucket; 2],
+    /// When data last went through, either way; at first when it was made.
+    pub(crate) last_used: Instant,
     permissions: HashMap<IpAddr, Instant>,
     channels: BTreeMap<u16, Channel>,
     numbers: HashMap<SocketAddr, u16>,
@@ -95,6 +98,7 @@ impl Allocation {
             reservation: None,
             tickets: None,
             meters: [Bucket::new(max_bps, now); 2],
+            last_used: now,
             permissions: HashMap::new(),
             channels: BTreeMap::new(),
             numbers: HashMap::new(),

@@ -8,18 +8,19 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
-    net::TcpListener,
-    sync::{oneshot, watch},
-    time::sleep,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::{sleep, timeout},
 };
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::{
+    handout::hand_out,
     outlet::StreamId,
     rules::rules,
     socket::Udp,
@@ -30,7 +31,7 @@ use crate::{
     config::{Secret, Settings},
     seams::{
         Addresses, Source,
-        turn::{ByteStream, TurnDoor},
+        turn::{Asker, ByteStream, Handout, TlsDoor, TurnDoor, Wire, is_tls},
     },
     telemetry::port_holder,
 };
@@ -39,6 +40,8 @@ use crate::{
 /// a stream for each relay candidate and each connection of RFC 6062.
 const MAX_STREAMS: usize = 2_048;
 const MAX_STREAMS_OF_SOURCE: usize = 256;
+/// Until its first byte and, where that begins a handshake, the end of that.
+const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 256;
 
@@ -78,8 +81,12 @@ struct Inner {
     commands: Commands,
     next_stream: AtomicU64,
     sources: Arc<Mutex<HashMap<Source, usize>>>,
-    ended: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
+    ended: watch::Receiver<()>,
     listening: Vec<SocketAddr>,
+    tls: Arc<dyn TlsDoor>,
+    settings: watch::Receiver<Arc<Settings>>,
+    /// What passwords are minted with where the settings name nothing.
+    secret: Secret,
 }
 
 impl fmt::Debug for TurnHandle {
@@ -89,7 +96,7 @@ impl fmt::Debug for TurnHandle {
 }
 
 /// Starts the server; the settings' `turn.listen` is bound when this returns. `secret` is what
-/// passwords are minted with where the settings name none.
+/// passwords are minted with where the settings name none; `tls` is for those who begin with a handshake.
 ///
 /// # Errors
 /// Where an address cannot be had: see [`StartError`].
@@ -97,6 +104,7 @@ pub fn start(
     settings: watch::Receiver<Arc<Settings>>,
     addresses: watch::Receiver<Arc<Addresses>>,
     secret: Secret,
+    tls: Arc<dyn TlsDoor>,
 ) -> Result<TurnHandle, StartError> {
     let first = Arc::new(rules(&settings.borrow(), &addresses.borrow(), &secret));
     let listen = settings.borrow().turn.listen.clone();
@@ -117,18 +125,21 @@ pub fn start(
     let (commands, receiver) = commands()?;
     let runtime = tokio::runtime::Handle::current();
     let worker = Worker::new(first, seed, listeners, (commands.clone(), receiver), runtime)?;
-    let (end, ended) = oneshot::channel();
+    // Whoever holds the sender is the thread.
+    let (runs, ended) = watch::channel(());
     std::thread::Builder::new().name("turn".into()).spawn(move || {
         worker.run();
-        // overflow: none, because it is a oneshot.
-        let _ = end.send(());
+        drop(runs);
     })?;
     let inner = Inner {
         commands: commands.clone(),
         next_stream: AtomicU64::new(0),
         sources: Arc::default(),
-        ended: tokio::sync::Mutex::new(Some(ended)),
+        ended,
         listening,
+        tls,
+        settings: settings.clone(),
+        secret: secret.clone(),
     };
     let handle = TurnHandle(Arc::new(inner));
     for listener in streams {
@@ -187,7 +198,7 @@ async fn accept(listener: TcpListener, handle: TurnHandle) {
         };
         let _ = stream.set_nodelay(true);
         if let Ok(local) = stream.local_addr() {
-            handle.enter(Box::new(stream), Vec::new(), remote, local);
+            handle.accepted(stream, remote, local);
         }
     }
 }
@@ -219,11 +230,50 @@ impl TurnHandle {
 
     /// Ends all relays.
     pub async fn stop(&self) {
-        if let Some(ended) = self.0.ended.lock().await.take()
-            && self.0.commands.tell(Command::Stop).await
-        {
-            let _ = ended.await;
+        self.0.commands.tell(Command::Stop).await;
+        self.ended().await;
+    }
+
+    /// Returns when its thread has ended, asked to or not.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut ended = self.0.ended.clone();
+        async move { while ended.changed().await.is_ok() {} }
+    }
+}
+
+impl TurnHandle {
+    /// A stream that was accepted here: TLS or not, by its first byte.
+    fn accepted(&self, stream: TcpStream, remote: SocketAddr, local: SocketAddr) {
+        let Some(slot) = Slot::take(&self.0.sources, remote.ip()) else { return };
+        let handle = self.clone();
+        tokio::spawn(async move {
+            match timeout(OPEN_WITHIN, handle.opened(stream)).await {
+                Ok(Ok((stream, wire))) => handle.serve(stream, wire, (remote, local), slot).await,
+                Ok(Err(error)) => debug!(%remote, %error, "no stream of TURN"),
+                Err(_) => debug!(%remote, "it says nothing"),
+            }
+        });
+    }
+
+    async fn opened(&self, stream: TcpStream) -> io::Result<(Box<dyn ByteStream>, Wire)> {
+        let mut first = [0];
+        match stream.peek(&mut first).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ if is_tls(first[0]) => Ok((self.0.tls.open(stream).await?, Wire::Tls)),
+            _ => Ok((Box::new(stream), Wire::Plain)),
         }
+    }
+
+    async fn serve(
+        &self,
+        stream: Box<dyn ByteStream>,
+        wire: Wire,
+        ends: (SocketAddr, SocketAddr),
+        slot: Slot,
+    ) {
+        let id = StreamId(self.0.next_stream.fetch_add(1, Ordering::Relaxed));
+        stream::serve(stream, wire, id, ends, self.0.commands.clone()).await;
+        drop(slot);
     }
 }
 
@@ -263,16 +313,18 @@ impl TurnDoor for TurnHandle {
     fn enter(
         &self,
         stream: Box<dyn ByteStream>,
-        read: Vec<u8>,
+        wire: Wire,
         remote: SocketAddr,
         local: SocketAddr,
     ) {
         let Some(slot) = Slot::take(&self.0.sources, remote.ip()) else { return };
-        let id = StreamId(self.0.next_stream.fetch_add(1, Ordering::Relaxed));
-        let commands = self.0.commands.clone();
-        tokio::spawn(async move {
-            stream::serve(stream, read, id, (remote, local), commands).await;
-            drop(slot);
-        });
+        let handle = self.clone();
+        tokio::spawn(async move { handle.serve(stream, wire, (remote, local), slot).await });
+    }
+
+    fn hand_out(&self, asker: &Asker) -> Handout {
+        let port = self.0.listening.first().map(SocketAddr::port);
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        hand_out(&self.0.settings.borrow(), &self.0.secret, port, asker, unix)
     }
 }

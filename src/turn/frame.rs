@@ -6,8 +6,10 @@ use crate::stun::Message;
 
 /// ChannelData: number and length.
 pub(crate) const CHANNEL_HEAD: usize = 4;
-/// RFC 8656 section 12: the numbers that channels may have.
-pub(crate) const CHANNEL_NUMBERS: std::ops::RangeInclusive<u16> = 0x4000..=0x4fff;
+/// The numbers that channels may have: RFC 5766's, which clients in the field still draw from (coturn's
+/// among them). RFC 8656 section 12 has narrowed them to 0x4fff, so that DTLS and RTP can share a port
+/// with channels; here no port is shared with those.
+pub(crate) const CHANNEL_NUMBERS: std::ops::RangeInclusive<u16> = 0x4000..=0x7fff;
 
 /// How a ConnectionBind request begins.
 pub(crate) const CONNECTION_BIND: [u8; 2] = [0, 0x0b];
@@ -22,7 +24,7 @@ pub(crate) struct NoFrame;
 pub(crate) fn len_of(bytes: &[u8]) -> Result<Option<usize>, NoFrame> {
     match bytes {
         [] => Ok(None),
-        [0x40..=0x4f, ..] => Ok(bytes.get(..CHANNEL_HEAD).map(|head| {
+        [0x40..=0x7f, ..] => Ok(bytes.get(..CHANNEL_HEAD).map(|head| {
             let len = usize::from(u16::from_be_bytes([head[2], head[3]]));
             CHANNEL_HEAD + len.next_multiple_of(4)
         })),
@@ -75,7 +77,7 @@ mod tests {
         for bad in [
             &b"POST / HTTP/1.1\r\n"[..],
             &[0x16, 3, 1],
-            &[0x50, 0, 0, 0],
+            &[0x80, 0, 0, 0],
             &[0, 1, 0, 3, 0, 0, 0, 0],
         ] {
             assert_eq!(super::cut(bad), Err(NoFrame), "{bad:?}");

@@ -14,7 +14,7 @@
 //!  settings, addresses --rules--> worker
 //! ```
 //!
-//! PURE: `allocation`, `credential`, `frame`, `nonce`, `outbox`, `outlet`, `policy`, `ports`, `rate`,
+//! PURE: `allocation`, `credential`, `frame`, `handout`, `nonce`, `outbox`, `outlet`, `policy`, `ports`, `rate`,
 //! `rules`, `server`, `source`.
 
 pub mod credential;
@@ -26,6 +26,7 @@ pub mod server;
 mod allocation;
 mod door;
 mod frame;
+mod handout;
 mod nonce;
 mod outbox;
 mod outlet;

@@ -5,11 +5,11 @@
 
 use std::{
     collections::HashMap,
-    io,
+    io, mem,
     net::SocketAddr,
     os::fd::OwnedFd,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -18,7 +18,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use tokio::{
     net::TcpStream,
     runtime::Handle,
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     task::JoinHandle,
 };
 use tracing::debug;
@@ -34,15 +34,42 @@ use super::{
 /// Bytes that may wait for a stream's client: half a second of 4 Mbit/s. Beyond that peers' data is
 /// dropped, as it would be on a full path by UDP.
 const MAX_WAITING: usize = 256 * 1024;
+/// Beyond that, answers included, the client is not there.
+const MAX_WAITING_EVER: usize = 2 * MAX_WAITING;
 /// Events of relays begin at this number; below are the bell and the listeners.
 pub(super) const FIRST_RELAY: u64 = 1 << 32;
 
-/// What a stream's task is to do.
-pub(super) enum Outgoing {
-    /// Send this.
-    Bytes(Vec<u8>),
-    /// Carry this connection's bytes from here on, until it is closed; `None` is to go on as before.
-    Splice(Option<Splice>),
+/// Bytes that wait for a stream's client: the worker puts them in, the stream's task takes them out.
+#[derive(Debug, Default)]
+pub(super) struct Outbound {
+    bytes: Mutex<Vec<u8>>,
+    /// Those, and what the task writes at the moment.
+    waiting: AtomicUsize,
+    bell: Notify,
+}
+
+impl Outbound {
+    /// `bytes` is empty afterwards. Never more than [`MAX_WAITING_EVER`]: see [`World::to_client`].
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).append(bytes);
+        self.bell.notify_one();
+    }
+
+    /// Moves all into `into`, which is empty.
+    pub(super) fn take(&self, into: &mut Vec<u8>) {
+        mem::swap(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner), into);
+    }
+
+    /// So many bytes of what was taken are with the system.
+    pub(super) fn written(&self, len: usize) {
+        self.waiting.fetch_sub(len, Ordering::Relaxed);
+    }
+
+    /// Returns when something was put in.
+    pub(super) async fn rung(&self) {
+        self.bell.notified().await;
+    }
 }
 
 /// A peer's connection for a stream.
@@ -55,9 +82,9 @@ pub(super) struct Splice {
 
 /// The worker's end of a stream.
 pub(super) struct StreamEnd {
-    pub(super) sender: mpsc::Sender<Outgoing>,
-    /// Bytes that are with the task and not with the kernel yet.
-    pub(super) waiting: Arc<AtomicUsize>,
+    /// Carry this connection's bytes from here on, until it is closed; `None` is to go on as before.
+    pub(super) sender: mpsc::Sender<Option<Splice>>,
+    pub(super) outbound: Arc<Outbound>,
     /// Of this wake-up.
     pub(super) pending: Vec<u8>,
 }
@@ -127,7 +154,7 @@ impl World {
     /// Sends all that waits.
     pub(super) fn flush(&mut self) {
         self.flush_udp();
-        for stream in std::mem::take(&mut self.dirty) {
+        for stream in mem::take(&mut self.dirty) {
             self.flush_stream(stream);
         }
     }
@@ -148,20 +175,8 @@ impl World {
     }
 
     fn flush_stream(&mut self, id: StreamId) {
-        let Some(end) = self.streams.get_mut(&id) else { return };
-        if end.pending.is_empty() {
-            return;
-        }
-        let bytes = std::mem::take(&mut end.pending);
-        end.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
-        self.tell(id, Outgoing::Bytes(bytes));
-    }
-
-    fn tell(&mut self, id: StreamId, outgoing: Outgoing) {
-        let Some(end) = self.streams.get(&id) else { return };
-        // overflow: DROPS the stream; whoever does not take even answers is not there.
-        if end.sender.try_send(outgoing).is_err() {
-            self.streams.remove(&id);
+        if let Some(end) = self.streams.get_mut(&id).filter(|end| !end.pending.is_empty()) {
+            end.outbound.put(&mut end.pending);
         }
     }
 
@@ -214,10 +229,15 @@ impl Outlet for World {
             Via::Stream(stream) => stream,
         };
         let Some(end) = self.streams.get_mut(&stream) else { return };
-        let waiting = end.waiting.load(Ordering::Relaxed) + end.pending.len();
+        let waiting = end.outbound.waiting.load(Ordering::Relaxed) + end.pending.len();
         if is_data && waiting > MAX_WAITING {
             // overflow: DROPS; it is a datagram of a peer, which may be lost on any path.
             self.n_lost += 1;
+            return;
+        }
+        if waiting > MAX_WAITING_EVER {
+            // overflow: DROPS the stream; whoever does not take even answers is not there.
+            self.streams.remove(&stream);
             return;
         }
         if end.pending.is_empty() {
@@ -278,7 +298,10 @@ impl Outlet for World {
             self.held.insert(id, Held { relay, state: HeldState::Spliced(closing) });
             Some(Splice { id, peer, closed })
         });
-        self.tell(stream, Outgoing::Splice(splice));
+        // overflow: DROPS the stream; nobody asks again before the last was answered.
+        if self.streams.get(&stream).is_some_and(|end| end.sender.try_send(splice).is_err()) {
+            self.streams.remove(&stream);
+        }
     }
 
     fn hang_up(&mut self, connection: ConnectionId) {

@@ -131,7 +131,7 @@ async function signIn(owner) {
 }
 
 try {
-  await box.startWith(`camera = []\n[http]\nlisten = "${host}"\n[media]\nports = "${media}-${media}"\n`);
+  await box.startWith(`camera = []\n[http]\nlisten = "${host}"\n[turn]\nlisten = []\n[media]\nports = "${media}-${media}"\n`);
   await strangers();
   const owner = await setUp();
   const link = await makeInvite(owner);

@@ -103,12 +103,14 @@ export class Box {
 
   /**
    * Starts on free ports of loopback; a null camera is none. `media` are more keys of that section.
-   * Resolves with its URL when it is ready.
+   * Resolves with its URL when it is ready. With `relays` so many of its ports are for relays, and TURN
+   * is served on one more.
    */
-  async startOnLoopback(camera = '', media = '', nPorts = 1) {
-    const first = await freePorts(nPorts);
+  async startOnLoopback(camera = '', media = '', nPorts = 1, relays = 0) {
+    const first = await freePorts(nPorts + relays);
     const host = `127.0.0.1:${await freePorts()}`;
-    const ports = `[access]\nloopback = "guest"\n[http]\nlisten = "${host}"\n[media]\nports = "${first}-${first + nPorts - 1}"\n${media}`;
+    const turn = relays === 0 ? 'listen = []' : `listen = "127.0.0.1:${await freePorts()}"\nrelay_ports = "${first + nPorts}-${first + nPorts + relays - 1}"`;
+    const ports = `[access]\nloopback = "guest"\n[http]\nlisten = "${host}"\n[turn]\n${turn}\n[media]\nports = "${first}-${first + nPorts - 1}"\n${media}`;
     await this.startWith(camera === null ? `camera = []\n${ports}` : `${ports}${CAMERA}${camera}`);
     return `https://${host}/`;
   }

@@ -262,6 +262,8 @@ const config = (loopback) => `camera = []
 loopback = "${loopback}"
 [http]
 listen = "${host}"
+[turn]
+listen = []
 [media]
 ports = "${media}-${media}"
 [[room]]

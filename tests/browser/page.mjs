@@ -19,11 +19,12 @@ export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
  * @property {number} [fps] of each camera
  * @property {number} [cameras] how many there are; 0 is neither camera nor microphone
  * @property {string} [voice] a sound file that every microphone hears
+ * @property {string[]} [args] further switches
  * @property {boolean} [asks] the browser asks for permission, instead of giving it
  */
 
 /** @param {Launch} given */
-function settings({ executablePath = CHROMIUM, fps = 0, cameras = 1, voice = '', asks = false } = {}) {
+function settings({ executablePath = CHROMIUM, fps = 0, cameras = 1, voice = '', args = [], asks = false } = {}) {
   const devices = [...(fps === 0 ? [] : [`fps=${fps}`]), ...(cameras === 1 ? [] : [`device-count=${cameras}`])].join(',');
   return {
     executablePath,
@@ -31,6 +32,7 @@ function settings({ executablePath = CHROMIUM, fps = 0, cameras = 1, voice = '',
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', ...(asks ? [] : ['--use-fake-ui-for-media-stream']),
       ...(cameras === 0 ? [] : [`--use-fake-device-for-media-stream${devices === '' ? '' : `=${devices}`}`]),
+      ...args,
       ...(voice === '' ? [] : [`--use-file-for-fake-audio-capture=${voice}`]),
     ],
   };

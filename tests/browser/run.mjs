@@ -55,6 +55,7 @@ const scenes = {
   workers: () => onLoopback('workers.mjs', [LIGHT_CAMERA, 'workers = 2\nviewers_per_worker = 1\n', 2]),
   firefox: () => onLoopback('firefox.mjs', [LIGHT_CAMERA]),
   hands: () => onLoopback('hands.mjs', [LIGHT_CAMERA]),
+  relay: () => onLoopback('relay.mjs', [LIGHT_CAMERA, '', 1, 60]),
   trouble: () => script('trouble.mjs', binary),
   lost: () => script('lost.mjs', binary),
   lan: () => script('lan.mjs', binary),

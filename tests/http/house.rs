@@ -12,7 +12,7 @@ use parlor::{
     config::{Loopback, NoFiles, Settings, Sources},
     http::{Doors, HttpServer, Readiness},
     rooms::RoomsHandle,
-    seams::{Addresses, desk::Desk},
+    seams::{Addresses, desk::Desk, turn::TurnDoor},
     sfu::SfuHandle,
     store::StoreHandle,
     trust::{Keeper, TrustHandle},
@@ -99,6 +99,14 @@ pub(crate) fn folder() -> TempDir {
 impl House {
     /// A house with default settings, but for its port and for what `change` changes.
     pub(crate) async fn open(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::open_with(None, change).await
+    }
+
+    /// The same, and streams that speak TURN go there.
+    pub(crate) async fn open_with(
+        turn: Option<Arc<dyn TurnDoor>>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let data = folder();
         let sources = Sources { data: Some(data.path().to_owned()), ..Sources::default() };
         let mut settings = sources.understand([], &NoFiles).expect("defaults are right").settings;
@@ -126,6 +134,7 @@ impl House {
             trust: trust.clone(),
             addresses: addresses_seen,
             readiness: readiness_seen,
+            turn,
             max_connections: usize::MAX,
         };
         let server = HttpServer::bind(doors).expect("port 0 is free");

@@ -3,7 +3,12 @@
 //! The box of these tests trusts a proxy on loopback, so that a test says by `X-Forwarded-For` where it
 //! comes from; the first test shows that nobody else is believed.
 
-use parlor::config::{Guests, Loopback, Settings};
+use std::sync::Arc;
+
+use parlor::{
+    config::{Guests, Loopback, Settings},
+    seams::turn::TurnDoor,
+};
 
 use crate::house::{Answer, House};
 
@@ -15,7 +20,15 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A box behind a proxy on loopback.
 pub(crate) async fn behind_proxy(change: impl FnOnce(&mut Settings)) -> House {
-    House::open(|settings| {
+    behind_proxy_with(None, change).await
+}
+
+/// The same, and streams that speak TURN go there.
+pub(crate) async fn behind_proxy_with(
+    turn: Option<Arc<dyn TurnDoor>>,
+    change: impl FnOnce(&mut Settings),
+) -> House {
+    House::open_with(turn, |settings| {
         settings.access.loopback = Loopback::Token;
         settings.http.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a prefix")];
         change(settings);
@@ -168,6 +181,7 @@ async fn role_by_role_every_route() {
         ("GET", "/metrics", "----y"),
         ("GET", "/api/v1/about", "-yyyy"),
         ("GET", "/api/v1/ice-servers", "-yyyy"),
+        ("GET", "/api/v1/turn", "-yyyy"),
         ("GET", "/api/v1/signal", "-yyyy"),
         ("GET", "/api/v1/rooms", "-y-yy"),
         ("GET", "/api/v1/addresses", "-y-yy"),

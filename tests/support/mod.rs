@@ -134,7 +134,7 @@ impl TheBox {
         }
     }
 
-    fn tls(&self) -> TlsConnector {
+    fn tls(&self, protocols: &[&str]) -> TlsConnector {
         let ca = std::fs::read_dir(&self.data).expect("a data folder");
         let mut roots = rustls::RootCertStore::empty();
         for path in ca.filter_map(|entry| Some(entry.ok()?.path())) {
@@ -147,18 +147,29 @@ impl TheBox {
         }
         assert!(!roots.is_empty(), "no CA certificate in {}", self.data.display());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         TlsConnector::from(Arc::new(config))
     }
 
-    async fn connect(&self) -> TlsStream<TcpStream> {
-        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.expect("the port is open");
+    pub(crate) async fn connect(&self) -> TlsStream<TcpStream> {
+        self.connect_with(&[]).await
+    }
+
+    /// With these names in ALPN.
+    pub(crate) async fn connect_with(&self, protocols: &[&str]) -> TlsStream<TcpStream> {
+        self.connect_at(self.port, protocols).await
+    }
+
+    /// At another port of the box.
+    pub(crate) async fn connect_at(&self, port: u16, protocols: &[&str]) -> TlsStream<TcpStream> {
+        let tcp = TcpStream::connect(("127.0.0.1", port)).await.expect("the port is open");
         let name = ServerName::try_from("127.0.0.1").expect("an address");
-        self.tls().connect(name, tcp).await.expect("the certificate is good for 127.0.0.1")
+        self.tls(protocols).connect(name, tcp).await.expect("the certificate is good for 127.0.0.1")
     }
 
     /// The body of a page, asked for over HTTP/1.1.
@@ -246,10 +257,15 @@ impl Answer {
 
     /// A header field's value; empty where there is none.
     pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers(name).first().copied().unwrap_or_default()
+    }
+
+    /// The values of all header fields of a name.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
         let head = self.0.split("\r\n\r\n").next().unwrap_or_default();
         let fields = head.lines().filter_map(|line| line.split_once(':'));
-        let mut found = fields.filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.next().map_or("", |(_, value)| value.trim())
+        let found = fields.filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim()).collect()
     }
 
     /// The problem's stable code; empty where it is no problem.

@@ -69,12 +69,13 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'viewer-joined' | 'viewer-changed', viewer: Viewer }} ViewerSeen */
 /** @typedef {{ type: 'viewer-left', id: string }} ViewerLeft */
 /** @typedef {{ type: 'chat', line: ChatLine }} Said */
+/** @typedef {{ type: 'ice-servers', ice_servers: IceServer[] }} IceServers for connections made from here on */
 /** @typedef {{ type: 'speakers', active: string | null, speaking: string[] }} Speakers */
 /** @typedef {{ type: 'offer', generation: number, revision: number, sdp: string, mids: Record<string, Shown> }} Offer */
 /** @typedef {{ type: 'mids', generation: number, mids: Record<string, Shown> }} Mids */
 /** @typedef {{ type: 'layers', generation: number, tracks: Record<string, boolean[]> }} Layers by mid, in the order of the offer */
 /** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' | 'removed' | 'refused' }} Bye */
-/** @typedef {Welcome | Joined | Waiting | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | RoomChanged | Knocks | Muted | ChatDeleted | ViewerSeen | ViewerLeft | Said | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
+/** @typedef {Welcome | Joined | Waiting | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | RoomChanged | Knocks | Muted | ChatDeleted | ViewerSeen | ViewerLeft | Said | IceServers | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
 /** @typedef {ServerMessage & { re?: number }} Outgoing */
 
 /** @typedef {(value: unknown) => boolean} Check */
@@ -172,6 +173,7 @@ const SERVER = {
   'viewer-changed': { viewer },
   'viewer-left': { id: text },
   chat: { line: chatLine },
+  'ice-servers': { ice_servers: list(iceServer) },
   speakers: { active: orNull(text), speaking: list(text) },
   offer: { generation: count, revision: count, sdp: text, mids: table(shown) },
   mids: { generation: count, mids: table(shown) },

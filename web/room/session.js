@@ -199,8 +199,7 @@ export class Session {
     this.away.end();
     this.#token = message.token;
     if (this.#wanted) remember('place', `${this.#wanted.room}\n${message.token}`, 'session');
-    this.up.iceServers = message.ice_servers;
-    this.down.iceServers = message.ice_servers;
+    this.#useServers(message.ice_servers);
     this.#failures = { up: 0, down: 0 };
     this.#told = { mic, cam };
     if (!message.resumed) this.down.close();
@@ -218,6 +217,12 @@ export class Session {
     this.#first = null;
   }
 
+  /** What connections from here on look for ways with. @param {RTCIceServer[]} servers */
+  #useServers(servers) {
+    this.up.iceServers = servers;
+    this.down.iceServers = servers;
+  }
+
   /** @param {Outgoing} message */
   #hear(message) {
     if (message.type === 'error') return console.warn('parlor:', message.code, message.message);
@@ -225,6 +230,7 @@ export class Session {
       return this.#end(new RequestError(message.reason, ''));
     }
     if (!this.#wanted) return;
+    if (message.type === 'ice-servers') return this.#useServers(message.ice_servers);
     if (message.type === 'joined') { // whoever waited has been let in
       const { mic, cam } = this.wires.state();
       return this.#entered(message, mic, cam);

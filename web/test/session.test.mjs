@@ -138,3 +138,12 @@ test('a page that is about to go gives its place back at once, and joins again s
   assert.equal(next.sent.at(-1).resume, undefined);
   session.leave();
 });
+
+test('connections look for ways with the newest servers that the box has told of', async () => {
+  const { session, socket } = await stay();
+  assert.deepEqual([session.up.iceServers, session.down.iceServers], [JOINED.ice_servers, JOINED.ice_servers]);
+  const renewed = golden('server-ice-servers');
+  socket.onmessage({ data: JSON.stringify(renewed) });
+  assert.deepEqual([session.up.iceServers, session.down.iceServers], [renewed.ice_servers, renewed.ice_servers]);
+  session.leave();
+});

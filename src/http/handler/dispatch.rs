@@ -4,7 +4,7 @@ use hyper::{Method, StatusCode, header};
 
 use super::{
     super::{
-        House, Readiness, account, api, assets, ingest, invites, people,
+        House, Readiness, account, api, assets, ice, ingest, invites, people,
         reply::{self, Reply},
         routes::{NoRoute, Route, resolve},
         settings, whep, whip,
@@ -68,7 +68,8 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         Route::Rooms => api::rooms(house).await,
         Route::Room(name) => api::room(house, &name).await.unwrap_or_else(not_found),
         Route::Addresses => api::addresses(house),
-        Route::IceServers => api::ice_servers(),
+        Route::IceServers => ice::servers(&ask),
+        Route::Turn => ice::turn(&ask),
         Route::SetUp => account::set_up(ask).await,
         Route::Session if ask.method() == Method::POST => account::sign_in(ask).await,
         Route::Session if ask.method() == Method::DELETE => account::sign_out(ask).await,

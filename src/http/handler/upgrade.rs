@@ -16,6 +16,7 @@ use tracing::debug;
 use super::{
     super::{
         Visit,
+        ice::Reach,
         reply::{self, Reply},
         session::Session,
         socket::{PACE, Socket},
@@ -27,6 +28,7 @@ use crate::{access::Visitor, protocol::ErrorCode, telemetry::metrics::metrics};
 
 /// Upgrades, and begins a session.
 pub(super) fn signal(ask: Ask<'_>) -> Reply {
+    let reach = Reach::of(&ask);
     let Ask { visit, settings, host, visitor, mut request } = ask;
     if let Some(refused) = foreign(settings, host, request.headers()) {
         return refused;
@@ -44,11 +46,11 @@ pub(super) fn signal(ask: Ask<'_>) -> Reply {
             return reply;
         }
     };
-    tokio::spawn(converse(visit.clone(), visitor, upgrade));
+    tokio::spawn(converse(visit.clone(), visitor, reach, upgrade));
     response.map(|_| Full::default())
 }
 
-async fn converse(visit: Arc<Visit>, visitor: Visitor, upgrade: OnUpgrade) {
+async fn converse(visit: Arc<Visit>, visitor: Visitor, reach: Reach, upgrade: OnUpgrade) {
     let http = visit.house.settings().http.clone();
     let upgraded = match timeout(http.slow_timeout, upgrade).await {
         Ok(Ok(upgraded)) => upgraded,
@@ -60,6 +62,6 @@ async fn converse(visit: Arc<Visit>, visitor: Visitor, upgrade: OnUpgrade) {
     metrics().sessions.inc();
     let max_message = http.max_message.saturating_add(http.max_sdp);
     let socket = Socket::new(TokioIo::new(upgraded), max_message, PACE).await;
-    Box::pin(Session::new(socket, visit.house.clone(), visitor).run()).await;
+    Box::pin(Session::new(socket, visit.house.clone(), visitor, reach).run()).await;
     metrics().sessions.dec();
 }

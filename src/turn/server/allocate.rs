@@ -1,7 +1,7 @@
 //! Allocate (RFC 8656 section 7): what is wished, quotas, relays, the port that is kept.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -32,6 +32,10 @@ pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
 const MAX_LIFETIME: Duration = Duration::from_secs(3_600);
 /// How long a port is kept for its token: RFC 8656 section 7.2 asks for 30 seconds at least.
 const RESERVATION_LASTS: Duration = Duration::from_secs(30);
+
+/// Silence after which an allocation makes room for another where no port is left. Browsers check the
+/// way that they use every few seconds.
+const UNUSED: Duration = Duration::from_secs(30);
 
 const IPV4: u8 = 1;
 const IPV6: u8 = 2;
@@ -64,12 +68,14 @@ pub(super) fn family(message: &Message<'_>) -> Result<Option<bool>, Refusal> {
     }
 }
 
-/// LIFETIME, as it is given; zero ends.
-pub(super) fn lifetime(message: &Message<'_>) -> Duration {
-    match message.u32(LIFETIME) {
+/// LIFETIME, as it is given; zero ends. Over a stream no more than there is at least: whoever is silent
+/// there for longer is gone, and the stream is closed.
+pub(super) fn lifetime(ask: &Ask<'_>) -> Duration {
+    let most = if ask.client.is_stream() { DEFAULT_LIFETIME } else { MAX_LIFETIME };
+    match ask.message.u32(LIFETIME) {
         None => DEFAULT_LIFETIME,
         Some(0) => Duration::ZERO,
-        Some(asked) => Duration::from_secs(u64::from(asked)).clamp(DEFAULT_LIFETIME, MAX_LIFETIME),
+        Some(asked) => Duration::from_secs(u64::from(asked)).clamp(DEFAULT_LIFETIME, most),
     }
 }
 
@@ -117,9 +123,27 @@ impl Wish {
             (_, true) => Families::Both,
             _ => Families::Ipv4,
         };
-        let lifetime = lifetime(message).max(DEFAULT_LIFETIME);
+        let lifetime = lifetime(ask).max(DEFAULT_LIFETIME);
         Ok(Self { protocol, families, parity, token, is_mobile, lifetime })
     }
+}
+
+/// Opens a relay, and the one beside it where there is to be one; both or none.
+fn open_both(
+    (first, next): (RelayId, Option<RelayId>),
+    protocol: Protocol,
+    at: SocketAddr,
+    out: &mut impl Outlet,
+) -> bool {
+    if !out.open(first, protocol, at) {
+        return false;
+    }
+    let beside = SocketAddr::new(at.ip(), at.port().wrapping_add(1));
+    let both = next.is_none_or(|next| out.open(next, protocol, beside));
+    if !both {
+        out.close(first);
+    }
+    both
 }
 
 impl Server {
@@ -232,18 +256,16 @@ impl Server {
         let relay = Relay { protocol, home, port: 0, allocation: None };
         let first = RelayId(self.relays.insert(relay));
         let next = (parity == Parity::EvenAndNext).then(|| RelayId(self.relays.insert(relay)));
-        let drawn = self.dice.number();
-        let port = self.ports.take(&range, (ipv4, protocol), parity, drawn, |port| {
-            if !out.open(first, protocol, (home.bound, port).into()) {
-                return false;
-            }
-            let both =
-                next.is_none_or(|next| out.open(next, protocol, (home.bound, port + 1).into()));
-            if !both {
-                out.close(first);
-            }
-            both
-        });
+        let take = |server: &mut Self, out: &mut _| {
+            let drawn = server.dice.number();
+            server.ports.take(&range, (ipv4, protocol), parity, drawn, |port| {
+                open_both((first, next), protocol, (home.bound, port).into(), out)
+            })
+        };
+        let port = match take(self, out) {
+            None if self.make_room(ipv4, ask.now.instant, out) => take(self, out),
+            port => port,
+        };
         let Some(port) = port else {
             self.relays.remove(first.0);
             next.map(|next| self.relays.remove(next.0));
@@ -256,6 +278,22 @@ impl Server {
             }
         }
         Ok((first, next.map(|next| self.reserve(next, ask.now.instant))))
+    }
+
+    /// Ends the allocation that has been silent for longest, if that is long enough. A browser makes
+    /// one for each way that it might take and uses one: without this the first dozen browsers would
+    /// have all ports of a small range, and keep them.
+    fn make_room(&mut self, ipv4: bool, now: Instant, out: &mut impl Outlet) -> bool {
+        let of_family = |allocation: &Allocation| {
+            let mut relays = allocation.relays.iter().map(|relay| &self.relays[relay.0]);
+            allocation.protocol == Protocol::Udp && relays.any(|relay| relay.is_ipv4() == ipv4)
+        };
+        let silent = self.allocations.iter().filter(|(_, allocation)| of_family(allocation));
+        let longest = silent.min_by_key(|(_, allocation)| allocation.last_used);
+        let unused = longest.filter(|(_, other)| other.last_used + UNUSED <= now);
+        let Some(id) = unused.map(|(id, _)| id) else { return false };
+        self.end(id, out);
+        true
     }
 
     fn reserve(&mut self, relay: RelayId, now: Instant) -> [u8; 8] {

@@ -163,6 +163,7 @@ impl Server {
     /// Whether the caps of this second let so much through.
     fn has_room(&mut self, id: usize, way: usize, len: usize, now: Instant) -> bool {
         let (one, all) = (self.rules.max_bps, self.rules.bps_capacity);
+        self.allocations[id].last_used = now;
         self.allocations[id].meters[way].take(one, len, now) && self.meters[way].take(all, len, now)
     }
 }

@@ -1,5 +1,7 @@
 //! How allocations go on and end: Refresh (RFC 8656 section 8), moves (RFC 8016), deadlines.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::{
     Deadline, Server,
     allocate::{family, lifetime},
@@ -12,6 +14,7 @@ use crate::{
         attribute::{LIFETIME, MOBILITY_TICKET},
     },
     turn::{
+        allocation::Ticket,
         outlet::{Client, Outlet, RelayId},
         server::Now,
     },
@@ -39,7 +42,7 @@ impl Server {
         if of_family == Some(None) {
             return Err(443.into());
         }
-        let lifetime = lifetime(&ask.message);
+        let lifetime = lifetime(ask);
         if lifetime.is_zero() {
             match of_family.flatten() {
                 Some(relay) if allocation.relays.len() > 1 => {
@@ -81,7 +84,7 @@ impl Server {
 
     /// A ticket serves until its successor has been used: an answer may be lost.
     pub(super) fn new_ticket(&mut self, id: usize) {
-        let ticket = self.dice.draw();
+        let ticket = self.draw_ticket();
         let allocation = &mut self.allocations[id];
         let before = allocation.tickets.take();
         if let Some((_, Some(oldest))) = before {
@@ -89,6 +92,15 @@ impl Server {
         }
         allocation.tickets = Some((ticket, before.map(|(last, _)| last)));
         self.by_ticket.insert(ticket, id);
+    }
+
+    fn draw_ticket(&mut self) -> Ticket {
+        let drawn: [u8; 12] = self.dice.draw();
+        let mut ticket = Ticket::default();
+        // Twelve bytes are sixteen characters.
+        let written = URL_SAFE_NO_PAD.encode_slice(drawn, &mut ticket);
+        written.expect("it has room");
+        ticket
     }
 
     /// What is due ends.
@@ -120,7 +132,7 @@ impl Server {
         }
     }
 
-    fn end(&mut self, id: usize, out: &mut impl Outlet) {
+    pub(super) fn end(&mut self, id: usize, out: &mut impl Outlet) {
         let Some(allocation) = self.allocations.try_remove(id) else { return };
         self.deadlines.remove(&(allocation.expires, Deadline::Allocation(id)));
         self.by_client.remove(&allocation.client);

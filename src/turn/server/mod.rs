@@ -16,6 +16,8 @@
 //!   a browser cannot change the password of a candidate that it uses.
 //! * A move to another address (RFC 8016) is complete with the Refresh from there: that request is
 //!   signed with a nonce that was sent to the new address.
+//! * Channels may have the numbers of RFC 5766, up to 0x7fff: clients that were written for it draw
+//!   from all of them.
 //! * Anonymous user names (USERHASH) are not offered: those of time-limited passwords cannot be
 //!   found by a hash. ICMP errors are not passed on.
 //!
@@ -208,7 +210,7 @@ impl Server {
         out: &mut impl Outlet,
     ) {
         match bytes {
-            [0x40..=0x4f, ..] => self.channel_data(now.instant, client, bytes, out),
+            [0x40..=0x7f, ..] => self.channel_data(now.instant, client, bytes, out),
             [0..=3, ..] => {
                 let is_spliced = self.stun(now, client, bytes, out);
                 // A stream that asks for a peer's connection waits to hear what comes of it.

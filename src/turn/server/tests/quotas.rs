@@ -40,6 +40,26 @@ fn a_full_house_names_another_of_the_clients_family() {
 }
 
 #[test]
+fn who_uses_no_port_makes_room_for_who_needs_one() {
+    let mut house = house(Rules { relay_ports: Some(10_001..=10_002), ..rules() });
+    let peer = "198.51.100.77:7000";
+    let told = house.allocate(&client(1));
+    house.allocate(&client(2));
+    assert_eq!(house.permit(&client(1), peer), 0);
+    assert_eq!(house.permit(&client(2), peer), 0);
+    house.wait(20);
+    house.peer_says(told, peer, b"still here");
+    house.wait(9);
+    let asks = |house: &mut House, port| house.ann(&client(port), Method::ALLOCATE, &[UDP]).code;
+    assert_eq!(asks(&mut house, 3), 508, "both have been used a moment ago");
+    house.wait(1);
+    assert_eq!(asks(&mut house, 3), 0, "one has been silent for 30 s");
+    assert_eq!(house.ann(&client(1), Method::REFRESH, &[]).code, 0);
+    assert_eq!(house.ann(&client(2), Method::REFRESH, &[]).code, 437);
+    assert_eq!((asks(&mut house, 4), house.world.open.len()), (508, 2));
+}
+
+#[test]
 fn an_even_port_and_the_next_one_kept_for_its_token() {
     let mut house = house(rules());
     house.world.foreign = (10_001..=10_100).filter(|port| port % 8 == 3).collect();
@@ -99,6 +119,8 @@ fn a_client_that_moves_keeps_its_allocation() {
     let answer = house.ann(&old, Method::ALLOCATE, &[UDP, mobile]);
     let told = answer.relay();
     let ticket = answer.message().find(attribute::MOBILITY_TICKET).expect("a ticket").to_vec();
+    // coturn's client takes it for a text that a zero ends.
+    assert!(ticket.iter().all(u8::is_ascii_graphic), "{ticket:?}");
     assert_eq!(house.permit(&old, "198.51.100.77:1"), 0);
     let show = |ticket: &[u8]| vec![(attribute::MOBILITY_TICKET, ticket.to_vec())];
     let refresh = |house: &mut House, from: &Client, ticket: &[u8], user| {

@@ -48,8 +48,8 @@ fn a_channel_carries_both_ways_and_has_one_peer() {
         (0x4001, "198.51.100.78:1", 400),
         (0x4002, PEER, 400),
         (0x3fff, "198.51.100.79:1", 400),
-        (0x5000, "198.51.100.79:1", 400),
-        (0x4fff, "198.51.100.79:1", 0),
+        (0x8000, "198.51.100.79:1", 400),
+        (0x7fff, "198.51.100.79:1", 0),
         (0x4003, "192.168.1.77:1", 403),
         (0x4003, "127.0.0.1:1", 403),
         (0x4003, "203.0.113.7:8172", 403),
@@ -141,6 +141,10 @@ fn an_allocation_lives_as_long_as_it_is_refreshed() {
             house.ann(&client, Method::REFRESH, &[(attribute::LIFETIME, &asked.to_be_bytes())]);
         assert_eq!((answer.code, answer.message().u32(attribute::LIFETIME)), (0, Some(given)));
     }
+    let asked: Attributes<'_> = &[UDP, (attribute::LIFETIME, &3_600_u32.to_be_bytes())];
+    let answer = house.ann(&stream(1), Method::ALLOCATE, asked);
+    assert_eq!(answer.message().u32(attribute::LIFETIME), Some(600), "silence there is an end");
+    house.server.stream_closed(&stream(1), &mut house.world);
     assert_eq!(house.signed(&client, ("bob", "pear"), Method::REFRESH, &[]).code, 441);
     assert_eq!(house.signed(&client, ("bob", "pear"), Method::CREATE_PERMISSION, &[]).code, 441);
     assert_eq!(house.ann(&client, Method::CREATE_PERMISSION, &[]).code, 400);
