@@ -70,11 +70,11 @@ pub fn trust_error(error: trust::TrustError) -> AppError {
 
 pub(super) fn media_error(error: sfu::StartError) -> AppError {
     match error {
-        sfu::StartError::PortInUse { port } => AppError::AddressInUse {
-            protocol: "udp",
+        sfu::StartError::PortInUse { protocol, port } => AppError::AddressInUse {
+            protocol,
             address: (Ipv6Addr::UNSPECIFIED, port).into(),
             key: "media.ports",
-            holder: port_holder("udp", port),
+            holder: port_holder(protocol, port),
         },
         error => AppError::Internal(error.into()),
     }

@@ -129,10 +129,7 @@ fn media(s: &mut Section<'_>) -> MediaSettings {
             400,
             shape::integer(1..=100_000, "viewers"),
         ),
-        tcp: {
-            s.later();
-            s.key("tcp", true, shape::flag)
-        },
+        tcp: s.key("tcp", true, shape::flag),
     }
 }
 

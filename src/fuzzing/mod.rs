@@ -11,7 +11,7 @@ pub use crate::{
     http::fuzzing::sdp_fragment,
     sfu::testing::fuzzing::{
         demux, dtls, dtls_handshake, ice, payload, rewrite, rtcp_down, rtcp_up, rtp, sdp_answer,
-        sdp_publish, sdp_whep, srtp, uplink,
+        sdp_publish, sdp_whep, srtp, tcp_stream, uplink,
     },
     stun::fuzzing::stun,
     turn::fuzzing::turn,
@@ -23,7 +23,7 @@ use crate::{net::parse, protocol::Request};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target by its name, which is that of its file in `fuzz/fuzz_targets/` too.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     ("demux", demux),
     ("dtls", dtls),
     ("dtls_handshake", dtls_handshake),
@@ -41,6 +41,7 @@ pub const TARGETS: [Target; 19] = [
     ("signaling", signaling),
     ("srtp", srtp),
     ("stun", stun),
+    ("tcp_stream", tcp_stream),
     ("turn", turn),
     ("uplink", uplink),
 ];

@@ -92,8 +92,8 @@ pub struct UpSeen {
     pub answer: Result<Arc<str>, SfuError>,
     /// Whether packets can come.
     pub path: Path,
-    /// The client tries other addresses than the box has by now: it does not connect, and should begin
-    /// anew.
+    /// The client tries other addresses than the box has by now, or goes by one that the box has lost:
+    /// it should begin anew.
     pub is_stale: bool,
     /// What is published, in the order of the m-sections.
     pub tracks: Vec<Track>,

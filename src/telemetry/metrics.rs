@@ -49,6 +49,12 @@ metrics! {
     packets_left_out: Counter, "rtp_packets_left_out", "RTP packets of voices that were not among the loudest";
     packets_out: Counter, "rtp_packets_out", "RTP packets sent to viewers";
     packets_dropped: Counter, "rtp_packets_dropped", "RTP packets not sent: the socket was full";
+    media_tcp_connections: Gauge<i64, AtomicI64>, "media_tcp_connections", "TCP connections for media that are open";
+    media_tcp_accepted: Counter, "media_tcp_accepted", "TCP connections for media that were accepted";
+    media_tcp_refused: Counter, "media_tcp_refused", "TCP connections for media that found no place";
+    media_tcp_evicted: Counter, "media_tcp_evicted", "TCP connections for media of strangers that made room for others";
+    media_tcp_bad: Counter, "media_tcp_bad", "TCP connections for media ended: what came was no media";
+    media_tcp_dropped: Counter, "media_tcp_dropped", "Packets not sent by TCP: the connection took too little";
     annexes: Gauge<i64, AtomicI64>, "annexes", "Further media workers that rooms have viewers on, beside their own";
     packets_handed_over: Counter, "rtp_packets_handed_over", "RTP packets and reports handed from a room's worker to another";
     handed_over_dropped: Counter, "rtp_packets_handed_over_dropped", "RTP packets not handed over: the other worker was far behind";

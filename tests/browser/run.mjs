@@ -59,13 +59,15 @@ const scenes = {
   trouble: () => script('trouble.mjs', binary),
   lost: () => script('lost.mjs', binary),
   lan: () => script('lan.mjs', binary),
+  tcp: () => script('tcp.mjs', binary),
   accounts: () => script('accounts.mjs', binary),
   moderation: () => script('moderation.mjs', binary),
   'firefox-lan': () => script('firefox-lan.mjs', binary),
   weak: () => script('weak.mjs', binary),
+  roam: () => script('roam.mjs', binary),
 };
-// What three browsers, or Firefox's three layers, come to on a busy machine is the machine's affair.
-const byName = ['firefox-lan', 'weak'];
+// What three browsers, Firefox's three layers, or seconds come to on a busy machine is the machine's affair.
+const byName = ['firefox-lan', 'weak', 'roam'];
 const wanted = Object.entries(scenes).filter(([name]) => (only === null ? !byName.includes(name) : name === only));
 if (wanted.length === 0) throw new Error(`no scene is called ${only}; there are ${Object.keys(scenes).join(', ')}`);
 for (const [name, run] of wanted) {

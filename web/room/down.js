@@ -76,7 +76,7 @@ export class Down {
 
   /** True while media comes or may come by this connection. */
   get stands() {
-    return this.pc !== null && (this.pc.connectionState === 'connected' || this.pc.connectionState === 'disconnected');
+    return this.pc?.connectionState === 'connected' && !this.recovery.doubted;
   }
 
   /** Asks the box for a new connection. */

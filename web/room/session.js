@@ -7,6 +7,7 @@ import { Away } from './away.js';
 import { Down } from './down.js';
 import { noPathNotice } from './notice.js';
 import { RequestError } from './protocol.js';
+import { Roaming } from './roaming.js';
 import { SignalSocket } from './socket.js';
 import { device, recallSession, remember } from '../shared/storage.js';
 import { TileReport } from './tiles.js';
@@ -60,6 +61,11 @@ export class Session {
       down: () => this.down.pc,
       still: (still) => wires.dispatch({ type: 'away', away: still }),
       long: () => wires.dispatch({ type: 'notice', notice: { key: 'boxAway', tone: 'danger', actions: ['tryNow', 'leave'] } }),
+    });
+    this.roaming = new Roaming({
+      down: () => this.down.pc,
+      changed: () => this.#roamed(),
+      silent: () => this.#roamed(),
     });
     const session = this;
     const signal = {
@@ -208,9 +214,10 @@ export class Session {
       this.up.restart();
     } else {
       // What still stands is kept: the box kept it too.
-      if (this.up.pc?.connectionState !== 'connected') this.up.restart();
+      if (!this.up.stands) this.up.restart();
       if (!this.down.stands) this.down.restart();
     }
+    this.roaming.begin();
     this.tiles.again();
     this.wires.joined();
     this.#first?.resolve();
@@ -243,7 +250,21 @@ export class Session {
     if (message.type === 'restart' && message.direction === 'up') this.up.restart();
   }
 
+  /** The network may be another one: what does not answer at once is begun anew. */
+  #roamed() {
+    if (!this.#wanted) return;
+    this.socket.renew();
+    this.#doubt();
+  }
+
+  /** Whether media still comes and goes is not known any more. */
+  #doubt() {
+    const ready = () => this.signal.ready;
+    for (const path of [this.up, this.down]) void path.recovery.doubt(ready);
+  }
+
   #lost() {
+    if (this.#joined) this.#doubt();
     this.#joined = false;
     clearTimeout(this.#retryTimer);
     if (this.#going !== 0) return;
@@ -269,6 +290,7 @@ export class Session {
     clearTimeout(this.#going);
     this.#going = 0;
     this.away.end();
+    this.roaming.end();
     this.#wanted = null;
     this.#joined = false;
     this.#first = null;
@@ -294,7 +316,7 @@ export class Session {
     if (direction === 'down' && status === 'connecting') this.wires.tracks();
     if (status === 'connected') {
       this.#failures[direction] = 0;
-      if (this.#failures.up === 0 && this.#failures.down === 0) for (const key of ['noPath', 'noPathPlain']) dispatch({ type: 'notice-over', key });
+      if (this.#failures.up === 0 && this.#failures.down === 0) for (const key of ['noPath', 'noPathUdp', 'noPathPlain']) dispatch({ type: 'notice-over', key });
     } else if (status === 'failed' && this.signal.ready) {
       this.#failures[direction] += 1;
       if (error?.code.startsWith('sdp-')) {

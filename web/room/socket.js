@@ -13,6 +13,10 @@ const PING_MS = 2000;
 const SILENT_MS = 6000;
 const REQUEST_MS = 10_000;
 const OPEN_MS = 6000;
+/** The same, first, where the network has just become another one: its first packets may go nowhere. */
+const REOPEN_MS = 1500;
+/** A socket that stands answers within this time, or the network is another one. */
+const PROBE_MS = 500;
 const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 5000;
 
@@ -30,6 +34,8 @@ export class SignalSocket {
   #pingTimer = 0;
   #retryTimer = 0;
   #openTimer = 0;
+  #probeTimer = 0;
+  #patience = OPEN_MS;
 
   /**
    * @param {object} ears
@@ -40,7 +46,6 @@ export class SignalSocket {
    */
   constructor(ears) {
     this.ears = ears;
-    addEventListener('online', () => this.retryNow());
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) this.retryNow();
     });
@@ -56,6 +61,7 @@ export class SignalSocket {
     if (this.#wanted) return;
     this.#wanted = true;
     this.#backoff = FIRST_BACKOFF_MS;
+    this.#patience = OPEN_MS;
     this.#connect();
   }
 
@@ -92,7 +98,7 @@ export class SignalSocket {
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = new WebSocket(`${scheme}//${location.host}/api/v1/signal`);
     this.#socket = socket;
-    this.#openTimer = setTimeout(() => this.#lost(socket), OPEN_MS);
+    this.#openTimer = setTimeout(() => this.#lost(socket), this.#patience);
     socket.onopen = () => void this.#hello(socket);
     socket.onmessage = (event) => this.#hear(socket, event.data);
     socket.onclose = () => this.#lost(socket);
@@ -115,6 +121,7 @@ export class SignalSocket {
     clearTimeout(this.#openTimer);
     this.#ready = true;
     this.#backoff = FIRST_BACKOFF_MS;
+    this.#patience = OPEN_MS;
     this.#pingTimer = setInterval(() => this.#ping(socket), PING_MS);
     this.ears.open();
   }
@@ -160,12 +167,14 @@ export class SignalSocket {
     // Jitter, so that a house full of pages does not return in one instant after a restart.
     const wait = this.#backoff * (0.75 + Math.random() / 2);
     this.#backoff = Math.min(this.#backoff * 2, LAST_BACKOFF_MS);
+    this.#patience = Math.min(this.#patience * 2, OPEN_MS);
     this.#retryTimer = setTimeout(() => this.#connect(), wait);
     this.ears.lost();
   }
 
   #drop() {
     clearTimeout(this.#openTimer);
+    clearTimeout(this.#probeTimer);
     clearInterval(this.#pingTimer);
     const socket = this.#socket;
     this.#socket = null;
@@ -184,5 +193,28 @@ export class SignalSocket {
     if (!this.#wanted || this.#socket) return;
     this.#backoff = FIRST_BACKOFF_MS;
     this.#connect();
+  }
+  /**
+   * The network may be another one. A socket that does not answer at once is dead; one that was being
+   * opened is opened anew.
+   */
+  renew() {
+    const socket = this.#socket;
+    if (!socket) return this.retryNow();
+    if (!this.#ready) return this.#again(socket);
+    const asked = performance.now();
+    clearTimeout(this.#probeTimer);
+    this.#probeTimer = setTimeout(() => {
+      if (this.#heardAt < asked) this.#again(socket);
+    }, PROBE_MS);
+    this.request({ type: 'ping' }).catch(() => {});
+  }
+
+  /** @param {WebSocket} socket it is given up, and the next one is opened at once */
+  #again(socket) {
+    if (socket !== this.#socket) return;
+    this.#lost(socket);
+    this.#patience = REOPEN_MS;
+    this.retryNow();
   }
 }

@@ -93,6 +93,11 @@ export class Up {
     await Promise.all([...this.#transceivers].map(([source, transceiver]) => this.#encodings.settle(source, transceiver)));
   }
 
+  /** True while media goes by this connection. */
+  get stands() {
+    return this.pc?.connectionState === 'connected' && !this.recovery.doubted;
+  }
+
   /** A new connection with what is to be sent; none if nothing is. */
   restart() {
     this.#drop();

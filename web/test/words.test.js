@@ -56,6 +56,9 @@ test('every refusal has its sentence and a way on; an unknown one too', () => {
 test('the port that media needs is the one the box has offered', () => {
   const sdp = 'a=candidate:1 1 udp 2130706431 192.168.1.2 10007 typ host\r\na=candidate:2 1 UDP 1 fd00::2 10007 typ host generation 0\r\n';
   assert.deepEqual(noPathNotice(sdp).params, { port: '10007' });
+  assert.equal(noPathNotice(sdp).key, 'noPathUdp');
+  const byTcp = noPathNotice(`${sdp}a=candidate:3 1 tcp 1 192.168.1.2 10007 typ host tcptype passive\r\n`);
+  assert.deepEqual([byTcp.key, byTcp.params], ['noPath', { port: '10007' }]);
   assert.equal(noPathNotice('v=0').key, 'noPathPlain');
 });
 

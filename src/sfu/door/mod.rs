@@ -29,22 +29,28 @@ use crate::{
 };
 
 mod placement;
+mod ports;
 mod room;
 
+use ports::Port;
 pub use room::SfuRoom;
 
 /// Why the media plane did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The first worker's port, or all that were left for another worker.
-    #[error("media.ports: UDP port {port} is in use")]
+    #[error("media.ports: {} port {port} is in use", .protocol.to_uppercase())]
     PortInUse {
+        /// `udp` or `tcp`.
+        protocol: &'static str,
         /// Which.
         port: u16,
     },
     /// The port could not be bound for another reason.
-    #[error("media.ports: UDP port {port} cannot be bound: {source}")]
+    #[error("media.ports: {} port {port} cannot be bound: {source}", .protocol.to_uppercase())]
     Bind {
+        /// `udp` or `tcp`.
+        protocol: &'static str,
         /// Which.
         port: u16,
         /// Why.
@@ -114,16 +120,16 @@ impl Drop for Workers {
 }
 
 impl SfuHandle {
-    /// Binds one UDP port for each worker and starts its thread: `[::]`, or `0.0.0.0` where IPv6 is
-    /// off. The first worker takes the first port of `settings.ports`, the others the next free
+    /// Binds one port number for each worker, by UDP and where `settings.tcp` says so by TCP, and starts
+    /// its thread: `[::]`, or `0.0.0.0` where IPv6 is off. The first worker takes the first port of `settings.ports`, the others the next free
     /// ones; port 0 is any. To be called within a runtime.
     pub fn start(
         settings: &MediaSettings,
         addresses: watch::Receiver<Arc<Addresses>>,
     ) -> Result<Self, StartError> {
-        let sockets = bind_ports(settings)?;
-        if let Some((_, socket)) = sockets.first()
-            && let Some((recv_bytes, send_bytes)) = socket::small_buffers(socket)
+        let ports = ports::bind(settings)?;
+        if let Some(first) = ports.first()
+            && let Some((recv_bytes, send_bytes)) = socket::small_buffers(&first.socket)
         {
             tracing::info!(
                 recv_bytes,
@@ -143,13 +149,14 @@ impl SfuHandle {
             max_viewers: settings.viewers_per_worker,
             n_ended,
         };
-        let has_others = sockets.len() > 1;
-        for (index, (port, socket)) in sockets.into_iter().enumerate() {
+        let has_others = ports.len() > 1;
+        for (index, Port { port, socket, listener }) in ports.into_iter().enumerate() {
             let mailbox = Arc::new(Mailbox::new().map_err(StartError::Thread)?);
             let worker = Worker {
                 index,
                 has_others,
                 socket,
+                listener,
                 port,
                 addresses: addresses.clone(),
                 mailbox: Arc::clone(&mailbox),
@@ -165,7 +172,7 @@ impl SfuHandle {
         Ok(Self { workers })
     }
 
-    /// Each worker's UDP port.
+    /// Each worker's port.
     pub fn ports(&self) -> Vec<u16> {
         self.workers.list.iter().map(|(port, _)| *port).collect()
     }
@@ -222,37 +229,6 @@ async fn pass_on(mut addresses: watch::Receiver<Arc<Addresses>>, workers: Weak<W
         let Some(workers) = workers.upgrade() else { return };
         workers.list.iter().for_each(|(_, mailbox)| mailbox.bell().ring());
     }
-}
-
-fn bind_ports(settings: &MediaSettings) -> Result<Vec<(u16, std::net::UdpSocket)>, StartError> {
-    let n_workers = settings.workers.max(1);
-    let n_ports = settings.ports.clone().count();
-    let any = *settings.ports.start() == 0;
-    if n_ports < n_workers && !any {
-        return Err(StartError::TooFewPorts { wanted: n_workers, found: n_ports });
-    }
-    let mut ports = settings.ports.clone();
-    let mut bound: Vec<(u16, std::net::UdpSocket)> = Vec::new();
-    let mut refused = *settings.ports.start();
-    while bound.len() < n_workers {
-        let port =
-            if any { 0 } else { ports.next().ok_or(StartError::PortInUse { port: refused })? };
-        match socket::bind(port) {
-            Ok(socket) => {
-                let local = socket.local_addr();
-                let local = local.map_err(|source| StartError::Bind { port, source })?;
-                bound.push((local.port(), socket));
-            }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                refused = port;
-                if bound.is_empty() {
-                    return Err(StartError::PortInUse { port });
-                }
-            }
-            Err(source) => return Err(StartError::Bind { port, source }),
-        }
-    }
-    Ok(bound)
 }
 
 /// A thread that panics begins anew on its port: its rooms are opened again, and their members come

@@ -43,7 +43,7 @@ use crate::{
             },
         },
         path::Estimator,
-        wire::transmit::{Route, Transmit},
+        wire::transmit::{Peer, Route, Transmit},
     },
 };
 
@@ -287,6 +287,11 @@ impl Downlink {
     /// Why it was closed, where neither the client nor [`Downlink::close`] did that.
     pub fn closed_because(&self) -> Option<&str> {
         self.link.closed_because()
+    }
+
+    /// Nothing goes to this peer any more.
+    pub(crate) fn peer_gone(&mut self, now: Instant, peer: Peer) {
+        self.link.peer_gone(now, peer);
     }
 
     /// What has become known of a peer by the last datagram.

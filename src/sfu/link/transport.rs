@@ -208,6 +208,11 @@ impl Link {
         self.ice.pairs.used(now, from);
     }
 
+    /// Nothing goes to this peer any more.
+    pub(crate) fn peer_gone(&mut self, now: Instant, peer: Peer) {
+        self.ice.pairs.gone(now, peer);
+    }
+
     /// The keys, once connected.
     #[inline]
     pub(crate) fn keyed(&mut self) -> Option<&mut Keyed> {

@@ -15,7 +15,10 @@ use crate::{
         link::transport::Claim,
         media::packet::Packet,
         up::{UpEvent, Uplink},
-        wire::{demux::Class, transmit::Route},
+        wire::{
+            demux::Class,
+            transmit::{Peer, Route},
+        },
     },
     telemetry::metrics::metrics,
 };
@@ -59,6 +62,30 @@ impl Router {
         };
         if let Some(Claim { peer, is_proven }) = claim {
             context.demux.learn(now, peer, key, is_proven);
+        }
+    }
+
+    /// Nothing goes to this peer of a connection any more.
+    pub(crate) fn peer_gone(
+        &mut self,
+        now: Instant,
+        key: ConnectionKey,
+        peer: Peer,
+        context: &mut Context<'_>,
+    ) {
+        match key {
+            ConnectionKey::Up { index, .. } => {
+                let Some(publisher) = self.publishers.get_mut(index) else { return };
+                if let Some(uplink) = &mut publisher.uplink {
+                    uplink.peer_gone(now, peer);
+                }
+                self.pump_publisher(now, index, context);
+            }
+            ConnectionKey::Down { index, .. } => {
+                let Some(viewer) = self.viewers.get_mut(index) else { return };
+                viewer.downlink.peer_gone(now, peer);
+                self.pump_viewer(now, index, context);
+            }
         }
     }
 

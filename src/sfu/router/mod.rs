@@ -55,6 +55,14 @@ pub(crate) enum ConnectionKey {
     Down { room: u32, index: usize },
 }
 
+impl ConnectionKey {
+    /// The room's number in its worker.
+    pub(crate) fn room(self) -> usize {
+        let (Self::Up { room, .. } | Self::Down { room, .. }) = self;
+        room as usize
+    }
+}
+
 /// A member as its room in the worker has it.
 #[derive(Default)]
 struct Member {

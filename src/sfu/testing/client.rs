@@ -207,6 +207,10 @@ impl Client {
             .lines()
             .filter_map(|line| {
                 let words: Vec<&str> = line.strip_prefix("a=candidate:")?.split(' ').collect();
+                // Those by TCP are of the same addresses and ports.
+                if words.get(2) != Some(&"udp") {
+                    return None;
+                }
                 Some(SocketAddr::new(words.get(4)?.parse().ok()?, words.get(5)?.parse().ok()?))
             })
             .next_back();

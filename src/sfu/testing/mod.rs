@@ -21,6 +21,8 @@ pub mod reference;
 #[cfg(test)]
 mod scenes;
 #[cfg(test)]
+pub(crate) mod stream;
+#[cfg(test)]
 mod up;
 #[cfg(test)]
 pub(crate) mod world;

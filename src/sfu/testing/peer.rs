@@ -8,6 +8,10 @@ use std::{
 };
 
 use super::client::{Client, ClientShared, Incoming, Section};
+use crate::sfu::wire::{
+    self,
+    transmit::{Protocol, Route, StreamId},
+};
 
 /// What a viewer has of one stream, by extended sequence number.
 #[derive(Default)]
@@ -52,6 +56,8 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     /// Which of the box's addresses it talks to.
     pub(super) local: Option<IpAddr>,
+    /// The TCP connection that it talks by; none is UDP.
+    pub(super) stream: Option<StreamId>,
     pub(super) sections: Vec<Section>,
     pub(super) streams: HashMap<u32, Stream>,
     pub(super) n_plis: usize,
@@ -81,6 +87,7 @@ impl Peer {
             client: Client::new(now, shared, &format!("client{number}")),
             address: SocketAddr::from(([192, 0, 2, 1], 40_000 + number)),
             local: None,
+            stream: None,
             sections: Vec::new(),
             streams: HashMap::new(),
             n_plis: 0,
@@ -95,6 +102,13 @@ impl Peer {
             answered: 0,
             answers: |answer| answer,
         }
+    }
+
+    /// By what way its datagrams come.
+    pub(super) fn route(&self) -> Route {
+        let protocol = self.stream.map_or(Protocol::Udp, Protocol::Tcp);
+        let peer = wire::transmit::Peer { protocol, address: self.address };
+        Route { peer, local: self.local }
     }
 
     pub(super) fn take(&mut self, now: Instant, datagram: &[u8]) {

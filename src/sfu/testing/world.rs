@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{client::ClientShared, link::Link, peer::Peer, scenes::annex::Annex};
+use super::{client::ClientShared, link::Link, peer::Peer, scenes::annex::Annex, stream::Stream};
 use crate::{
     ids::MemberId,
     protocol::{PublishTrack, TrackSource},
@@ -16,8 +16,9 @@ use crate::{
         down::DownShared,
         up::UpShared,
         wire::{
-            candidates::host_candidates,
-            outbox::{Message, Sink},
+            candidates::{Sockets, host_candidates},
+            outbox::{Message, Sink, ViewerKey},
+            transmit::StreamId,
         },
         worker::core::WorkerCore,
     },
@@ -27,6 +28,7 @@ use crate::{
 pub(super) const STEP: Duration = Duration::from_millis(5);
 pub(super) const ROOM: u64 = 7;
 const PORT: u16 = 10_000;
+pub(super) const SPOKEN: Sockets = Sockets { ipv6: true, tcp: true };
 /// Voices that are forwarded at a time.
 pub(super) const MAX_SPEAKERS: usize = 4;
 
@@ -39,6 +41,9 @@ pub(super) struct Wire {
     pub(super) failing: HashSet<SocketAddr>,
     /// So many large messages are taken in a wake-up, and no more.
     pub(super) takes: Option<usize>,
+    /// What goes by TCP.
+    pub(super) streams: HashMap<StreamId, Stream>,
+    now: Option<Instant>,
 }
 
 impl Sink for Wire {
@@ -48,6 +53,14 @@ impl Sink for Wire {
             let to = message.route.peer.address;
             self.ways.push((to, message.route.local));
             n_large += usize::from(message.len > 1000);
+            if let Some(id) = message.route.peer.stream() {
+                let stream = self.streams.get_mut(&id);
+                let now = self.now.expect("the world has begun");
+                if !stream.is_some_and(|stream| stream.send(now, arena, message)) {
+                    dropped.push(index);
+                }
+                continue;
+            }
             let is_full = message.len > 1000 && self.takes.is_some_and(|takes| n_large > takes);
             if is_full || self.failing.contains(&to) {
                 dropped.push(index);
@@ -58,6 +71,10 @@ impl Sink for Wire {
                 self.datagrams.push((to, datagram.to_vec()));
             }
         }
+    }
+
+    fn take_losses(&mut self) -> Vec<ViewerKey> {
+        self.streams.values_mut().flat_map(Stream::take_losses).collect()
     }
 }
 
@@ -102,7 +119,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let candidates = host_candidates(&crate::seams::Addresses::loopback(), PORT, true, true);
+        let candidates = host_candidates(&crate::seams::Addresses::loopback(), PORT, true, SPOKEN);
         let local = SocketAddr::from(([127, 0, 0, 1], PORT));
         let up = UpShared::new().expect("a certificate");
         let down = DownShared::new().expect("a certificate");
@@ -244,6 +261,7 @@ impl World {
     /// One wake-up: what clients have sent comes in, everything goes out. Nothing is delivered yet.
     pub(super) fn wake(&mut self) {
         let now = self.now;
+        self.wire.now = Some(now);
         let ups = self.ups.values_mut().map(|peer| (None, peer));
         let downs = self.downs.iter_mut().map(|(member, peer)| (Some(*member), peer));
         for (viewer, peer) in ups.chain(downs) {
@@ -259,7 +277,7 @@ impl World {
                 let elsewhere = self.annex.as_mut();
                 let core =
                     elsewhere.and_then(|annex| annex.core_of(viewer?)).unwrap_or(&mut self.core);
-                core.handle_datagram(now, peer.address, peer.local, &datagram);
+                core.handle_datagram(now, peer.route(), &datagram);
             }
         }
         if self.core.poll_timeout().is_some_and(|due| due <= now) {
@@ -295,6 +313,10 @@ impl World {
                 Some(link) => link.take(self.now, datagram),
                 None => arriving.push((to, datagram)),
             }
+        }
+        for stream in self.wire.streams.values_mut() {
+            let to = stream.to;
+            arriving.extend(stream.carry(self.now).into_iter().map(|datagram| (to, datagram)));
         }
         for (to, link) in &mut self.links {
             arriving.extend(link.arrived(self.now).map(|datagram| (*to, datagram)));

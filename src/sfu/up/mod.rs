@@ -29,7 +29,7 @@ use crate::{
             offer::{Offer, Side},
             transport::Transport,
         },
-        wire::transmit::{Route, Transmit},
+        wire::transmit::{Peer, Route, Transmit},
     },
 };
 
@@ -225,6 +225,11 @@ impl Uplink {
     pub fn close(&mut self, now: Instant, out: &mut dyn Transmit) {
         self.link.close(now, out);
         self.told = Told::Closed;
+    }
+
+    /// Nothing goes to this peer any more.
+    pub(crate) fn peer_gone(&mut self, now: Instant, peer: Peer) {
+        self.link.peer_gone(now, peer);
     }
 
     /// What has become known of a peer by the last datagram.

@@ -1,11 +1,11 @@
-//! What a worker's thread sleeps on: its socket, its bell and its next deadline, by `ppoll(2)`.
+//! What a worker's thread sleeps on: its sockets, its bell and its next deadline, by `ppoll(2)`.
 //!
 //! No runtime: an event loop for many tasks has costs for each wake-up that a thread with two things
 //! to wait for does not need (`docs/decisions/2026-11-27-a-worker-waits-by-itself.md`).
 
 use std::{
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -43,22 +43,32 @@ impl Bell {
         self.rung.swap(false, Ordering::AcqRel)
     }
 
-    /// Sleeps until the socket may have datagrams (true), the bell rings, or this time is over;
-    /// `None` is for ever.
-    pub(crate) fn wait(&self, socket: impl AsFd, timeout: Option<Duration>) -> io::Result<bool> {
+    /// Sleeps until the socket may have datagrams, or the other one, if there is one, something to do
+    /// (true), the bell rings, or this time is over; `None` is for ever.
+    pub(crate) fn wait(
+        &self,
+        socket: impl AsFd,
+        other: Option<BorrowedFd<'_>>,
+        timeout: Option<Duration>,
+    ) -> io::Result<bool> {
         // What overflows a timespec is as good as for ever.
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let mut fds = [PollFd::new(&socket, PollFlags::IN), PollFd::new(&self.fd, PollFlags::IN)];
-        match poll(&mut fds, timeout.as_ref()) {
+        let mut fds = [
+            PollFd::new(&socket, PollFlags::IN),
+            PollFd::new(&self.fd, PollFlags::IN),
+            PollFd::from_borrowed_fd(other.unwrap_or(socket.as_fd()), PollFlags::IN),
+        ];
+        let n_fds = if other.is_some() { 3 } else { 2 };
+        match poll(&mut fds[..n_fds], timeout.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        let [socket, bell] = fds.map(|fd| !fd.revents().is_empty());
+        let [socket, bell, other] = fds.map(|fd| !fd.revents().is_empty());
         if bell {
             let _ = rustix::io::read(&self.fd, &mut [0_u8; 8]);
         }
-        Ok(socket)
+        Ok(socket || other)
     }
 }
 
@@ -79,10 +89,10 @@ mod tests {
         let (bell, socket) = (Arc::new(Bell::new().expect("a bell")), socket());
         bell.ring();
         bell.ring();
-        assert!(!bell.wait(&socket, LONG).expect("it waits"));
+        assert!(!bell.wait(&socket, None, LONG).expect("it waits"));
         assert!(bell.answer() && !bell.answer(), "two rings, one answer");
         let none = Some(Duration::ZERO);
-        assert!(!bell.wait(&socket, none).expect("it waits") && !bell.answer());
+        assert!(!bell.wait(&socket, None, none).expect("it waits") && !bell.answer());
 
         let ringer = std::thread::spawn({
             let bell = Arc::clone(&bell);
@@ -90,7 +100,7 @@ mod tests {
         });
         let begin = std::time::Instant::now();
         while !bell.answer() {
-            bell.wait(&socket, LONG).expect("it waits");
+            bell.wait(&socket, None, LONG).expect("it waits");
         }
         assert!(begin.elapsed() < Duration::from_secs(10), "woken, not waited out");
         ringer.join().expect("it has rung");
@@ -101,10 +111,10 @@ mod tests {
         let (bell, socket) = (Bell::new().expect("a bell"), socket());
         socket.send_to(b"x", socket.local_addr().expect("bound")).expect("loopback");
         for _ in 0..2 {
-            assert!(bell.wait(&socket, LONG).expect("it waits"));
+            assert!(bell.wait(&socket, None, LONG).expect("it waits"));
         }
         socket.recv(&mut [0; 8]).expect("it is there");
-        assert!(!bell.wait(&socket, Some(Duration::from_micros(1))).expect("it waits"));
+        assert!(!bell.wait(&socket, None, Some(Duration::from_micros(1))).expect("it waits"));
         assert!(!bell.answer());
     }
 }

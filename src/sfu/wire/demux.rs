@@ -15,9 +15,9 @@ use std::{collections::HashMap, time::Instant};
 
 use super::transmit::Peer;
 
-/// Peers remembered for one connection. A browser checks from each interface, family and relay;
-/// sixteen is beyond what any has shown.
-const MAX_PEERS: usize = 16;
+/// Peers remembered for one connection. A browser checks from each interface, family and relay, and by
+/// TCP to each address of ours; thirty-two is beyond what any has shown.
+const MAX_PEERS: usize = 32;
 /// Names of one connection: its own, and the one before an ICE restart.
 const MAX_NAMES: usize = 2;
 /// Bytes of a check's number that tell whose it is: as many of its sender's user fragment.
@@ -142,6 +142,16 @@ impl<C: Copy + PartialEq> Demux<C> {
             };
         }
         self.by_peer.get(&from).map(|learned| learned.connection)
+    }
+
+    /// Whether a check from this peer was accepted.
+    pub fn knows(&self, peer: Peer) -> bool {
+        self.by_peer.contains_key(&peer)
+    }
+
+    /// This peer is no more. Whose it was.
+    pub fn forget(&mut self, peer: Peer) -> Option<C> {
+        self.by_peer.remove(&peer).map(|learned| learned.connection)
     }
 
     /// `connection` has accepted a check from this peer, or has proven that its client is there: what
@@ -275,6 +285,10 @@ mod tests {
             owner = if is_believed { Some(connection) } else { owner };
             assert_eq!(whose(&demux, 1), owner, "step {nth}");
         }
+        assert!(demux.knows(peer(1)) && !demux.knows(peer(2)));
+        assert_eq!((demux.forget(peer(2)), demux.forget(peer(1))), (None, Some(2)));
+        assert!(!demux.knows(peer(1)) && whose(&demux, 1).is_none(), "it is no more");
+        assert!(demux.learn(start, peer(1), 2, true));
         demux.remove(2);
         assert_eq!(whose(&demux, 1), None);
         assert!(demux.learn(start, peer(1), 1, false));

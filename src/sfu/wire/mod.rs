@@ -10,4 +10,5 @@ pub(crate) mod patience;
 pub(crate) mod rtcp;
 pub(crate) mod rtp;
 pub(crate) mod socket;
+pub(crate) mod tcp;
 pub mod transmit;

@@ -44,6 +44,11 @@ impl Message {
         self.len.div_ceil(self.segment.max(1))
     }
 
+    /// Whose media it is, if it is media.
+    pub(crate) fn owner(&self) -> Option<ViewerKey> {
+        self.owner
+    }
+
     /// Media, and no sound.
     pub(crate) fn is_picture(&self) -> bool {
         self.owner.is_some_and(|owner| !owner.is_sound)
@@ -68,6 +73,11 @@ impl Message {
 pub(crate) trait Sink {
     /// Sends all messages now. The index of each that could not be sent is put into `dropped`.
     fn send(&mut self, arena: &[u8], messages: &[Message], dropped: &mut Vec<usize>);
+
+    /// Viewers whose media was taken by a former call and dropped since, where a sink keeps some.
+    fn take_losses(&mut self) -> Vec<ViewerKey> {
+        Vec::new()
+    }
 }
 
 /// Counts of one wake-up.

@@ -72,7 +72,7 @@ fn bind_to(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn ipv6_missing(error: &io::Error) -> bool {
+pub(super) fn ipv6_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
 }
 
@@ -293,7 +293,7 @@ impl Sink for Sender {
 }
 
 /// An IPv4 peer of a dual-stack socket is known by its IPv4 address.
-fn canonical(from: SocketAddr) -> SocketAddr {
+pub(super) fn canonical(from: SocketAddr) -> SocketAddr {
     match from.ip().to_canonical() {
         IpAddr::V4(ip) => (ip, from.port()).into(),
         IpAddr::V6(_) => from,

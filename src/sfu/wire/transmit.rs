@@ -10,8 +10,18 @@ use std::net::{IpAddr, SocketAddr};
 pub enum Protocol {
     /// Datagrams as they are.
     Udp,
-    /// One stream to one peer.
-    Tcp,
+    /// One stream to one peer: what comes by the next one from the same address is another peer's
+    /// until it has proven the contrary.
+    Tcp(StreamId),
+}
+
+/// One TCP connection of a worker: its place, and the how many-eth it was. None is ever used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StreamId {
+    /// Where it is kept.
+    pub slot: u32,
+    /// Which of those that were accepted.
+    pub nth: u32,
 }
 
 /// The far end of a way. The same address by UDP and by TCP is two peers.
@@ -30,6 +40,17 @@ pub struct Route {
     pub peer: Peer,
     /// Our address that the peer talks to; `None` lets the kernel choose.
     pub local: Option<IpAddr>,
+}
+
+impl Peer {
+    /// The stream that it is reached by, if it is one.
+    #[inline]
+    pub fn stream(&self) -> Option<StreamId> {
+        match self.protocol {
+            Protocol::Udp => None,
+            Protocol::Tcp(stream) => Some(stream),
+        }
+    }
 }
 
 impl From<SocketAddr> for Peer {

@@ -9,12 +9,7 @@
 //! Whatever is done in a room is done in a guard: a room in which something panics is thrown away, and
 //! the others go on.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Instant};
 
 use rand::{SeedableRng, rngs::StdRng};
 use slab::Slab;
@@ -35,7 +30,7 @@ use crate::{
         wire::{
             demux::{Demux, classify},
             outbox::{Outbox, Sink},
-            transmit::Route,
+            transmit::{Peer, Route},
         },
     },
     telemetry::metrics::metrics,
@@ -212,26 +207,29 @@ impl WorkerCore {
         std::mem::take(&mut self.n_sent)
     }
 
-    /// A datagram came to our address `local`, where that is known.
-    pub(crate) fn handle_datagram(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        local: Option<IpAddr>,
-        data: &[u8],
-    ) {
+    /// A datagram came by this way.
+    pub(crate) fn handle_datagram(&mut self, now: Instant, from: Route, data: &[u8]) {
         self.n_datagrams += 1;
-        let route = Route::from((from, local));
         let found = classify(data)
-            .and_then(|class| Some((class, self.demux.find(route.peer, class, data)?)));
+            .and_then(|class| Some((class, self.demux.find(from.peer, class, data)?)));
         let Some((class, key)) = found else {
             self.n_bad += 1;
             return;
         };
-        let (ConnectionKey::Up { room, .. } | ConnectionKey::Down { room, .. }) = key;
-        self.within(room as usize, |room, context| {
-            room.handle_datagram(now, key, class, route, data, context);
+        self.within(key.room(), |room, context| {
+            room.handle_datagram(now, key, class, from, data, context);
         });
+    }
+
+    /// Whether somebody who knows the password of a connection has spoken from there.
+    pub(crate) fn knows(&self, peer: Peer) -> bool {
+        self.demux.knows(peer)
+    }
+
+    /// Nothing goes to this peer any more: its stream has ended.
+    pub(crate) fn peer_gone(&mut self, now: Instant, peer: Peer) {
+        let Some(key) = self.demux.forget(peer) else { return };
+        self.within(key.room(), |room, context| room.peer_gone(now, key, peer, context));
     }
 
     /// Does all that is due.
@@ -264,7 +262,8 @@ impl WorkerCore {
         // overflow: DROPS what the socket does not take; its viewers are told below.
         self.outbox.send(sink);
         // Sound goes on with its next packet.
-        for key in self.outbox.take_losses().into_iter().filter(|key| !key.is_sound) {
+        let losses = self.outbox.take_losses().into_iter().chain(sink.take_losses());
+        for key in losses.filter(|key| !key.is_sound) {
             self.within(key.room as usize, |room, _| {
                 room.viewer_stalled(now, key.viewer as usize);
             });

@@ -1,11 +1,11 @@
-//! One thread, one UDP port, its rooms: the loop.
+//! One thread, one port by UDP and TCP, its rooms: the loop.
 //!
-//! Owns the thread and what it waits for: its socket, its timers, its rooms' wishes, and nothing
+//! Owns the thread and what it waits for: its sockets, its timers, its rooms' wishes, and nothing
 //! else, ever; it waits without a runtime (`wire::bell`). What it does then is [`core::WorkerCore`]'s affair,
 //! which knows no socket and no clock.
 //!
 //! ```text
-//!  rooms --Inbox (newest wish a member)--> thread: wishes -> socket (bounded) -> timers -> flush
+//!  rooms --Inbox (newest wish a member)--> thread: wishes -> sockets (bounded) -> timers -> flush
 //!        <--Outcome (newest state a member)--  news                                       |
 //!                         another worker of a room <--Pipe (a batch a wake-up, bounded)--'
 //! ```
@@ -13,7 +13,7 @@
 //! are handled and never across an await.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,23 +25,21 @@ pub(crate) mod load;
 mod mailbox;
 mod moderation;
 pub(crate) mod restarts;
+mod sockets;
 
 pub(crate) use self::mailbox::{Mailbox, Opened, Outcome};
-use self::{core::WorkerCore, load::BusyMeter, mailbox::Outcomes, moderation::Moderation};
+use self::{
+    core::WorkerCore, load::BusyMeter, mailbox::Outcomes, moderation::Moderation, sockets::Sockets,
+};
 use crate::{
     seams::Addresses,
     sfu::{
         down::DownShared,
         up::UpShared,
-        wire::{
-            candidates::host_candidates,
-            socket::{Receiver, Sender},
-        },
+        wire::candidates::{Sockets as Spoken, host_candidates},
     },
 };
 
-/// Batches taken from the socket before timers and wishes have their turn: up to 16 messages each.
-const MAX_BATCHES: usize = 8;
 /// Drops are reported once in this time.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
@@ -52,6 +50,8 @@ pub(crate) struct Worker {
     /// It is not the only one: how busy it is decides what others take over.
     pub(crate) has_others: bool,
     pub(crate) socket: UdpSocket,
+    /// The same port number by TCP; none where `media.tcp` says no.
+    pub(crate) listener: Option<TcpListener>,
     pub(crate) port: u16,
     pub(crate) addresses: watch::Receiver<Arc<Addresses>>,
     pub(crate) mailbox: Arc<Mailbox>,
@@ -62,7 +62,8 @@ pub(crate) struct Worker {
 impl Worker {
     fn candidates(&mut self, ipv6: bool) -> (Arc<[String]>, SocketAddr) {
         let addresses = Arc::clone(&self.addresses.borrow_and_update());
-        let lines = host_candidates(&addresses, self.port, self.index == 0, ipv6);
+        let spoken = Spoken { ipv6, tcp: self.listener.is_some() };
+        let lines = host_candidates(&addresses, self.port, self.index == 0, spoken);
         let ip = addresses.ips().next().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         (lines.into(), SocketAddr::new(ip, self.port))
     }
@@ -71,9 +72,7 @@ impl Worker {
     /// again: what it had is gone, and its rooms were told.
     pub(crate) fn run(&mut self) -> std::io::Result<()> {
         let ipv6 = self.socket.local_addr()?.is_ipv6();
-        let socket = Arc::new(self.socket.try_clone()?);
-        let mut receiver = Receiver::new(Arc::clone(&socket))?;
-        let mut sender = Sender::new(Arc::clone(&socket))?;
+        let mut sockets = Sockets::new(&self.socket, self.listener.as_ref())?;
         let (candidates, local) = self.candidates(ipv6);
         let (up, down) = (Arc::clone(&self.up), Arc::clone(&self.down));
         let mut core = WorkerCore::new(up, down, candidates, local, rand::random());
@@ -83,20 +82,22 @@ impl Worker {
         let mut moderation = Moderation::new(Instant::now());
         let mut rested = false;
         loop {
-            let more = rested || self.wait(&socket, core.poll_timeout())?;
+            let due = [core.poll_timeout(), sockets.poll_timeout()].into_iter().flatten().min();
+            let more = rested || self.wait(&sockets, due)?;
             let began = busy.as_ref().map(|_| Instant::now());
             let mut stop = false;
             if self.mailbox.bell().answer() {
                 stop = self.take_wishes(&mut core, &mut outcomes);
                 self.look_at_addresses(&mut core, ipv6);
             }
-            let received = more && receive(&mut receiver, &mut core);
+            let received = more && sockets.receive(&mut core);
             let now = Instant::now();
+            sockets.handle_timeout(now, &mut core);
             core.handle_timeout(now);
             if stop {
                 core.close(now);
             }
-            core.flush(now, &mut sender);
+            core.flush(now, &mut sockets);
             for (room, member, observed) in core.take_news() {
                 outcomes.of(room).inspect(|outcome| outcome.put(room, member, observed));
             }
@@ -118,10 +119,11 @@ impl Worker {
         }
     }
 
-    /// Waits for something to do; true if the socket may have datagrams.
-    fn wait(&self, socket: &UdpSocket, due: Option<Instant>) -> std::io::Result<bool> {
+    /// Waits for something to do; true if something may have come.
+    fn wait(&self, sockets: &Sockets, due: Option<Instant>) -> std::io::Result<bool> {
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
-        self.mailbox.bell().wait(socket, left)
+        let (udp, tcp) = sockets.fds();
+        self.mailbox.bell().wait(udp, tcp, left)
     }
 
     fn look_at_addresses(&mut self, core: &mut WorkerCore, ipv6: bool) {
@@ -168,28 +170,6 @@ impl Worker {
 #[expect(clippy::disallowed_methods, reason = "this is the pause itself, two milliseconds at most")]
 fn rest(pause: Duration) {
     std::thread::sleep(pause);
-}
-
-/// Takes what the socket has, up to a bound. False if it had nothing.
-fn receive(receiver: &mut Receiver, core: &mut WorkerCore) -> bool {
-    let mut received = false;
-    for _ in 0..MAX_BATCHES {
-        let now = Instant::now();
-        let each = |from, local, data: &[u8]| {
-            received = true;
-            core.handle_datagram(now, from, local, data);
-        };
-        match receiver.receive(each) {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => {
-                // ICMP errors of unconnected sockets do not come here; whatever does is passing.
-                tracing::debug!(%error, "receiving failed");
-                break;
-            }
-        }
-    }
-    received
 }
 
 /// What could not be sent, told once in ten seconds.

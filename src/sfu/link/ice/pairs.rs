@@ -24,8 +24,8 @@ use crate::{
 };
 
 /// Ways of one client that are remembered: Wi-Fi, mobile, VPN, each by IPv4 and IPv6, to several
-/// addresses of ours.
-pub(super) const MAX_PAIRS: usize = 16;
+/// addresses of ours, by UDP and TCP.
+pub(super) const MAX_PAIRS: usize = 32;
 /// How long a proof holds (RFC 7675 5.1).
 const CONSENT: Duration = Duration::from_secs(30);
 /// A way that media takes is asked so often.
@@ -166,6 +166,22 @@ impl Pairs {
     /// The check that waits for its answer by this way.
     pub(super) fn asked(&self, route: Route) -> Option<&TransactionId> {
         self.pair(route)?.asked.as_ref()
+    }
+
+    /// Nothing goes to this peer any more. What media took is left for what stands: proven, if there is
+    /// such a way.
+    pub(crate) fn gone(&mut self, now: Instant, peer: Peer) {
+        self.pairs.retain(|pair| pair.route.peer != peer);
+        self.nominated = self.nominated.filter(|route| route.peer != peer);
+        if self.selected.is_none_or(|route| route.peer != peer) {
+            return;
+        }
+        self.selected = None;
+        let is_proven = |pair: &&Pair| pair.proven_at.is_some();
+        let next = self.pairs.iter().rev().find(is_proven).or(self.pairs.last());
+        if let Some(route) = next.map(|pair| pair.route) {
+            self.select(now, route);
+        }
     }
 
     /// Where media goes: `None` until a way is proven.

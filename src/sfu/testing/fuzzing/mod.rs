@@ -12,11 +12,13 @@ mod forward;
 mod input;
 mod keys;
 mod sdp;
+mod stream;
 mod transport;
 mod up;
 
 pub use forward::rewrite;
 pub use keys::srtp;
+pub use stream::tcp_stream;
 pub use transport::{demux, ice, payload, rtp};
 
 pub use down::{rtcp_down, sdp_answer, sdp_whep};

@@ -61,7 +61,7 @@ fn authentic(local: &IceCredentials, attributes: &[(AttributeType, &[u8])]) -> O
 }
 
 /// First byte, user name fragment, and the tables: what was removed is never found, an address of
-/// one connection is not another's, and a connection remembers sixteen at most.
+/// one connection is not another's, and a connection remembers thirty-two at most.
 pub fn demux(bytes: &[u8]) {
     if let Some(class) = classify(bytes) {
         let expected = match bytes[0] {
@@ -118,7 +118,7 @@ pub fn demux(bytes: &[u8]) {
         let own = owners.iter().filter(|(_, owner)| **owner == connection);
         let n_found =
             own.filter(|(at, _)| demux.find((**at).into(), Class::Media, &[]).is_some()).count();
-        assert!(n_found <= 16, "{n_found} addresses of one connection");
+        assert!(n_found <= 32, "{n_found} addresses of one connection");
     }
 }
 

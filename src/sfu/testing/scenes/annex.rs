@@ -12,7 +12,7 @@ use crate::{
     sfu::{
         down::DownShared,
         relay::pipe::{MAX_WAITING, Pipe},
-        testing::world::{ROOM, Source, Wire, World},
+        testing::world::{ROOM, SPOKEN, Source, Wire, World},
         up::UpShared,
         wire::{bell::Bell, candidates::host_candidates},
         worker::core::WorkerCore,
@@ -69,7 +69,7 @@ impl World {
     /// A world whose members from 150 on receive by a second worker.
     pub(super) fn split() -> Self {
         let mut world = Self::new();
-        let candidates = host_candidates(&crate::seams::Addresses::loopback(), PORT, false, true);
+        let candidates = host_candidates(&crate::seams::Addresses::loopback(), PORT, false, SPOKEN);
         let local = std::net::SocketAddr::from(([127, 0, 0, 1], PORT));
         let up = UpShared::new().expect("a certificate");
         let down = DownShared::new().expect("a certificate");

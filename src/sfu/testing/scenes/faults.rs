@@ -103,7 +103,7 @@ fn a_room_that_makes_us_panic_falls_alone_and_can_be_opened_again() {
     assert_eq!(world.core.n_connections(), 0);
     // Whatever still comes for it, or is due, is nobody's.
     let peer = &world.downs[&viewers[0]];
-    world.core.handle_datagram(world.now, peer.address, None, &[0x80; 40]);
+    world.core.handle_datagram(world.now, peer.address.into(), &[0x80; 40]);
     world.core.handle_timeout(world.now + Duration::from_secs(60));
     assert!(world.core.n_timers() < n_timers, "the other room's alone");
     // The other room, and this one anew, take wishes.

@@ -53,7 +53,7 @@ fn a_call_goes_on_whatever_is_sent_in_its_members_names() {
     for n in 0..400 {
         for forged in forgeries(&hello) {
             for from in [up, down] {
-                world.core.handle_datagram(world.now, from, None, &forged);
+                world.core.handle_datagram(world.now, from.into(), &forged);
             }
         }
         if n % 10 == 0 {
@@ -78,7 +78,7 @@ fn what_is_forged_is_no_sign_of_life() {
     for _ in 0..31 {
         for forged in forgeries(&hello) {
             for from in [up, down] {
-                world.core.handle_datagram(world.now, from, None, &forged);
+                world.core.handle_datagram(world.now, from.into(), &forged);
             }
         }
         world.run(Duration::from_secs(1));

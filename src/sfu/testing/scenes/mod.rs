@@ -18,5 +18,6 @@ mod redundant;
 mod reports;
 mod stall;
 mod start;
+mod tcp;
 mod voices;
 mod whep;

@@ -62,7 +62,7 @@ fn media_never_goes_where_nobody_has_answered() {
     let (mut source, viewers) = world.with_viewers(1);
     let check = nomination(&mut world, viewers[0]);
     let victim = SocketAddr::from(([203, 0, 113, 9], 53));
-    world.core.handle_datagram(world.now, victim, None, &check);
+    world.core.handle_datagram(world.now, victim.into(), &check);
     let mut n_to_victim = 0;
     for n in 0..200 {
         world.send_frame(&mut source, 5, n % 20 == 0);
@@ -85,7 +85,7 @@ fn media_follows_a_viewer_within_a_round_trip_and_knows_nothing_of_the_new_path(
     let wide = SocketAddr::from(([198, 51, 100, 7], 40_000));
     let check = nomination(&mut world, viewers[0]);
     world.downs.get_mut(&viewers[0]).expect("a viewer").address = wide;
-    world.core.handle_datagram(world.now, wide, None, &check);
+    world.core.handle_datagram(world.now, wide.into(), &check);
     let to = |world: &mut World, source: &mut _| {
         world.wire.ways.clear();
         world.send_frame(source, 1, false);
@@ -97,4 +97,28 @@ fn media_follows_a_viewer_within_a_round_trip_and_knows_nothing_of_the_new_path(
     assert_eq!(to(&mut world, &mut source), (true, true), "media, and the question");
     // The answer is under way.
     assert_eq!(to(&mut world, &mut source), (false, true));
+}
+
+#[test]
+fn who_goes_by_an_address_that_the_box_loses_begins_anew_at_once_and_nobody_else() {
+    let mut world = World::new();
+    let list = |hosts: &[&str]| -> std::sync::Arc<[String]> {
+        let line = |host: &&str| format!("candidate:1 1 udp 2130706431 {host} 10000 typ host");
+        hosts.iter().map(line).collect()
+    };
+    let own = "192.0.2.7:10000".parse().expect("one");
+    world.core.set_candidates(list(&["192.0.2.7", "192.0.2.8"]), own);
+    let (source, viewers) = world.with_viewers(2);
+    for (viewer, last) in viewers.iter().zip([7, 8]) {
+        let peer = world.downs.get_mut(viewer).expect("a viewer");
+        peer.local = Some(IpAddr::from([192, 0, 2, last]));
+    }
+    world.ups.get_mut(&source.member).expect("a publisher").local = Some([192, 0, 2, 7].into());
+    world.run(Duration::from_secs(6));
+    world.core.set_candidates(list(&["192.0.2.8"]), own);
+    world.step();
+    let is_stale =
+        |world: &World, member| world.seen[member].down.as_ref().is_some_and(|down| down.is_stale);
+    assert!(is_stale(&world, &viewers[0]) && !is_stale(&world, &viewers[1]));
+    assert!(world.seen[&source.member].up.as_ref().is_some_and(|up| up.is_stale));
 }

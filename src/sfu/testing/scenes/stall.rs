@@ -84,7 +84,7 @@ fn garbage_is_dropped_and_counted_and_felt_by_no_one() {
         }
         let now = world.now;
         for from in [stranger, known, publisher] {
-            world.core.handle_datagram(now, from, None, &datagram);
+            world.core.handle_datagram(now, from.into(), &datagram);
         }
         n_strange += 1;
         if round % 100 == 0 {

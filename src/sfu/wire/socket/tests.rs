@@ -111,7 +111,7 @@ fn batches_come_in_datagram_by_datagram_with_both_addresses() {
     let bell = Bell::new().expect("a bell");
     let mut sizes = Vec::new();
     while sizes.len() < 5 {
-        assert!(bell.wait(&pair.receiver.socket, Some(PATIENCE)).expect("it waits"));
+        assert!(bell.wait(&pair.receiver.socket, None, Some(PATIENCE)).expect("it waits"));
         let more = pair.receiver.receive(|source, local, datagram| {
             assert_eq!(source, from);
             assert_eq!(local, Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
