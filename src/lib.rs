@@ -28,7 +28,7 @@
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
 //!
-//! Between shells only these edges exist: `http -> rooms, access, trust, store`; `rooms -> room, sfu`;
+//! Between shells only these edges exist: `http -> rooms, access, trust, store`; `rooms -> room, sfu, store`;
 //! `sfu -> stun`; `turn -> stun`; `camera -> rooms`; `access -> store`; every shell `-> telemetry`.
 //! All else goes through [`seams`] or is wired by [`app`].
 //!
@@ -65,6 +65,7 @@
 //!   config/              PURE. what was written -> what it means
 //!   http/                the front door: the only place that names hyper and WebSocket
 //!     denied.rs          answers to whoever is refused
+//!     error_page.rs      problems as pages, in both languages
 //!     account.rs         set-up, signing in and out
 //!     invites.rs         invites, by the owner
 //!     people.rs          accounts, by the owner
@@ -86,6 +87,7 @@
 //!     reply.rs           answers, problems, the headers of all
 //!     session.rs         one client's signaling
 //!     ice.rs             STUN and TURN servers for clients, and when they are told anew
+//!     session/           joining: who it is in its room
 //!     transport.rs       how a session's messages travel
 //!     socket.rs          WebSocket, one such transport
 //!     ingest.rs          what WHIP and WHEP have in common: forms of requests, sessions, CORS
@@ -103,7 +105,7 @@
 //!     container.rs       whether parlor itself runs in a container
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
-//!   rooms/               the registry, one task a room
+//!   rooms/               the registry, one task a room; the ledger: what is said, to the store and back
 //!   store/               SQLite, one thread: people, invites, sessions, page settings, audit, chat
 //!   stun/                PURE. STUN messages, read in place and written: integrity, fingerprint
 //!   sfu/                 the media plane; the only place that names `rtc`; imports run downward

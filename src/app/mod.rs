@@ -157,10 +157,11 @@ impl House {
             .map_err(trust_error)?;
         let keeping = tokio::spawn(keeper.run(addresses.clone()));
         let sfu = SfuHandle::start(&settings.media, addresses.clone()).map_err(media_error)?;
-        let access = Arc::new(Access::new(store, Keys::new(trust.tokens().derive("access"))));
+        let access =
+            Arc::new(Access::new(store.clone(), Keys::new(trust.tokens().derive("access"))));
         let (desk, asks) = Desk::new();
         let (settings_sender, settings_receiver) = watch::channel(settings.clone());
-        let rooms = RoomsHandle::start(settings_receiver.clone(), sfu.clone());
+        let rooms = RoomsHandle::start(settings_receiver.clone(), sfu.clone(), Some(store));
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
         let secret = trust::turn_secret(&settings.data_dir).map_err(trust_error)?;
         let tls = Arc::new(http::TurnTls::new(trust.identity()));

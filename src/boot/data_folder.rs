@@ -12,7 +12,7 @@ use std::{
 
 /// The layout of the data folder that this parlor writes. A parlor that understands less must not
 /// touch it. 1 had no tables; since then it is the version of the tables (`store`) and one.
-pub const DATA_VERSION: u32 = 2;
+pub const DATA_VERSION: u32 = 3;
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -46,7 +46,12 @@ pub(super) enum Weight {
 impl Weight {
     pub(super) fn of(message: &ClientMessage) -> Self {
         match message {
-            ClientMessage::Chat { .. } | ClientMessage::Rename { .. } => Self::Heard,
+            ClientMessage::Chat { .. }
+            | ClientMessage::Rename { .. }
+            | ClientMessage::Hand { .. }
+            | ClientMessage::React { .. }
+            // Read from the disk.
+            | ClientMessage::History { .. } => Self::Heard,
             ClientMessage::Publish { .. } | ClientMessage::Restart { .. } => Self::Media,
             _ => Self::Light,
         }

@@ -19,6 +19,7 @@ mod connection;
 mod crowd;
 mod demux;
 mod denied;
+mod error_page;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod handler;

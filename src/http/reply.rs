@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    HeaderMap, Response, StatusCode,
+    Response, StatusCode,
     header::{self, HeaderName, HeaderValue},
 };
 use serde::Serialize;
@@ -79,7 +79,16 @@ pub(super) fn problem(status: StatusCode, code: ErrorCode, detail: &str) -> Repl
         "code": code,
         "detail": detail,
     });
-    body(status, "application/problem+json", problem.to_string())
+    let mut reply = body(status, "application/problem+json", problem.to_string());
+    reply.extensions_mut().insert(Problem { code, detail: detail.to_owned() });
+    reply
+}
+
+/// What a problem says, beside its answer: a page may be made of it (`error_page`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) code: ErrorCode,
+    pub(super) detail: String,
 }
 
 /// 405, with what would have been right.
@@ -88,29 +97,6 @@ pub(super) fn method_not_allowed(allow: &'static str) -> Reply {
     let mut reply = problem(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, &detail);
     reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     reply
-}
-
-/// A page for people, a problem for programs.
-pub(super) fn for_people(
-    status: StatusCode,
-    code: ErrorCode,
-    title: &str,
-    detail: &str,
-    request: &HeaderMap,
-) -> Reply {
-    let accepts_html = request
-        .get(header::ACCEPT)
-        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
-    if !accepts_html {
-        return problem(status, code, detail);
-    }
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>parlor: {title}</title>\n\
-         <h1>{title}</h1>\n<p>{}</p>\n</html>\n",
-        escape(detail)
-    );
-    body(status, "text/html; charset=utf-8", page)
 }
 
 pub(super) fn escape(text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, ErrorCode, PublishTrack, TileSize};
+use super::{Direction, ErrorCode, PublishTrack, Reaction, TileSize};
 use crate::ids::{Device, MemberId};
 
 /// A client's request.
@@ -110,7 +110,22 @@ pub enum ClientMessage {
         /// As typed; see [`crate::ids::Nickname::parse`].
         name: String,
     },
-    /// Take a line back: its author or the owner. Answered by `done`; all get `chat-deleted`.
+    /// Lines from before one that is known. Answered by `history`.
+    History {
+        /// The `seq` of that line.
+        before: u64,
+    },
+    /// Raise one's hand, or take it down. Answered by `done`; all get `member-changed`.
+    Hand {
+        /// It is up.
+        on: bool,
+    },
+    /// Show the others what one feels, for a moment. Answered by `done`; all get `reaction`.
+    React {
+        /// What.
+        reaction: Reaction,
+    },
+    /// Take a line back: its author, a moderator or the owner. Answered by `done`; all get `chat-deleted`.
     ChatDelete {
         /// Which line.
         seq: u64,
@@ -171,6 +186,9 @@ pub const CLIENT_TYPES: &[&str] = &[
     "chat",
     "state",
     "rename",
+    "history",
+    "hand",
+    "react",
     "chat-delete",
     "admit",
     "refuse",

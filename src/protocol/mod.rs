@@ -133,6 +133,24 @@ pub struct Knock {
     pub name: String,
 }
 
+/// What one may show the others for a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reaction {
+    /// Agreed.
+    ThumbsUp,
+    /// Loved.
+    Heart,
+    /// Funny.
+    Laugh,
+    /// Applause.
+    Clap,
+    /// Something to celebrate.
+    Party,
+    /// Astonished.
+    Wow,
+}
+
 /// What the others see of a member's media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -166,8 +184,16 @@ pub struct Member {
     pub mic: bool,
     /// The camera is on.
     pub cam: bool,
+    /// Its hand is raised.
+    #[serde(default, skip_serializing_if = "is_down")]
+    pub hand: bool,
     /// What it publishes.
     pub tracks: Vec<Track>,
+}
+
+/// A hand that is down is not worth a word.
+fn is_down(hand: &bool) -> bool {
+    !hand
 }
 
 /// Somebody who watches without being a member.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ByeReason, ChatLine, Direction, ErrorCode, IceServer, Knock, LeaveReason, Member, RoomRules,
-    Shown, Viewer,
+    ByeReason, ChatLine, Direction, ErrorCode, IceServer, Knock, LeaveReason, Member, Reaction,
+    RoomRules, Shown, Viewer,
 };
 use crate::ids::{MemberId, Mid, RoomName};
 
@@ -116,6 +116,20 @@ pub enum ServerMessage {
     Chat {
         /// What.
         line: ChatLine,
+    },
+    /// Answer to `history`.
+    History {
+        /// Oldest first.
+        lines: Vec<ChatLine>,
+        /// There are still older ones.
+        more: bool,
+    },
+    /// Somebody shows what they feel, for a moment.
+    Reaction {
+        /// Who.
+        from: MemberId,
+        /// What.
+        reaction: Reaction,
     },
     /// A line was taken back.
     ChatDeleted {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::ViewerNews;
+use super::{Author, Kept, ViewerNews};
 use crate::{
     ids::{Device, Label, MemberId, Nickname},
     protocol::{ClientMessage, MemberKind, Outgoing, Rank, RoomRules},
@@ -50,6 +50,8 @@ pub struct Arrival {
     pub resume: Option<Return>,
     /// By which a browser is known that has lost its token.
     pub device: Option<Device>,
+    /// By which its lines of chat are known as its own later.
+    pub author: Option<Author>,
     /// Where it comes from; `None` is this process itself, which is always let in.
     pub source: Option<Source>,
     /// As asked for.
@@ -128,6 +130,28 @@ pub enum Input {
     },
     /// Other rules are configured. Whoever is here stays.
     Rules(RoomRules),
+    /// Older lines, as [`Action::Older`] asked for them.
+    Older {
+        /// For whom.
+        seat: SeatId,
+        /// The request's id.
+        id: u32,
+        /// Oldest first.
+        lines: Vec<Kept>,
+        /// There are still older ones.
+        more: bool,
+    },
+    /// The line that [`Action::Recall`] asked for.
+    Recalled {
+        /// For whom.
+        seat: SeatId,
+        /// The request's id.
+        id: u32,
+        /// Which.
+        seq: u64,
+        /// Nothing: it is not kept.
+        found: Option<Kept>,
+    },
     /// The rooms' chat is too large in all: forget the oldest lines of this one.
     TrimChat {
         /// What may stay.
@@ -160,6 +184,31 @@ pub enum Action {
     Remove {
         /// Whose.
         member: MemberId,
+    },
+    /// Keep a line of chat for good.
+    Keep(Kept),
+    /// A line was taken back: keep it no longer.
+    TakenBack {
+        /// Which.
+        seq: u64,
+    },
+    /// Older lines are wanted: hand them in by [`Input::Older`].
+    Older {
+        /// By whom.
+        seat: SeatId,
+        /// The request's id.
+        id: u32,
+        /// Before which line.
+        before: u64,
+    },
+    /// A line is wanted that may be kept: hand it in by [`Input::Recalled`].
+    Recall {
+        /// By whom.
+        seat: SeatId,
+        /// The request's id.
+        id: u32,
+        /// Which.
+        seq: u64,
     },
     /// Tell a viewer's owner.
     Tell {

@@ -36,7 +36,7 @@ mod speaking;
 mod tests;
 mod viewers;
 
-pub use chat::{CHAT_HISTORY, CHAT_HISTORY_BYTES};
+pub use chat::{Author, CHAT_HISTORY, CHAT_HISTORY_BYTES, Kept};
 pub use io::{Action, Arrival, Input, NoSeat, Now, Return, SeatId};
 use place::Place;
 use viewers::Viewer;
@@ -210,7 +210,7 @@ impl Room {
             token: String::new(),
             resumed,
             members: self.members(),
-            chat: self.chat.lines(),
+            chat: self.chat_for(seat.member),
             ice_servers: Vec::new(),
             viewers: self.viewers_shown(),
             rules: self.rules.clone(),
@@ -252,6 +252,16 @@ impl Room {
             Input::ViewerOffer { viewer, offer } => self.offer_of_viewer(viewer, offer),
             Input::ViewerGone { viewer } => self.end_view(viewer, "it has left"),
             Input::Rules(rules) => self.take_rules(rules),
+            Input::Older { seat, id, lines, more } => {
+                if self.is_current(seat) {
+                    self.show_older(seat, id, &lines, more);
+                }
+            }
+            Input::Recalled { seat, id, seq, found } => {
+                if self.is_current(seat) {
+                    self.take_back_found(seat, id, seq, found.as_ref());
+                }
+            }
             Input::TrimChat { max_bytes } => self.chat.trim(max_bytes),
             Input::Tick => self.tick(now),
             Input::Stop => self.stop(),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Arrival, PLACE_KEPT, SeatId};
+use super::{Arrival, Author, PLACE_KEPT, SeatId};
 use crate::{
     ids::{Device, Label, MemberId, Mid, Nickname},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Rank, Shown, TileSize},
@@ -69,6 +69,8 @@ pub(super) struct Place {
     /// Without the number that keeps it apart from others.
     pub(super) wanted: Nickname,
     pub(super) device: Option<Device>,
+    pub(super) author: Option<Author>,
+    pub(super) hand: bool,
     pub(super) kind: MemberKind,
     pub(super) rank: Rank,
     pub(super) source: Option<Source>,
@@ -113,6 +115,8 @@ impl Place {
             name,
             wanted: arrival.name.clone(),
             device: arrival.device.clone(),
+            author: arrival.author,
+            hand: false,
             kind: arrival.kind,
             rank: arrival.rank,
             source: arrival.source,
@@ -220,6 +224,7 @@ impl Place {
             reason: self.fault.clone(),
             mic: self.mic,
             cam: self.cam,
+            hand: self.hand,
             tracks: self.observed.up.as_ref().map(|up| up.tracks.clone()).unwrap_or_default(),
         }
     }

@@ -45,6 +45,15 @@ impl Room {
             }
             ClientMessage::Rename { name } => self.rename(seat, id, &name),
             ClientMessage::ChatDelete { seq } => self.take_back(seat, id, seq),
+            ClientMessage::History { before } => self.ask_older(seat, id, before),
+            ClientMessage::Hand { on } => {
+                self.answer(seat, id, ServerMessage::Done);
+                self.change(seat.member, |place| place.hand = on);
+            }
+            ClientMessage::React { reaction } => {
+                self.answer(seat, id, ServerMessage::Done);
+                self.tell_all(&ServerMessage::Reaction { from: seat.member, reaction });
+            }
             ClientMessage::Admit { .. }
             | ClientMessage::Refuse { .. }
             | ClientMessage::Mute { .. }

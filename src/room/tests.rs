@@ -42,6 +42,7 @@ impl Bench {
             fresh: MemberId(id),
             resume: None,
             device: None,
+            author: None,
             source: Some(std::net::IpAddr::from([192, 0, 2, 1]).into()),
             rank: Rank::Participant,
             name: Nickname::parse(name).expect("a valid name"),

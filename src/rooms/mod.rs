@@ -15,9 +15,11 @@ use crate::{
     room::{Input, NoSeat, SeatId},
     seams::Source,
     sfu::SfuHandle,
+    store::StoreHandle,
 };
 
 mod history;
+mod ledger;
 mod registry;
 mod task;
 #[cfg(test)]
@@ -171,10 +173,18 @@ pub struct RoomView {
 }
 
 impl RoomsHandle {
-    /// Starts the registry. `settings` may change while it runs.
-    pub fn start(settings: watch::Receiver<Arc<Settings>>, sfu: SfuHandle) -> Self {
+    /// Starts the registry. `settings` may change while it runs. What is said is kept in the store;
+    /// without one, as long as its room lasts.
+    pub fn start(
+        settings: watch::Receiver<Arc<Settings>>,
+        sfu: SfuHandle,
+        store: Option<StoreHandle>,
+    ) -> Self {
         let (commands, receiver) = mpsc::channel(QUEUE_LEN);
-        let registry = registry::Registry::new(settings, sfu, commands.downgrade());
+        let ledger = store.map_or_else(ledger::Ledger::default, |store| {
+            ledger::Ledger::open(store, settings.clone())
+        });
+        let registry = registry::Registry::new(settings, sfu, commands.downgrade(), ledger);
         tokio::spawn(registry.run(receiver));
         Self { commands }
     }

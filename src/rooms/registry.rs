@@ -15,6 +15,7 @@ use tracing::info;
 use super::{
     JoinError, JoinRequest, QUEUE_LEN, ResumeClaims, RoomView, Seat,
     history::{HISTORY_BYTES, Total},
+    ledger::Ledger,
     task::{self, Birth, Pulse, RoomTask},
     viewers::{Watch, WatchError, WatchReply, WatchRequest},
 };
@@ -66,6 +67,7 @@ pub(super) struct Registry {
     rooms: HashMap<RoomName, Entry>,
     tasks: JoinSet<()>,
     history: Total,
+    ledger: Ledger,
     /// Rooms ever made.
     n_made: u64,
 }
@@ -75,9 +77,10 @@ impl Registry {
         settings: watch::Receiver<Arc<Settings>>,
         sfu: SfuHandle,
         own: mpsc::WeakSender<Command>,
+        ledger: Ledger,
     ) -> Self {
         let (rooms, tasks) = (HashMap::new(), JoinSet::new());
-        Self { settings, sfu, own, rooms, tasks, history: Total::default(), n_made: 0 }
+        Self { settings, sfu, own, rooms, tasks, history: Total::default(), ledger, n_made: 0 }
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
@@ -204,6 +207,7 @@ impl Registry {
             view: view_sender,
             pulse: pulse_sender,
             history: self.history.clone(),
+            ledger: self.ledger.clone(),
         });
         self.tasks.spawn(room.run(receiver));
         self.rooms.insert(name, Entry { number, made_by: request.source, commands, view, pulse });

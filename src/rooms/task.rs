@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     JoinRequest, Liveness, RoomView, Seat, history,
+    ledger::{Ledger, author_of},
     registry::{self, JoinReply},
     viewers::{Owners, WatchReply, WatchRequest},
 };
@@ -78,6 +79,7 @@ pub(super) struct RoomTask {
     number: u64,
     pulse: watch::Sender<Pulse>,
     history: history::Part,
+    pub(super) ledger: Ledger,
     /// Since when nobody is here.
     empty_since: Option<Instant>,
 }
@@ -102,11 +104,12 @@ pub(super) struct Birth {
     pub(super) view: watch::Sender<RoomView>,
     pub(super) pulse: watch::Sender<Pulse>,
     pub(super) history: history::Total,
+    pub(super) ledger: Ledger,
 }
 
 impl RoomTask {
     pub(super) fn new(birth: Birth) -> Self {
-        let Birth { name, number, rules, sfu, own, registry, view, pulse, history } = birth;
+        let Birth { name, number, rules, sfu, own, registry, view, pulse, history, ledger } = birth;
         Self {
             room: Room::new(name, rules),
             sfu,
@@ -119,11 +122,13 @@ impl RoomTask {
             number,
             pulse,
             history: history::Part::of(history),
+            ledger,
             empty_since: Some(Instant::now()),
         }
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        self.remember().await;
         loop {
             let event = self.next_event(&mut commands).await;
             match event {
@@ -199,6 +204,7 @@ impl RoomTask {
                 epoch: of.epoch,
                 this_run: of.this_run,
             }),
+            author: request.device.as_ref().map(author_of),
             device: request.device,
             source: request.source,
             rank: request.rank,
@@ -259,6 +265,10 @@ impl RoomTask {
                         info!(room = %self.room.name(), %member, "left");
                         self.sfu.remove(member);
                     }
+                    Action::Keep(kept) => self.keep_line(kept),
+                    Action::TakenBack { seq } => self.forget_line(seq),
+                    Action::Older { seat, id, before } => self.fetch_older(seat, id, before),
+                    Action::Recall { seat, id, seq } => self.recall(seat, id, seq),
                     Action::Tell { viewer, news } => deaf.extend(self.tell_viewer(viewer, news)),
                     Action::Close { seat } => {
                         self.outboxes.remove(&seat);

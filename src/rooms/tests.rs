@@ -23,6 +23,10 @@ struct Guest {
 
 impl Rooms {
     fn open() -> Self {
+        Self::with_store(None)
+    }
+
+    fn with_store(store: Option<StoreHandle>) -> Self {
         // Nothing is written there: rooms keep nothing on disk.
         let sources = Sources { data: Some("/nowhere".into()), ..Sources::default() };
         let mut settings = sources.understand([], &NoFiles).expect("defaults are valid").settings;
@@ -30,10 +34,19 @@ impl Rooms {
         let (addresses, seen) = watch::channel(Arc::new(Addresses::loopback()));
         let sfu = SfuHandle::start(&settings.media, seen).expect("a free port");
         let (settings, receiver) = watch::channel(Arc::new(settings));
-        Self { handle: RoomsHandle::start(receiver, sfu), settings, _addresses: addresses }
+        Self { handle: RoomsHandle::start(receiver, sfu, store), settings, _addresses: addresses }
     }
 
     async fn join(&self, room: &str, host: u8) -> Result<Guest, JoinError> {
+        self.join_by(room, host, None).await
+    }
+
+    async fn join_by(
+        &self,
+        room: &str,
+        host: u8,
+        device: Option<&str>,
+    ) -> Result<Guest, JoinError> {
         let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
         let request = JoinRequest {
             room: RoomName::parse(room).expect("a room name"),
@@ -45,7 +58,7 @@ impl Rooms {
             cam: true,
             receives: false,
             resume: None,
-            device: None,
+            device: device.map(|device| device.parse().expect("a device")),
             source: Some(IpAddr::from([192, 0, 2, host]).into()),
             re: Some(1),
             outbox: sender,
@@ -174,4 +187,100 @@ async fn a_room_that_is_set_up_ahead_has_its_own_rules_and_is_there_for_all() {
     assert_eq!(refused.code, ErrorCode::RoomFull);
     let refused = rooms.join("other", 1).await.map(|_| ()).expect_err("the owner makes rooms");
     assert_eq!(refused.code, ErrorCode::RoomCreateRefused);
+}
+
+/// Asks, and gives the answer; what comes meanwhile is passed over.
+async fn ask(guest: &mut Guest, id: u32, message: ClientMessage) -> ServerMessage {
+    guest.seat.request(Request { id, message }).await.expect("the room is there");
+    loop {
+        let heard = guest.outbox.recv().await.expect("the room is there");
+        if heard.re == Some(id) {
+            return heard.message;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_outlasts_the_box_and_its_author_is_known_by_the_browser() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = StoreHandle::open(folder.path()).expect("a store");
+    let first = Rooms::with_store(Some(store.clone()));
+    let mut ana = first.join_by("Küche", 1, Some("anas-own-secret-0")).await.expect("a place");
+    let mut ben = first.join_by("küche", 2, None).await.expect("a place");
+    let say = |text: String| ClientMessage::Chat { text };
+    for id in 0..250 {
+        let by = if id % 2 == 0 { &mut ana } else { &mut ben };
+        assert_eq!(ask(by, id, say(id.to_string())).await, ServerMessage::Done);
+    }
+    let taken_back = ask(&mut ana, 900, ClientMessage::ChatDelete { seq: 249 }).await;
+    assert_eq!(taken_back, ServerMessage::Done);
+    first.handle.stop().await;
+
+    let second = Rooms::with_store(Some(store));
+    let mut ana = second.join_by("KÜCHE", 1, Some("anas-own-secret-0")).await.expect("a place");
+    let ServerMessage::Joined { chat, you, .. } = ana.hear().await else { panic!("no joined") };
+    let seqs: Vec<u64> = chat.iter().map(|line| line.seq).collect();
+    let expected: Vec<u64> = (50..=250).filter(|seq| *seq != 249).collect();
+    assert_eq!(seqs, expected, "the last 200 of those that are kept");
+    // Ana said the odd ones: 1, 3, ...
+    assert!(chat.iter().all(|line| (line.from == you) == (line.seq % 2 == 1)), "{chat:?}");
+    // Older ones come page by page, and the numbers go on.
+    let page = ask(&mut ana, 1, ClientMessage::History { before: 50 }).await;
+    let ServerMessage::History { lines, more } = page else { panic!("{page:?}") };
+    assert_eq!((lines.len(), lines[0].seq, lines[0].text.as_str(), more), (49, 1, "0", false));
+    assert_eq!(lines[0].from, you);
+    let page = ask(&mut ana, 2, ClientMessage::History { before: 250 }).await;
+    assert!(matches!(page, ServerMessage::History { lines, more: true } if lines.len() == 200));
+    // Her own line of before, which the room itself does not have any more; not Ben's.
+    let own = ask(&mut ana, 3, ClientMessage::ChatDelete { seq: 1 }).await;
+    assert_eq!(own, ServerMessage::Done);
+    let again = ask(&mut ana, 4, ClientMessage::ChatDelete { seq: 1 }).await;
+    assert!(
+        matches!(again, ServerMessage::Error { code: ErrorCode::LineUnknown, .. }),
+        "{again:?}"
+    );
+    for seq in [2, 250] {
+        let other = ask(&mut ana, 5, ClientMessage::ChatDelete { seq }).await;
+        assert!(matches!(other, ServerMessage::Error { code: ErrorCode::Forbidden, .. }), "{seq}");
+    }
+    assert_eq!(ask(&mut ana, 6, say("on".into())).await, ServerMessage::Done);
+    let page = ask(&mut ana, 7, ClientMessage::History { before: 252 }).await;
+    let ServerMessage::History { lines, .. } = page else { panic!("{page:?}") };
+    assert_eq!(lines.last().map(|line| line.seq), Some(251), "the numbers go on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_kept_than_the_settings_say() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = StoreHandle::open(folder.path()).expect("a store");
+    let rooms = Rooms::with_store(Some(store.clone()));
+    let change = |lines: usize| {
+        rooms.settings.send_modify(|settings| {
+            let mut changed = settings.as_ref().clone();
+            changed.rooms.history_lines = lines;
+            *settings = Arc::new(changed);
+        });
+    };
+    let mut ana = rooms.join("hall", 1).await.expect("a place");
+    for id in 0..20 {
+        ask(&mut ana, id, ClientMessage::Chat { text: id.to_string() }).await;
+    }
+    // All are in the store when this is answered.
+    ask(&mut ana, 50, ClientMessage::History { before: 999 }).await;
+    // The writer hears of it, and trims at once.
+    change(5);
+    let kept = async || store.chat("hall".into(), None, 100).await.expect("works").len();
+    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    while kept().await != 5 {
+        assert!(tokio::time::Instant::now() < end, "{} lines", kept().await);
+        tokio::task::yield_now().await;
+    }
+    change(0);
+    while kept().await != 0 {
+        assert!(tokio::time::Instant::now() < end, "{} lines", kept().await);
+        tokio::task::yield_now().await;
+    }
+    ask(&mut ana, 99, ClientMessage::Chat { text: "no more".into() }).await;
+    let page = ask(&mut ana, 100, ClientMessage::History { before: 99 }).await;
+    assert_eq!(page, ServerMessage::History { lines: vec![], more: false });
 }

@@ -38,7 +38,7 @@ use std::{path::Path, sync::mpsc, time::Duration};
 use tokio::sync::{oneshot, watch};
 
 pub use audit::AuditEntry;
-pub use chat::{ChatLine, NewChatLine};
+pub use chat::{ChatChange, ChatLine};
 pub use error::{OpenError, StoreError};
 pub use invites::{Invite, InviteId, NewInvite, Spent};
 pub use people::{NewPerson, Person, PersonId};

@@ -5,7 +5,7 @@
 //! that knows less of either refuses the folder.
 
 /// Each step brings a file from the version of its index to the next.
-pub(super) const STEPS: [&str; 1] = [FIRST];
+pub(super) const STEPS: [&str; 2] = [FIRST, CHAT_OF_ROOMS];
 
 /// How many steps this parlor knows.
 pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
@@ -77,4 +77,21 @@ CREATE TABLE chat (
 ) STRICT;
 CREATE INDEX chat_of_room ON chat (room, id);
 CREATE INDEX chat_by_age ON chat (at);
+";
+
+/// Chat as rooms number it. No parlor ever wrote a line into the table before. `member` is the author's
+/// id in the room then, `author` what tells its browser again (a hash), NULL where that is not known.
+const CHAT_OF_ROOMS: &str = "
+DROP TABLE chat;
+CREATE TABLE chat (
+    room   TEXT NOT NULL,
+    seq    INTEGER NOT NULL,
+    at_ms  INTEGER NOT NULL,
+    member INTEGER NOT NULL,
+    name   TEXT NOT NULL,
+    author BLOB,
+    text   TEXT NOT NULL,
+    PRIMARY KEY (room, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX chat_by_age ON chat (at_ms);
 ";

@@ -172,15 +172,9 @@ async fn all_is_there_after_a_restart_and_nobody_else_may_read_it() {
     store.set_page_settings(changes, "Ada".into(), NOW).await.expect("works");
     let back = vec![("log.filter".to_owned(), None)];
     store.set_page_settings(back, "Ada".into(), NOW + 1).await.expect("works");
-    let line = NewChatLine {
-        room: "kitchen".into(),
-        at: NOW,
-        author: "Ada".into(),
-        person: None,
-        text: "hello".into(),
-    };
-    let ids = store.add_chat(vec![line.clone(), line]).await.expect("works");
-    assert!(ids[0] < ids[1]);
+    let said =
+        (1..=2).map(|seq| ("kitchen".to_owned(), ChatChange::Said(chat_line(seq)))).collect();
+    store.change_chat(said).await.expect("works");
     drop(store);
     let again = open(&folder);
     let settings = again.page_settings().await.expect("works");
@@ -194,30 +188,42 @@ async fn all_is_there_after_a_restart_and_nobody_else_may_read_it() {
     }
 }
 
+fn chat_line(seq: u64) -> ChatLine {
+    ChatLine {
+        seq,
+        at_ms: seq * 1000,
+        // Ids are 64 random bits.
+        member: u64::MAX - seq,
+        name: "Ada".into(),
+        author: seq.is_multiple_of(2).then_some([7; 16]),
+        text: seq.to_string(),
+    }
+}
+
 #[tokio::test]
-async fn chat_is_read_backwards_deleted_and_forgotten() {
+async fn chat_is_read_backwards_taken_back_and_forgotten() {
     let folder = folder();
     let store = open(&folder);
-    let line = |at: u64| NewChatLine {
-        room: "kitchen".into(),
-        at,
-        author: "Ada".into(),
-        person: None,
-        text: at.to_string(),
-    };
-    let ids = store.add_chat((0..10).map(line).collect()).await.expect("works");
-    let texts = |lines: Vec<ChatLine>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
+    let said = |room: &str, seq| (room.to_owned(), ChatChange::Said(chat_line(seq)));
+    let mut changes: Vec<_> = (0..10).map(|seq| said("kitchen", seq)).collect();
+    changes.push(said("attic", 9));
+    store.change_chat(changes).await.expect("works");
+    let seqs = |lines: Vec<ChatLine>| lines.into_iter().map(|line| line.seq).collect::<Vec<_>>();
     let last = store.chat("kitchen".into(), None, 2).await.expect("works");
-    let before = store.chat("kitchen".into(), Some(last[0].id), 2).await.expect("works");
-    assert_eq!(
-        (texts(before), texts(last)),
-        (vec!["6".into(), "7".into()], vec!["8".into(), "9".into()])
-    );
-    assert_eq!(store.delete_chat("attic".into(), ids[9]).await, Ok(false), "of another room");
-    assert_eq!(store.delete_chat("kitchen".into(), ids[9]).await, Ok(true));
-    assert_eq!(store.trim_chat(3, 4).await, Ok(5));
-    let kept = store.chat("kitchen".into(), None, 100).await.expect("works");
-    assert_eq!(texts(kept), ["5", "6", "7", "8"]);
+    assert_eq!(last, [chat_line(8), chat_line(9)]);
+    let before = store.chat("kitchen".into(), Some(8), 2).await.expect("works");
+    assert_eq!(seqs(before), [6, 7]);
+    // Said and taken back in one breath, in that order.
+    let changes = vec![
+        said("kitchen", 10),
+        ("kitchen".to_owned(), ChatChange::TakenBack(10)),
+        ("kitchen".to_owned(), ChatChange::TakenBack(9)),
+    ];
+    store.change_chat(changes).await.expect("works");
+    assert_eq!(store.chat_line("kitchen".into(), 9).await, Ok(None));
+    assert_eq!(store.chat_line("attic".into(), 9).await, Ok(Some(chat_line(9))), "of another room");
+    assert_eq!(store.trim_chat(3000, 4).await, Ok(5));
+    assert_eq!(seqs(store.chat("kitchen".into(), None, 100).await.expect("works")), [5, 6, 7, 8]);
 }
 
 #[tokio::test]

@@ -61,6 +61,7 @@ const scenes = {
   lan: () => script('lan.mjs', binary),
   tcp: () => script('tcp.mjs', binary),
   accounts: () => script('accounts.mjs', binary),
+  chat: () => script('chat.mjs', binary),
   moderation: () => script('moderation.mjs', binary),
   'firefox-lan': () => script('firefox-lan.mjs', binary),
   weak: () => script('weak.mjs', binary),

@@ -122,9 +122,9 @@ impl House {
             Keeper::open(&settings, &first, SystemTime::now()).expect("a certificate");
         tokio::spawn(keeper.run(addresses_seen.clone()));
         let (settings, settings_seen) = watch::channel(Arc::new(settings));
-        let rooms = RoomsHandle::start(settings_seen.clone(), sfu);
         let (readiness, readiness_seen) = watch::channel(Readiness::Ready);
         let store = StoreHandle::open(data.path()).expect("a store");
+        let rooms = RoomsHandle::start(settings_seen.clone(), sfu, Some(store.clone()));
         let access = Arc::new(Access::new(store, Keys::new(trust.tokens().derive("access"))));
         let doors = Doors {
             settings: settings_seen,

@@ -254,3 +254,57 @@ async fn what_is_neither_tls_nor_http_is_closed() {
     assert_eq!(house.get("/healthz").await.status, 200);
     house.close().await;
 }
+
+#[tokio::test]
+async fn files_come_packed_to_whoever_takes_that_and_are_kept_by_their_form() {
+    use std::io::Read;
+
+    let house = House::open(|_| {}).await;
+    let ask = async |more: &str| {
+        let head = format!("GET /room/app.js HTTP/1.1\r\nHost: {}{more}", house.host());
+        house.send(&head, "").await
+    };
+    let plain = ask("").await;
+    let packed = ask("\r\nAccept-Encoding: gzip, br").await;
+    assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), ("", "gzip"));
+    assert_eq!(plain.header("vary"), "accept-encoding");
+    assert_eq!(packed.header("vary"), "accept-encoding");
+    assert!(packed.body.len() * 2 < plain.body.len(), "{}", packed.body.len());
+    assert_eq!(packed.header("content-length"), packed.body.len().to_string());
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&*packed.body).read_to_end(&mut unpacked).expect("gzip");
+    assert_eq!(unpacked, plain.body);
+    assert_ne!(plain.header("etag"), packed.header("etag"));
+    let tag = packed.header("etag");
+    let again = ask(&format!("\r\nAccept-Encoding: gzip\r\nIf-None-Match: {tag}")).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let other = ask(&format!("\r\nIf-None-Match: {tag}")).await;
+    assert_eq!(other.status, 200, "the other form");
+}
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_is_a_page_for_people_and_a_problem_for_programs() {
+    let house = House::open(|_| {}).await;
+    let html = "\r\nAccept: text/html,*/*;q=0.8\r\nAccept-Language: zh-CN,en;q=0.5";
+    for (path, status, words) in [
+        ("/c/none", 404, "这里什么也没有"),
+        ("/nothing/here", 404, "There is nothing here"),
+        ("/r/a/b", 404, "去房间"),
+        ("/whip/a%2Fb", 400, "这不是可用的房间名"),
+        ("/api/v1/none", 404, "not-found"),
+        ("/api/v1/leave", 405, "没有成功"),
+    ] {
+        let page =
+            house.send(&format!("GET {path} HTTP/1.1\r\nHost: {}{html}", house.host()), "").await;
+        assert_eq!(
+            (page.status, page.header("content-type")),
+            (status, "text/html; charset=utf-8")
+        );
+        assert!(page.text().contains(words), "{path}: {}", page.text());
+        assert!(page.header("content-security-policy").contains("default-src 'self'"));
+        let problem = house.get(path).await;
+        assert_eq!(problem.header("content-type"), "application/problem+json", "{path}");
+        assert_eq!(problem.status, status);
+        assert_eq!(problem.header("allow"), page.header("allow"), "what the problem tells beside");
+    }
+}

@@ -43,7 +43,7 @@ async fn try_to_join(house: &House, from: &str, room: &str, more: serde_json::Va
     join.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
     client.say(&join.to_string()).await;
     match client.hear().await.message {
-        ServerMessage::Joined { token, .. } => Outcome::Joined(client, token),
+        ServerMessage::Joined { token, .. } => Outcome::Joined(Box::new(client), token),
         ServerMessage::Error { code, .. } => Outcome::Refused(code),
         other => panic!("{other:?}"),
     }
@@ -52,7 +52,7 @@ async fn try_to_join(house: &House, from: &str, room: &str, more: serde_json::Va
 enum Outcome {
     NoSocket(u16),
     Refused(ErrorCode),
-    Joined(Client, String),
+    Joined(Box<Client>, String),
 }
 
 impl Outcome {

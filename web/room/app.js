@@ -33,6 +33,7 @@ import { Drawers } from './views/drawers.js';
 import { JoinView } from './views/join.js';
 import { NoticesView } from './views/notices.js';
 import { PeopleView } from './views/people.js';
+import { ReactView } from './views/react.js';
 import { RoomView } from './views/room.js';
 import { SettingsView } from './views/settings.js';
 import { SharingView } from './views/sharing.js';
@@ -65,6 +66,7 @@ function draw() {
   peopleView.render(current);
   settingsView.renderSwitches({ saver: current.saver, sounds: soundsOn });
   doorView.render(current);
+  reactView.render(current);
   drawers.render(current);
   noticesView.render(current.notices);
 }
@@ -96,6 +98,7 @@ const session = new Session({
   dispatch,
   joined: () => void controls.send(),
   muted: (by) => mutedBy(by),
+  reacted: (from, reaction) => roomView.showReaction(from, reaction),
   tracks: () => roomView.refreshTracks(),
   ended: (_code, error) => {
     entrance.back();
@@ -171,6 +174,7 @@ const aloneView = new AloneView({ copy: () => act('copy-link') });
 const announcer = new Announcer();
 const chatView = new ChatView({
   say: (text) => session.say(text),
+  older: (before) => session.older(before),
   takeBack: (seq) => void moderate({ type: 'chat-delete', seq }),
 });
 const sharingView = new SharingView({ stop: () => controls.stopSharing() });
@@ -178,6 +182,10 @@ const peopleView = new PeopleView({
   pin: (key) => dispatch({ type: 'pin', key }),
   act: (deed, member) => void moderate(
     deed === 'mute' || deed === 'remove' ? { type: deed, member } : { type: 'moderator', member, on: deed === 'make-moderator' }),
+});
+const reactView = new ReactView({
+  react: (reaction) => void moderate({ type: 'react', reaction }),
+  hand: (on) => void moderate({ type: 'hand', on }),
 });
 const doorView = new DoorView({
   rule: (rule, on) => void moderate({ type: rule, on }),
@@ -209,7 +217,7 @@ const settingsView = new SettingsView({
 });
 const drawers = new Drawers({
   close: () => dispatch({ type: 'panel', panel: 'none' }),
-  blocked: () => settingsView.isOpen || peopleView.menu.isOpen,
+  blocked: () => settingsView.isOpen || peopleView.menu.isOpen || reactView.isOpen,
 });
 const noticesView = new NoticesView((about, action) => void noticeAction(about.key, action));
 const presence = watchPresence({

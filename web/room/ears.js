@@ -16,6 +16,8 @@ export function tuneFor(before, now) {
   if (before.phase !== 'room' || now.phase !== 'room' || before.you !== now.you || before.link !== 'open') return null;
   const known = new Set(before.knocks.map(({ id }) => id));
   if (now.knocks.some(({ id }) => !known.has(id))) return 'knock';
+  const raised = new Set(before.members.filter(({ hand }) => hand).map(({ id }) => id));
+  if (now.members.some(({ id, hand }) => hand && !raised.has(id) && id !== now.you)) return 'hand';
   const [was, is] = [people(before), people(now)];
   if (Math.max(was.size, is.size) > CROWD) return null;
   if ([...is].some((id) => !was.has(id))) return 'joined';

@@ -20,6 +20,7 @@ export function keep(state, message) {
     case 'waiting': return { ...state, waiting: true, room: message.room };
     case 'room-changed': return { ...state, rules: message.rules };
     case 'knocks': return { ...state, knocks: message.waiting };
+    case 'history': return withOlder(state, message);
     case 'chat-deleted': return withoutLine(state, message.seq);
     case 'viewer-joined':
     case 'viewer-changed': return {
@@ -28,6 +29,17 @@ export function keep(state, message) {
     case 'viewer-left': return { ...state, viewers: state.viewers.filter(({ id }) => id !== message.id) };
     default: return state;
   }
+}
+
+/**
+ * @param {PageState} state
+ * @param {import('./protocol.js').History} message
+ * @returns {PageState}
+ */
+function withOlder(state, { lines, more }) {
+  const first = state.chat[0]?.seq ?? Infinity;
+  const older = lines.filter(({ seq }) => seq < first);
+  return { ...state, chat: [...older, ...state.chat], asked: state.asked + older.length, olderLines: more && older.length > 0 };
 }
 
 /** @param {PageState} state @param {number} seq @returns {PageState} */

@@ -12,6 +12,7 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {'up' | 'down'} Direction */
 /** @typedef {'camera' | 'microphone' | 'screen' | 'screenaudio'} TrackSource */
 /** @typedef {'audio' | 'video'} MediaKind */
+/** @typedef {'thumbs-up' | 'heart' | 'laugh' | 'clap' | 'party' | 'wow'} Reaction */
 /** @typedef {'person' | 'camera' | 'stream'} MemberKind */
 /** @typedef {'connecting' | 'live' | 'lost'} MemberState */
 /** @typedef {{ mid: string, source: TrackSource }} PublishTrack */
@@ -29,6 +30,7 @@ export const MAX_NAME_CHARS = 64;
  * @property {string} [reason] why it is not live, in a sentence
  * @property {boolean} mic
  * @property {boolean} cam
+ * @property {boolean} [hand] raised
  * @property {Track[]} tracks
  */
 
@@ -49,10 +51,13 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'state', mic: boolean, cam: boolean }} State */
 /** @typedef {{ type: 'rename', name: string }} Rename */
 /** @typedef {{ type: 'chat-delete', seq: number }} ChatDelete */
+/** @typedef {{ type: 'history', before: number }} AskHistory */
+/** @typedef {{ type: 'hand', on: boolean }} Hand */
+/** @typedef {{ type: 'react', reaction: Reaction }} React */
 /** @typedef {{ type: 'admit' | 'refuse' | 'mute' | 'remove', member: string }} Moderate */
 /** @typedef {{ type: 'moderator', member: string, on: boolean }} Appoint */
 /** @typedef {{ type: 'lock' | 'lobby', on: boolean }} Rule */
-/** @typedef {Hello | Join | Publish | Answer | Candidate | Restart | Watch | Tiles | Say | State | Rename | ChatDelete | Moderate | Appoint | Rule | { type: 'leave' } | { type: 'ping' }} ClientMessage */
+/** @typedef {Hello | Join | Publish | Answer | Candidate | Restart | Watch | Tiles | Say | State | Rename | ChatDelete | AskHistory | Hand | React | Moderate | Appoint | Rule | { type: 'leave' } | { type: 'ping' }} ClientMessage */
 
 /** @typedef {{ type: 'welcome', version: number, server: string }} Welcome */
 /** @typedef {{ type: 'joined', room: string, you: string, token: string, resumed: boolean, members: Member[], chat: ChatLine[], ice_servers: IceServer[], viewers: Viewer[], rules: RoomRules }} Joined */
@@ -66,6 +71,8 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'knocks', waiting: Knock[] }} Knocks to moderators */
 /** @typedef {{ type: 'muted', by: string }} Muted switch the microphone off */
 /** @typedef {{ type: 'chat-deleted', seq: number }} ChatDeleted */
+/** @typedef {{ type: 'history', lines: ChatLine[], more: boolean }} History */
+/** @typedef {{ type: 'reaction', from: string, reaction: Reaction }} Reacted */
 /** @typedef {{ type: 'viewer-joined' | 'viewer-changed', viewer: Viewer }} ViewerSeen */
 /** @typedef {{ type: 'viewer-left', id: string }} ViewerLeft */
 /** @typedef {{ type: 'chat', line: ChatLine }} Said */
@@ -75,7 +82,7 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'mids', generation: number, mids: Record<string, Shown> }} Mids */
 /** @typedef {{ type: 'layers', generation: number, tracks: Record<string, boolean[]> }} Layers by mid, in the order of the offer */
 /** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' | 'removed' | 'refused' }} Bye */
-/** @typedef {Welcome | Joined | Waiting | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | RoomChanged | Knocks | Muted | ChatDeleted | ViewerSeen | ViewerLeft | Said | IceServers | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
+/** @typedef {Welcome | Joined | Waiting | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | RoomChanged | Knocks | Muted | ChatDeleted | History | Reacted | ViewerSeen | ViewerLeft | Said | IceServers | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
 /** @typedef {ServerMessage & { re?: number }} Outgoing */
 
 /** @typedef {(value: unknown) => boolean} Check */
@@ -111,6 +118,7 @@ function isObject(value) {
 
 const direction = word('up', 'down');
 const source = word('camera', 'microphone', 'screen', 'screenaudio');
+const reaction = word('thumbs-up', 'heart', 'laugh', 'clap', 'party', 'wow');
 const mediaKind = word('audio', 'video');
 const chatLine = shape({ seq: count, from: text, name: text, text, at_ms: count });
 const shown = shape({ member: text, track: text, kind: mediaKind, source });
@@ -122,7 +130,7 @@ const iceServer = shape({ urls: list(text), username: maybe(text), credential: m
 const member = shape({
   id: text, name: text, kind: word('person', 'camera', 'stream'),
   rank: maybe(word('moderator', 'owner')),
-  state: word('connecting', 'live', 'lost'), reason: maybe(text), mic: flag, cam: flag, tracks: list(track),
+  state: word('connecting', 'live', 'lost'), reason: maybe(text), mic: flag, cam: flag, hand: maybe(flag), tracks: list(track),
 });
 
 /** What each request holds. @type {Record<string, Record<string, Check>>} */
@@ -139,6 +147,9 @@ const CLIENT = {
   state: { mic: flag, cam: flag },
   rename: { name: text },
   'chat-delete': { seq: count },
+  history: { before: count },
+  hand: { on: flag },
+  react: { reaction },
   admit: { member: text },
   refuse: { member: text },
   mute: { member: text },
@@ -169,6 +180,8 @@ const SERVER = {
   knocks: { waiting: list(knock) },
   muted: { by: text },
   'chat-deleted': { seq: count },
+  history: { lines: list(chatLine), more: flag },
+  reaction: { from: text, reaction },
   'viewer-joined': { viewer },
   'viewer-changed': { viewer },
   'viewer-left': { id: text },

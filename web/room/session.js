@@ -45,6 +45,7 @@ export class Session {
    * @param {() => PageState} wires.state
    * @param {(event: PageEvent) => void} wires.dispatch
    * @param {() => void} wires.joined a new stay, not a return: publish what there is
+   * @param {(from: string, reaction: import('./protocol.js').Reaction) => void} wires.reacted
    * @param {(by: string) => void} wires.muted a moderator asks for the microphone to be off
    * @param {() => void} wires.tracks an m-section shows another track
    * @param {(key: string, error?: RequestError) => void} wires.ended the stay is over and this is why
@@ -146,6 +147,12 @@ export class Session {
     await this.socket.request({ type: 'chat', text });
   }
 
+  /** Lines from before this one come into the state. @param {number} before */
+  async older(before) {
+    const message = await this.socket.request({ type: 'history', before });
+    if (this.#joined) this.wires.dispatch({ type: 'server', message, now: Date.now() });
+  }
+
   /** Asks what needs no more than an answer. @param {import('./protocol.js').ClientMessage} message */
   async ask(message) {
     await this.socket.request(message);
@@ -243,6 +250,7 @@ export class Session {
       return this.#entered(message, mic, cam);
     }
     this.wires.dispatch({ type: 'server', message, now: Date.now() });
+    if (message.type === 'reaction') this.wires.reacted(message.from, message.reaction);
     if (message.type === 'muted') this.wires.muted(message.by);
     if (message.type === 'offer') this.down.handleOffer(message);
     if (message.type === 'mids') this.wires.tracks();

@@ -40,6 +40,8 @@ import { withNotice, withoutDevice } from './notice.js';
  * @property {Member[]} members in order of arrival, oneself included
  * @property {Record<string, number>} since when a member became what it is, ms since 1970
  * @property {ChatLine[]} chat oldest first
+ * @property {boolean} olderLines the box may have lines from before the first
+ * @property {number} asked lines that the reader has asked for beyond what is kept anyway
  * @property {number} unread lines that came while the chat was closed
  * @property {number | null} firstUnread the first of them, by its number
  * @property {number | null} marked where the reader goes on: the first that was unread when the chat was opened
@@ -76,7 +78,7 @@ import { withNotice, withoutDevice } from './notice.js';
  *   | { type: 'left' }} PageEvent
  */
 
-/** Lines kept; the box sends its last 200 to whoever joins. */
+/** Lines kept; the box sends its last 200 to whoever joins. Those that the reader has asked for come on top. */
 const MAX_LINES = 500;
 
 /** Notices that mean nothing outside the room. */
@@ -85,7 +87,7 @@ const OF_THE_ROOM = ['mutedBy', 'welcome', 'tapToHear', 'boxAway', 'noPath', 'no
 /** @returns {PageState} */
 export function initialState() {
   return {
-    phase: 'join', link: 'idle', away: false, room: '', waiting: false, rules: NO_RULES, knocks: [], viewers: [], you: null, members: [], since: {}, chat: [], unread: 0, firstUnread: null,
+    phase: 'join', link: 'idle', away: false, room: '', waiting: false, rules: NO_RULES, knocks: [], viewers: [], you: null, members: [], since: {}, chat: [], olderLines: false, asked: 0, unread: 0, firstUnread: null,
     marked: null, newest: null, panel: 'none', mic: true, cam: true, sharing: false, mids: {},
     speaking: [], speaker: null, ownVoice: false, pinned: null, saver: false, soundBlocked: false, notices: [],
   };
@@ -172,7 +174,9 @@ function joined(state, message, now) {
     ...state, phase: 'room', link: 'open', away: false, notices: without(state.notices, 'boxAway'), room: message.room, you: message.you,
     waiting: false, rules: message.rules, viewers: message.viewers, knocks: [], // the box says after this who knocks
     members: message.members, since,
-    chat: (same ? [...state.chat, ...fresh] : message.chat).slice(-MAX_LINES),
+    chat: (same ? [...state.chat, ...fresh] : message.chat).slice(-MAX_LINES - (same ? state.asked : 0)),
+    olderLines: same ? state.olderLines : (message.chat[0]?.seq ?? 1) > 1,
+    asked: same ? state.asked : 0,
     unread: state.panel === 'chat' ? 0 : same ? state.unread + foreign : 0,
     firstUnread: same && state.panel !== 'chat' ? (state.firstUnread ?? missed?.seq ?? null) : null,
     marked: same ? state.marked : null,
@@ -217,7 +221,7 @@ function withPanel(state, panel) {
 /** @param {PageState} state @param {ChatLine} line @returns {PageState} */
 function withLine(state, line) {
   if (state.chat.some((known) => known.seq === line.seq)) return state;
-  const chat = [...state.chat, line].slice(-MAX_LINES);
+  const chat = [...state.chat, line].slice(-MAX_LINES - state.asked);
   const quiet = state.panel === 'chat' || line.from === state.you;
   return quiet ? { ...state, chat } : {
     ...state, chat, unread: state.unread + 1, firstUnread: state.firstUnread ?? line.seq, newest: line,

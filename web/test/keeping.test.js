@@ -78,3 +78,15 @@ test('whoever waits is told so until it is over, and the room takes its notices 
   assert.equal(reduce(state, { type: 'media', mic: false }).notices.length, 1);
   assert.deepEqual(reduce(state, { type: 'left' }).notices, []);
 });
+
+test('older lines come before those that are there, once, and stay as new ones come', () => {
+  let state = inRoom(undefined, { chat: [line(300), line(301)] });
+  assert.equal(state.olderLines, true);
+  state = hear(state, { type: 'history', lines: [line(299), line(300)], more: true });
+  assert.deepEqual(state.chat.map(({ seq }) => seq), [299, 300, 301]);
+  state = hear(state, { type: 'history', lines: Array.from({ length: 298 }, (_, index) => line(index + 1)), more: false });
+  assert.deepEqual([state.chat.length, state.olderLines, state.asked], [301, false, 299]);
+  for (let seq = 302; seq <= 1000; seq += 1) state = hear(state, { type: 'chat', line: line(seq) });
+  assert.equal(state.chat.length, 799, 'five hundred, and those that were asked for');
+  assert.equal(inRoom(undefined, { chat: [line(1)] }).olderLines, false);
+});

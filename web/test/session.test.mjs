@@ -59,6 +59,7 @@ async function stay() {
     dispatch: () => {},
     joined: () => {},
     muted: () => {},
+    reacted: () => {},
     tracks: () => {},
     ended: () => {},
   });

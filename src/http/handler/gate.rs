@@ -44,7 +44,7 @@ pub(super) fn meant_for_us<B>(
     let refused = |status, code, detail: &str| {
         metrics().http_refused.inc();
         debug!(peer = %visit.peer, detail, "refused");
-        Err(Box::new(reply::for_people(status, code, "Not here", detail, request.headers())))
+        Err(Box::new(reply::problem(status, code, detail)))
     };
     let host = match authority(request) {
         Ok(host) => host,

@@ -22,7 +22,7 @@ pub(super) use body::read_body;
 pub(super) use gate::{facts, foreign};
 
 use super::{
-    Visit, api,
+    Visit, api, error_page,
     host::Authority,
     reply::{self, Reply},
     routes::{Route, resolve},
@@ -57,6 +57,7 @@ pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Re
     metrics().http_requests.inc();
     let settings = visit.house.settings();
     let is_head = request.method() == Method::HEAD;
+    let reader = error_page::reader(request.method(), request.headers());
     let mut reply = match gate::meant_for_us(visit, &settings, &request) {
         Ok(host) => {
             let visitor = gate::visitor(visit, &settings, request.headers()).await;
@@ -65,6 +66,9 @@ pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Re
         }
         Err(refused) => *refused,
     };
+    if let Some(language) = reader {
+        reply = error_page::dress(reply, language);
+    }
     if is_head {
         *reply.body_mut() = Full::default();
     }
@@ -81,6 +85,9 @@ pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Reply 
         Ok(host) => plainly(visit, &host, request),
         Err(refused) => *refused,
     };
+    if let Some(language) = error_page::reader(request.method(), request.headers()) {
+        reply = error_page::dress(reply, language);
+    }
     if request.method() == Method::HEAD {
         *reply.body_mut() = Full::default();
     }

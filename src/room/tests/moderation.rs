@@ -1,7 +1,7 @@
 //! The door and what moderators do.
 
 use super::{returns::device, *};
-use crate::protocol::Knock;
+use crate::protocol::{Knock, Reaction};
 
 impl Bench {
     fn join_as(&mut self, id: u64, name: &str, rank: Rank) -> SeatId {
@@ -272,4 +272,24 @@ fn a_line_is_taken_back_by_its_author_or_whoever_moderates() {
     let ServerMessage::Joined { chat, .. } = &bench.heard(late)[0].message else { panic!() };
     let left: Vec<(u64, &str)> = chat.iter().map(|line| (line.seq, line.text.as_str())).collect();
     assert_eq!(left, [(3, "three"), (4, "four")]);
+}
+
+#[test]
+fn a_hand_stays_up_and_a_reaction_passes() {
+    let mut bench = Bench::new(0);
+    let ana = bench.join(1, "Ana");
+    let ben = bench.join(2, "Ben");
+    assert_eq!(bench.outcome(ana, ClientMessage::Hand { on: true }), None);
+    assert!(bench.heard(ben).iter().any(|heard| matches!(&heard.message,
+        ServerMessage::MemberChanged { member } if member.id == ana.member && member.hand)));
+    assert_eq!(bench.outcome(ana, ClientMessage::Hand { on: true }), None);
+    assert!(bench.heard(ben).is_empty(), "no news");
+    let late = bench.join(3, "Cleo");
+    let ServerMessage::Joined { members, .. } = &bench.heard(late)[0].message else { panic!() };
+    assert!(members[0].hand && !members[1].hand);
+    let reaction = Reaction::Heart;
+    assert_eq!(bench.outcome(ben, ClientMessage::React { reaction }), None);
+    for seat in [ana, ben] {
+        assert!(bench.hears(seat, &ServerMessage::Reaction { from: ben.member, reaction }));
+    }
 }

@@ -61,6 +61,7 @@ function* news(before, now, you) {
   for (const [id, member] of now) {
     const was = before.get(id);
     const { name } = member;
+    if (was && member.hand && !was.hand && id !== you) yield t('saidHand', { name });
     if (!was) {
       if (id !== you) yield t('saidJoined', { name });
     } else if (id === you) {

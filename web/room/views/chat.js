@@ -12,6 +12,8 @@ import { drawLine } from './chat-line.js';
 
 /** Nearer to the end than this is at the end. */
 const AT_END_PX = 40;
+/** Nearer to the beginning than this, older lines are fetched. */
+const NEAR_BEGIN_PX = 400;
 
 export class ChatView {
   #drawer = byId('chat', HTMLElement);
@@ -28,8 +30,11 @@ export class ChatView {
   /** @type {ChatLine[]} */
   #chat = [];
   #atEnd = true;
+  #asking = false;
+  /** @type {PageState | null} */
+  #state = null;
 
-  /** @param {{ say: (text: string) => Promise<void>, takeBack: (seq: number) => void }} wires */
+  /** @param {{ say: (text: string) => Promise<void>, takeBack: (seq: number) => void, older: (before: number) => Promise<void> }} wires */
   constructor(wires) {
     this.wires = wires;
     this.#form.addEventListener('submit', (event) => {
@@ -59,6 +64,7 @@ export class ChatView {
 
   /** @param {PageState} state */
   render(state) {
+    this.#state = state;
     const open = state.phase === 'room' && state.panel === 'chat';
     const opened = open && this.#drawer.hidden;
     show(this.#drawer, open);
@@ -84,6 +90,7 @@ export class ChatView {
       this.#looks = looks;
     }
     this.#forget(new Set(chat), draw);
+    this.#before(chat, draw);
     const fresh = chat.slice(this.#drawn.length);
     if (fresh.length === 0) return;
     if (this.#drawn.length === 0) this.#log.replaceChildren();
@@ -97,6 +104,38 @@ export class ChatView {
   }
 
   /**
+   * Older lines, which the reader has asked for: what they were reading stays where it is.
+   * @param {ChatLine[]} chat
+   * @param {(line: ChatLine, before: ChatLine | null) => HTMLElement[]} draw
+   */
+  #before(chat, draw) {
+    const [first] = this.#drawn;
+    const count = first ? chat.indexOf(first.line) : 0;
+    if (!first || count <= 0) return;
+    const height = this.#log.scrollHeight - this.#log.scrollTop;
+    /** @type {Drawn[]} */
+    const older = [];
+    for (const line of chat.slice(0, count)) {
+      older.push({ line, nodes: draw(line, older.at(-1)?.line ?? null) });
+    }
+    const nodes = draw(first.line, older.at(-1)?.line ?? null);
+    first.nodes[0]?.before(...older.flatMap((drawn) => drawn.nodes), ...nodes);
+    for (const node of first.nodes) node.remove();
+    first.nodes = nodes;
+    this.#drawn = [...older, ...this.#drawn];
+    this.#log.scrollTop = this.#log.scrollHeight - height;
+  }
+
+  /** Near the beginning the box is asked for what was before. @param {PageState} state */
+  async #askOlder(state) {
+    const [first] = state.chat;
+    if (this.#asking || !first || !state.olderLines || this.#drawer.hidden || this.#log.scrollTop > NEAR_BEGIN_PX) return;
+    this.#asking = true;
+    await this.wires.older(first.seq).catch(() => {});
+    this.#asking = false;
+  }
+
+  /**
    * Lines that are no longer kept, or were taken back; what was drawn of the others stays.
    * @param {Set<ChatLine>} kept
    * @param {(line: ChatLine, before: ChatLine | null) => HTMLElement[]} draw
@@ -105,23 +144,18 @@ export class ChatView {
     if (this.#drawn.every(({ line }) => kept.has(line))) return;
     const height = this.#log.scrollHeight;
     const hadFocus = this.#log.contains(document.activeElement) && document.activeElement !== this.#log;
-    let wasGone = false;
+    /** @type {HTMLElement[]} what was drawn of those that are gone */
+    let gone = [];
     /** @type {Drawn[]} */
     const left = [];
     for (const drawn of this.#drawn) {
       if (!kept.has(drawn.line)) {
         for (const node of drawn.nodes) node.remove();
-        wasGone = true;
+        gone.push(...drawn.nodes);
         continue;
       }
-      // It may have stood below the head, or the day, of one that is gone.
-      if (wasGone) {
-        const nodes = draw(drawn.line, left.at(-1)?.line ?? null);
-        drawn.nodes[0]?.before(...nodes);
-        for (const node of drawn.nodes) node.remove();
-        drawn.nodes = nodes;
-        wasGone = false;
-      }
+      if (gone.length > 0) inherit(drawn, gone, () => draw(drawn.line, left.at(-1)?.line ?? null));
+      gone = [];
       left.push(drawn);
     }
     this.#drawn = left;
@@ -141,6 +175,7 @@ export class ChatView {
     if (this.#drawer.hidden) return;
     this.#atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < AT_END_PX;
     if (this.#atEnd) show(this.#newer, false);
+    if (this.#state) void this.#askOlder(this.#state);
   }
 
   #toEnd() {
@@ -186,4 +221,24 @@ export class ChatView {
     this.#box.style.height = 'auto';
     this.#box.style.height = `${Math.min(this.#box.scrollHeight, 140)}px`;
   }
+}
+
+/**
+ * A line that stood below others that are gone: below their head it is drawn anew, and their day is its own.
+ * @param {Drawn} drawn
+ * @param {HTMLElement[]} gone
+ * @param {() => HTMLElement[]} draw
+ */
+function inherit(drawn, gone, draw) {
+  const has = (/** @type {HTMLElement[]} */ nodes, /** @type {string} */ name) => nodes.filter((node) => node.classList.contains(name)).at(-1);
+  if (has(drawn.nodes, 'together')) {
+    const nodes = draw();
+    drawn.nodes[0]?.before(...nodes);
+    for (const node of drawn.nodes) node.remove();
+    drawn.nodes = nodes;
+  }
+  const day = has(gone, 'chat-day');
+  if (!day || has(drawn.nodes, 'chat-day')) return;
+  drawn.nodes[0]?.before(day);
+  drawn.nodes = [day, ...drawn.nodes];
 }

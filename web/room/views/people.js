@@ -57,8 +57,9 @@ export class PeopleView {
       'aria-label': way, title: way, 'aria-pressed': String(pinned),
     }, icon('pin'));
     pin.addEventListener('click', () => this.wires.pin(pinned ? null : member.id));
+    const hand = member.hand ? [make('span', { class: 'mark up', role: 'img', 'aria-label': t('handUp') }, icon('hand'))] : [];
     const marks = member.kind === 'person' ? [mark(member.mic, 'mic'), mark(member.cam, 'video')] : [];
-    return make('li', { class: 'person' }, face, words, ...marks, pin, ...this.#more(member, state, name.id));
+    return make('li', { class: 'person' }, face, words, ...hand, ...marks, pin, ...this.#more(member, state, name.id));
   }
 
   /** @param {Member} member @param {PageState} state @param {string} describedBy */

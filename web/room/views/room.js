@@ -6,6 +6,7 @@ import { t } from '../../shared/i18n/index.js';
 import { arrange } from './layout.js';
 import { tiles } from '../state.js';
 import { carriedOn, forward } from './order.js';
+import { float } from './react.js';
 import { ParlorTile } from './tile.js';
 
 /** @typedef {import('../state.js').PageState} PageState */
@@ -218,6 +219,12 @@ export class RoomView {
     }
     const at = new Map([...screens, ...this.#order.filter((key) => !screens.includes(key))].map((key, index) => [key, index]));
     return [...models].sort((one, other) => (at.get(one.key) ?? 0) - (at.get(other.key) ?? 0));
+  }
+
+  /** Somebody shows what they feel. @param {string} member @param {import('../protocol.js').Reaction} reaction */
+  showReaction(member, reaction) {
+    const tile = this.#tiles.get(member);
+    if (tile) float(tile, reaction);
   }
 
   /** How each picture is doing, by m-section. @param {Map<string, import('../media/figures.js').Figures>} figures */

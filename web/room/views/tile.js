@@ -28,6 +28,7 @@ export class ParlorTile extends HTMLElement {
   #micMark = make('span', { class: 'mic-mark', role: 'img' }, icon('mic-off'));
   #watchers = make('span', { class: 'watchers', role: 'img' }, icon('eye'), make('span', {}));
   #figures = new TileFigures();
+  #hand = make('span', { class: 'hand', role: 'img' }, icon('hand'));
   #pin = make('button', { class: 'tile-tool', type: 'button', 'aria-pressed': 'false' }, icon('pin'));
   #full = make('button', { class: 'tile-tool', type: 'button' }, icon('maximize'));
   #face = make('div', { class: 'face' }, make('div', { class: 'face-middle' }, this.#avatar, this.#words));
@@ -59,7 +60,7 @@ export class ParlorTile extends HTMLElement {
     const tools = make('div', { class: 'tile-tools' }, this.#pin, this.#full);
     // Pressed twice they are pressed twice; that is not a double click on the picture.
     tools.addEventListener('dblclick', (event) => event.stopPropagation());
-    this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name), this.#watchers, this.#figures.bars, this.#figures.panel, tools, this.#audio);
+    this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name), this.#hand, this.#watchers, this.#figures.bars, this.#figures.panel, tools, this.#audio);
     this.addEventListener('pointerup', (event) => { if (event.pointerType !== 'mouse') this.#touched(); });
     // Frames of a hidden page are not painted, so there the clock of the element has to do.
     this.#video.addEventListener('timeupdate', () => {
@@ -93,6 +94,8 @@ export class ParlorTile extends HTMLElement {
     show(this.#micMark, !member.mic && member.kind === 'person' && !model.screen);
     setAttribute(this.#micMark, 'aria-label', t('micOff'));
     this.toggleAttribute('data-speaking', model.speaking && member.mic);
+    show(this.#hand, member.hand === true && !model.screen);
+    setAttribute(this.#hand, 'aria-label', t('handUp'));
     this.#showWatchers(model.screen ? [] : model.watchers);
     setAttribute(this.#pin, 'aria-pressed', String(pinned));
     for (const [button, key] of /** @type {const} */ ([[this.#pin, pinned ? 'showWithOthers' : 'showLarge'], [this.#full, 'fullScreen']])) {

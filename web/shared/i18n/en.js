@@ -139,6 +139,17 @@ export default {
   space: 'Space',
 
   // What is shown of sound, pictures and the way they come.
+  react: 'React',
+  reactWord: 'React',
+  raiseHand: 'Raise hand',
+  handUp: 'Hand raised',
+  saidHand: '{name} raises a hand.',
+  reactThumbsUp: 'Thumbs up',
+  reactHeart: 'Heart',
+  reactLaugh: 'Laughing',
+  reactClap: 'Applause',
+  reactParty: 'Party',
+  reactWow: 'Wow',
   pageOf: '{page} / {pages}',
   pageMore: '+{count}',
   flipCamera: 'Flip camera',
