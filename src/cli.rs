@@ -44,6 +44,10 @@ pub enum Command {
     },
     /// Print a new set-up code; the owner's sessions end.
     ResetOwner(Sources),
+    /// Write all of the data folder to this file.
+    BackUp(Sources, PathBuf),
+    /// Put this file into the data folder.
+    Restore(Sources, PathBuf),
     /// Print this and go: to stdout with code 0, else to stderr.
     Say {
         /// The text, with its newline.
@@ -78,6 +82,10 @@ enum Written {
     Probe(LaterArgs),
     /// Print a time-limited TURN user name and password
     TurnCredential(TurnCredentialArgs),
+    /// Write all of the data folder (chat, people, settings, keys) to one file; the box may run
+    Backup(FileArgs),
+    /// Put what `parlor backup` has written into the data folder, while no box uses it
+    Restore(FileArgs),
     /// The owner of the box
     #[command(subcommand)]
     Owner(OwnerCommand),
@@ -97,6 +105,14 @@ struct FolderArgs {
     /// Data folder [default: as serve has it]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct FileArgs {
+    /// The file; it holds keys, so keep it as you keep them
+    file: PathBuf,
+    #[command(flatten)]
+    folder: FolderArgs,
 }
 
 #[derive(Debug, Args)]
@@ -180,6 +196,12 @@ impl From<ServeArgs> for Sources {
     }
 }
 
+impl From<FolderArgs> for Sources {
+    fn from(FolderArgs { config, data }: FolderArgs) -> Self {
+        Self { config, data, ..Self::default() }
+    }
+}
+
 /// Understands the arguments, the program's name first.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Command {
     let cli = match Cli::try_parse_from(arguments) {
@@ -202,9 +224,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Command {
             let sources = Sources { config, data, ..Sources::default() };
             Command::TurnCredential { sources, user, ttl }
         }
-        Some(Written::Owner(OwnerCommand::Reset(FolderArgs { config, data }))) => {
-            Command::ResetOwner(Sources { config, data, ..Sources::default() })
-        }
+        Some(Written::Backup(FileArgs { file, folder })) => Command::BackUp(folder.into(), file),
+        Some(Written::Restore(FileArgs { file, folder })) => Command::Restore(folder.into(), file),
+        Some(Written::Owner(OwnerCommand::Reset(folder))) => Command::ResetOwner(folder.into()),
     }
 }
 
@@ -265,6 +287,15 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_names_its_file_and_its_folder() {
+        let sources = Sources { data: Some("d".into()), ..Sources::default() };
+        let file = PathBuf::from("box.parlor");
+        let back_up = Command::BackUp(sources.clone(), file.clone());
+        assert_eq!(parsed("backup box.parlor --data d"), back_up);
+        assert_eq!(parsed("restore --data d box.parlor"), Command::Restore(sources, file));
+    }
+
+    #[test]
     fn what_is_said_has_its_code() {
         let cases = [
             ("--version", exit::OK, "parlor "),
@@ -280,6 +311,8 @@ mod tests {
             ("turn-credential --user a --ttl 0h", exit::USAGE, "such as 24h"),
             ("turn-credential --user a --ttl 366d", exit::USAGE, "365d at most"),
             ("owner", exit::USAGE, "reset"),
+            ("backup", exit::USAGE, "<FILE>"),
+            ("restore", exit::USAGE, "<FILE>"),
         ];
         for (line, expected_code, expected_text) in cases {
             let Command::Say { text, code } = parsed(line) else { panic!("{line}: ran") };

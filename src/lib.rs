@@ -90,6 +90,8 @@
 //!     session/           joining: who it is in its room
 //!     transport.rs       how a session's messages travel
 //!     socket.rs          WebSocket, one such transport
+//!     events.rs          POST with server-sent events, another
+//!     body.rs            the body of an answer: whole, or piece by piece
 //!     ingest.rs          what WHIP and WHEP have in common: forms of requests, sessions, CORS
 //!     whip.rs            publishing by an HTTP client's offer (RFC 9725)
 //!     whep.rs            watching by an HTTP client's offer
@@ -106,7 +108,8 @@
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches
 //!   rooms/               the registry, one task a room; the ledger: what is said, to the store and back
-//!   store/               SQLite, one thread: people, invites, sessions, page settings, audit, chat
+//!   store/               SQLite, one thread: people, invites, sessions, page settings, audit, chat;
+//!                        backups
 //!   stun/                PURE. STUN messages, read in place and written: integrity, fingerprint
 //!   sfu/                 the media plane; the only place that names `rtc`; imports run downward
 //!     door/              open, publish, watch, close; a room on several workers is one; placement
@@ -145,6 +148,9 @@
 //!     fuzzing.rs         its door for fuzzing
 //! web/                   the page: ES modules served as they lie here
 //!   room/                joining and the room: state and protocol (pure), socket, up, down; `media/`, `views/`
+//!   settings/            the owner's page: model (pure), views by lit-html
+//!   signin/              signing in, and set-up by the code
+//!   trust/               how to trust the box's certificate, by plain http as well
 //!   shared/              what all pages use: elements, languages, looks
 //!   test/                run by `node --test`
 //! ```

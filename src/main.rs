@@ -2,6 +2,7 @@
 
 use std::{
     io::Write,
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -26,6 +27,8 @@ fn main() -> ExitCode {
         Command::Check(sources) => check(&sources),
         Command::TurnCredential { sources, user, ttl } => turn_credential(&sources, &user, ttl),
         Command::ResetOwner(sources) => reset_owner(&sources),
+        Command::BackUp(sources, file) => keep(&sources, |data| app::back_up(data, &file)),
+        Command::Restore(sources, file) => keep(&sources, |data| app::restore(&file, data)),
         Command::Say { text, code } => say(&text, code),
     };
     ExitCode::from(code)
@@ -73,6 +76,24 @@ fn reset_owner(sources: &Sources) -> u8 {
     }
 }
 
+/// `parlor backup FILE`, `parlor restore FILE`.
+fn keep(sources: &Sources, work: impl FnOnce(&Path) -> Result<(), AppError>) -> u8 {
+    let loaded = match boot::load(sources) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            complain(&faults.to_string());
+            return exit::CONFIGURATION;
+        }
+    };
+    match work(&loaded.settings.data_dir) {
+        Ok(()) => exit::OK,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            error.exit_code()
+        }
+    }
+}
+
 fn serve(sources: Sources) -> u8 {
     let loaded = match boot::load(&sources) {
         Ok(loaded) => loaded,
@@ -85,6 +106,10 @@ fn serve(sources: Sources) -> u8 {
     if let Err(error) = data_folder::prepare(&loaded.settings.data_dir) {
         return fail(&error.into());
     }
+    let _held = match data_folder::hold(&loaded.settings.data_dir) {
+        Ok(held) => held,
+        Err(error) => return fail(&error.into()),
+    };
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

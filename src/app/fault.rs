@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    boot::data_folder::DataFolderError, cli::exit, http, sfu, telemetry::port_holder, trust, turn,
+    boot::data_folder::DataFolderError, cli::exit, http, sfu, store::BackupError,
+    telemetry::port_holder, trust, turn,
 };
 
 /// Why the service ended, or never began; each kind has its exit code.
@@ -30,6 +31,9 @@ pub enum AppError {
     /// 65 or 73
     #[error(transparent)]
     DataFolder(#[from] DataFolderError),
+    /// 65, where a backup is none or a newer one; else 73
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// 78: found only when it was tried, such as a certificate that is none.
     #[error("{0}")]
     Configuration(String),
@@ -44,7 +48,13 @@ impl AppError {
         match self {
             Self::AddressInUse { .. } => exit::ADDRESS_IN_USE,
             Self::DataFolder(DataFolderError::Newer { .. }) => exit::DATA_NEWER,
-            Self::DataFolder(DataFolderError::NotWritable { .. }) => exit::DATA_NOT_WRITABLE,
+            Self::DataFolder(
+                DataFolderError::NotWritable { .. } | DataFolderError::InUse { .. },
+            ) => exit::DATA_NOT_WRITABLE,
+            Self::Backup(BackupError::Newer { .. } | BackupError::Foreign { .. }) => {
+                exit::DATA_NEWER
+            }
+            Self::Backup(_) => exit::DATA_NOT_WRITABLE,
             Self::Configuration(_) => exit::CONFIGURATION,
             Self::Internal(_) => exit::INTERNAL,
         }

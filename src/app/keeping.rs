@@ -5,8 +5,8 @@ use std::path::Path;
 use super::AppError;
 use crate::{
     access::{Access, Keys},
-    boot::data_folder::DataFolderError,
-    store::{OpenError, StoreHandle},
+    boot::data_folder::{self, DataFolderError},
+    store::{self, OpenError, StoreHandle},
 };
 
 /// What is kept in the data folder.
@@ -33,6 +33,24 @@ pub async fn reset_owner(data_dir: &Path) -> Result<String, AppError> {
         AppError::Internal(anyhow::anyhow!("the store {} {fault}", data_dir.display()))
     })?;
     Ok(code.as_str().to_owned())
+}
+
+/// `parlor backup FILE`.
+///
+/// # Errors
+/// The folder cannot be read or the file not written.
+pub fn back_up(data_dir: &Path, file: &Path) -> Result<(), AppError> {
+    Ok(store::back_up(data_dir, file)?)
+}
+
+/// `parlor restore FILE`, while no box uses the folder.
+///
+/// # Errors
+/// A box uses it, or the file is no backup that this parlor understands.
+pub fn restore(file: &Path, data_dir: &Path) -> Result<(), AppError> {
+    data_folder::prepare(data_dir)?;
+    let _held = data_folder::hold(data_dir)?;
+    Ok(store::restore(file, data_dir)?)
 }
 
 #[cfg(test)]

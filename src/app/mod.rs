@@ -46,7 +46,7 @@ use desk::Page;
 pub use fault::{AppError, trust_error};
 use fault::{bind_error, media_error, turn_error};
 use keeping::open_store;
-pub use keeping::reset_owner;
+pub use keeping::{back_up, reset_owner, restore};
 use urls::open_lines;
 use vitals::{Vitals, look_after};
 
@@ -235,21 +235,6 @@ impl House {
             // The store has said why.
             Err(fault) => warn!("no set-up code: the store {fault}"),
         }
-    }
-
-    /// Settings, for the owner.
-    async fn answer(&self, page: &mut Page, ask: DeskAsk) {
-        let DeskAsk { changes, expected, who, reply } = ask;
-        let is_change = !changes.is_empty();
-        let changed = match is_change {
-            false => Ok(()),
-            true => page.change(changes, expected, who).await,
-        };
-        if changed.is_ok() && is_change {
-            self.reload(&page.sources).await;
-        }
-        // overflow: none, because it is a oneshot.
-        let _ = reply.send(changed.and_then(|()| page.show()));
     }
 
     /// Without this one the box cannot do its work.

@@ -1,6 +1,6 @@
 //! The data folder: made, tried and claimed for this version before anything starts.
 //!
-//! Owns the folder itself (mode 0700) and the file `version` in it. What else lies there belongs to
+//! Owns the folder itself (mode 0700) and the files `version` and `lock` in it. What else lies there belongs to
 //! whoever put it there; this module neither reads nor migrates it.
 
 use std::{
@@ -29,6 +29,15 @@ pub enum DataFolderError {
         attempt: &'static str,
         /// What the system says.
         source: io::Error,
+    },
+    /// Exit code 73.
+    #[error(
+        "data folder {path}: another parlor uses it; stop that one first, or name another folder \
+             with --data"
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
     },
     /// Exit code 65.
     #[error(
@@ -71,6 +80,27 @@ pub fn prepare(path: &Path) -> Result<(), DataFolderError> {
     let trial = path.join("version.new");
     write_private(&trial, &format!("{DATA_VERSION}\n")).map_err(failed("written"))?;
     fs::rename(&trial, &version_file).map_err(failed("written"))
+}
+
+/// Holds the folder for this process alone, until what comes back is dropped or the process ends, however
+/// it ends. `parlor owner reset` and `parlor backup` do not ask.
+///
+/// # Errors
+/// Another process has it, or the file cannot be made.
+pub fn hold(path: &Path) -> Result<fs::File, DataFolderError> {
+    let failed = |source| {
+        let path = path.to_owned();
+        DataFolderError::NotWritable { path, attempt: "written", source }
+    };
+    let mut options = fs::OpenOptions::new();
+    let opened =
+        options.write(true).create(true).truncate(false).mode(0o600).open(path.join("lock"));
+    let file = opened.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(DataFolderError::InUse { path: path.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {

@@ -15,6 +15,7 @@ mod conflicts;
 mod fault;
 mod forms;
 mod ice_forms;
+mod masked;
 mod meaning;
 mod print;
 mod reader;
@@ -27,6 +28,7 @@ mod sources;
 mod written;
 
 pub use fault::{Fault, Faults, Source};
+pub use masked::unmask;
 pub use print::{KeyInfo, ShownKey};
 pub use restart::needs_restart;
 pub use settings::*;

@@ -5,7 +5,12 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
+use toml::{Table, Value};
+
 use super::{fault::Source, reader::SectionRead};
+
+/// Lists of sections, which are one key each for the settings page.
+pub(super) const LISTS: [&str; 3] = ["ice.servers", "room", "camera"];
 
 /// One key as the code knows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +39,9 @@ pub struct ShownKey {
     pub source: Source,
 }
 
-/// All keys of sections that are there once.
-pub(super) fn shown(sections: &[SectionRead]) -> Vec<ShownKey> {
+/// All keys of sections that are there once, and each list of sections as one. `lists`: those that
+/// somebody wrote.
+pub(super) fn shown(sections: &[SectionRead], lists: &[(&str, Source)]) -> Vec<ShownKey> {
     let once = sections.iter().filter(|section| !section.repeated);
     let shown = once.flat_map(|section| {
         section.entries.iter().map(|entry| ShownKey {
@@ -45,7 +51,22 @@ pub(super) fn shown(sections: &[SectionRead]) -> Vec<ShownKey> {
             source: entry.source.clone(),
         })
     });
-    shown.collect()
+    let list = |name: &'static str| {
+        let written = lists.iter().find(|(list, _)| *list == name);
+        let each = sections.iter().filter(|section| section.name == name).map(|section| {
+            // What is left to its default stays so when the list is sent back.
+            let written = section.entries.iter().filter(|entry| entry.source != Source::Default);
+            let shown = written.map(|entry| (entry.key.to_owned(), entry.shown.clone()));
+            Value::Table(shown.collect::<Table>())
+        });
+        ShownKey {
+            key: name.to_owned(),
+            value: Value::Array(each.collect()),
+            default: Value::Array(Vec::new()),
+            source: written.map_or(Source::Default, |(_, source)| source.clone()),
+        }
+    };
+    shown.chain(LISTS.map(list)).collect()
 }
 
 /// Every key of what was read, once.

@@ -12,7 +12,7 @@ use super::{
     fault::{Fault, Problem, Source, did_you_mean},
     section::Section,
     shape,
-    written::{Node, Spelled, Table},
+    written::{self, Node, Spelled, Table},
 };
 
 /// Sections whose keys may be secrets.
@@ -56,6 +56,8 @@ pub(super) struct Reader {
     pub(super) warnings: Vec<String>,
     /// Keys that were written and whose part comes later.
     pub(super) dormant: Vec<String>,
+    /// Lists of sections that somebody wrote, even empty ones.
+    pub(super) lists: Vec<(&'static str, Source)>,
 }
 
 impl Reader {
@@ -77,6 +79,7 @@ impl Reader {
             sections: Vec::new(),
             warnings: Vec::new(),
             dormant: Vec::new(),
+            lists: Vec::new(),
         }
     }
 
@@ -97,20 +100,27 @@ impl Reader {
         self.read_table(name, table, false, read)
     }
 
-    /// Reads each `[[name]]`; `None` where the file has not even an empty list of them.
+    /// Reads each `[[name]]`; `None` where neither file nor page has even an empty list of them.
     pub(super) fn sections<T>(
         &mut self,
         name: &'static str,
         mut read: impl FnMut(&mut Section<'_>) -> T,
     ) -> Option<Vec<T>> {
-        let node = self.root.take(name)?;
-        let tables = self.tables(name, node)?;
+        let written = self.root.take(name);
+        let tables = self.tables(name, written)?;
         let mut each = |table| self.read_table(name, Some(table), true, &mut read);
         Some(tables.into_iter().map(&mut each).collect())
     }
 
-    /// The sections of a list of them; nothing, and a fault, where it is no list.
-    pub(super) fn tables(&mut self, name: &str, node: Node) -> Option<Vec<Table>> {
+    /// The sections of a list of them, which the file has written, else the page; nothing, and a fault,
+    /// where it is no list.
+    pub(super) fn tables(
+        &mut self,
+        name: &'static str,
+        written: Option<Node>,
+    ) -> Option<Vec<Table>> {
+        let node = written.or_else(|| self.page.get(name).map(written::of_page))?;
+        self.lists.push((name, node.source()));
         match node {
             Node::Tables(tables) => Some(tables),
             Node::Leaf(Spelled { value: Value::Array(array), .. }) if array.is_empty() => {

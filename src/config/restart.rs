@@ -6,7 +6,8 @@ use super::settings::Settings;
 
 /// Whether a key is in force from the next start on only.
 pub fn needs_restart(key: &str) -> bool {
-    WAITING.contains(&key)
+    // The page's word for what a file writes as `[[camera]]`.
+    key == "camera" || WAITING.contains(&key)
 }
 
 /// The keys of [`Settings::waits_for_restart`].

@@ -74,8 +74,8 @@ impl<'r> Section<'r> {
         mut read: impl FnMut(&mut Section<'_>) -> T,
     ) -> Vec<T> {
         let sub = full_name.rsplit('.').next().unwrap_or(full_name);
-        let Some(node) = self.table.take(sub) else { return Vec::new() };
-        let tables = self.reader.tables(full_name, node).unwrap_or_default();
+        let written = self.table.take(sub);
+        let tables = self.reader.tables(full_name, written).unwrap_or_default();
         let mut each = |table| self.reader.read_table(full_name, Some(table), true, &mut read);
         tables.into_iter().map(&mut each).collect()
     }

@@ -91,7 +91,7 @@ pub struct Loaded {
     pub dormant: Vec<String>,
     /// All settings in force as TOML, secrets as `***`.
     pub effective: String,
-    /// Each key as it is in force, `[[camera]]` and the like aside.
+    /// Each key as it is in force; `[[camera]]` and the like are one each.
     pub keys: Vec<ShownKey>,
 }
 
@@ -133,7 +133,7 @@ impl Sources {
         }
         let no_cameras = settings.cameras.as_ref().is_some_and(Vec::is_empty);
         let effective = print::effective(&reader.sections, no_cameras);
-        let keys = print::shown(&reader.sections);
+        let keys = print::shown(&reader.sections, &reader.lists);
         let Reader { warnings, dormant, .. } = reader;
         Ok(Loaded { settings, file, warnings, dormant, effective, keys })
     }
@@ -160,9 +160,10 @@ impl Sources {
         for key in self.page.keys() {
             let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
             let mut sections = reader.sections.iter().filter(|read| !read.repeated);
-            let is_known = sections.any(|read| {
-                read.name == section && read.entries.iter().any(|entry| entry.key == name)
-            });
+            let is_known = print::LISTS.contains(&key.as_str())
+                || sections.any(|read| {
+                    read.name == section && read.entries.iter().any(|entry| entry.key == name)
+                });
             let problem = match is_known {
                 // It says where the page's own word is kept.
                 true if key == "storage.data_dir" => Problem::new(

@@ -75,6 +75,21 @@ pub(super) fn parse(path: &Arc<PathBuf>, text: &str) -> Result<Table, Vec<Fault>
     Err(faults)
 }
 
+/// What the settings page says of a list of sections, as if it stood in a file.
+pub(super) fn of_page(value: &Value) -> Node {
+    let leaf = |value: &Value| Node::Leaf(Spelled { value: value.clone(), source: Source::Page });
+    let Value::Array(array) = value else { return leaf(value) };
+    let table = |element: &Value| {
+        let entries = element.as_table()?.iter();
+        let entries = entries.map(|(key, value)| (key.clone(), leaf(value))).collect();
+        Some(Table { source: Source::Page, entries })
+    };
+    match array.iter().map(table).collect::<Option<Vec<_>>>() {
+        Some(tables) if !tables.is_empty() => Node::Tables(tables),
+        _ => leaf(value),
+    }
+}
+
 struct File<'a> {
     path: &'a Arc<PathBuf>,
     text: &'a str,

@@ -16,6 +16,7 @@ use crate::{
     protocol::{ErrorCode, Member},
     rooms::RoomView,
     seams::AddressOrigin,
+    trust,
 };
 
 /// A room as the API shows it.
@@ -77,16 +78,41 @@ pub(super) fn addresses(house: &House) -> Reply {
 
 /// `/trust/ca.crt`: the box's own authority (DER), as systems take it when it is opened.
 pub(super) fn authority(house: &House) -> Reply {
-    let authority = house.trust.identity().borrow().authority.clone();
-    let Some(der) = authority else {
-        return reply::problem(
-            StatusCode::NOT_FOUND,
-            ErrorCode::NotFound,
-            "this box shows a certificate it was given; there is no authority of its own to trust",
-        );
+    let Some(der) = house.trust.identity().borrow().authority.clone() else {
+        return no_authority();
     };
     let mut reply = reply::body(StatusCode::OK, "application/x-x509-ca-cert", der.to_vec());
     let name = HeaderValue::from_static("attachment; filename=\"parlor-ca.crt\"");
     reply.headers_mut().insert(header::CONTENT_DISPOSITION, name);
     reply
+}
+
+/// `/trust/parlor.mobileconfig`: the same, for Apple's systems.
+pub(super) fn profile(house: &House) -> Reply {
+    let Some(der) = house.trust.identity().borrow().authority.clone() else {
+        return no_authority();
+    };
+    let name = house.trust.facts().authority_name;
+    let profile = trust::profile(&der, name.as_deref().unwrap_or("parlor"));
+    let mut reply = reply::body(StatusCode::OK, "application/x-apple-aspen-config", profile);
+    let name = HeaderValue::from_static("attachment; filename=\"parlor.mobileconfig\"");
+    reply.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    reply
+}
+
+/// `/trust/check`: to be read by the page of the same box that came by plain http, which is another
+/// origin.
+pub(super) fn trust_check() -> Reply {
+    let mut reply = reply::text(StatusCode::OK, "trusted");
+    let anybody = HeaderValue::from_static("*");
+    reply.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
+    reply
+}
+
+fn no_authority() -> Reply {
+    reply::problem(
+        StatusCode::NOT_FOUND,
+        ErrorCode::NotFound,
+        "this box shows a certificate it was given; there is no authority of its own to trust",
+    )
 }

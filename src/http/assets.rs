@@ -26,6 +26,7 @@ use super::reply::{self, Reply};
 #[exclude = "node_modules/*"]
 #[exclude = "package*.json"]
 #[exclude = "tsconfig.json"]
+#[exclude = "*.d.ts"]
 #[exclude = ".*"]
 struct BuiltIn;
 

@@ -203,8 +203,8 @@ async fn serve_https(stream: TlsStream<TcpStream>, visit: Arc<Visit>, http: &Htt
     let service = service_fn(|request: Request<Incoming>| {
         let (visit, busy) = (visit.clone(), (activity.begin(), visit.slot.busy()));
         async move {
-            let reply = Box::pin(handler::answer(&visit, request)).await;
-            drop(busy);
+            let mut reply = Box::pin(handler::answer(&visit, request)).await;
+            reply.body_mut().hold(busy);
             Ok::<_, Infallible>(reply)
         }
     });
@@ -232,13 +232,13 @@ fn log_end<E: std::fmt::Display>(visit: &Visit, ended: Result<(), E>) {
     }
 }
 
-/// Plain HTTP: leads to https on the same port. The CA itself is given out, for without it https is
-/// what the browser warns of.
+/// Plain HTTP: leads to https on the same port. `/trust` and the CA are given out, for without it https
+/// is what the browser warns of.
 async fn serve_plain(stream: TcpStream, visit: Arc<Visit>, http: &HttpSettings) {
     let service = service_fn(|request: Request<Incoming>| {
         let visit = visit.clone();
         async move {
-            let mut reply = handler::answer_plain(&visit, &request);
+            let mut reply = Box::pin(handler::answer_plain(&visit, &request)).await;
             let close = HeaderValue::from_static("close");
             reply.headers_mut().insert(hyper::header::CONNECTION, close);
             Ok::<_, Infallible>(reply)

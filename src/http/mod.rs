@@ -2,24 +2,26 @@
 //!
 //! ```text
 //!  accept --> first byte --TLS--> HTTP/1.1 or 2 --> who --> routes --> page, API, accounts
-//!    |            '--plain HTTP--> redirect (and the CA)          |--> WebSocket --> session (task)
+//!    |            '--plain HTTP--> redirect (and the CA)          |--> WebSocket, events --> session (task)
 //!    |                                                           '--> WHIP, WHEP --> stream (task)
 //!    '--> connections of one address
 //! ```
 //!
 //! Owns sockets, limits, headers, one session task a browser, one stream task a WHIP or WHEP client. It does not decide who may do what in a
-//! room (`room`), nor keep certificates (`trust`). Server-sent events and TURN over TLS come by
-//! the same door later. RFC 9110, 9112, 9113, 6455, 9725.
+//! room (`room`), nor keep certificates (`trust`). TURN over TLS comes by the same door later. RFC 9110,
+//! 9112, 9113, 6455, 9725.
 
 mod account;
 mod activity;
 mod api;
 mod assets;
+mod body;
 mod connection;
 mod crowd;
 mod demux;
 mod denied;
 mod error_page;
+mod events;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod handler;
@@ -137,6 +139,7 @@ struct House {
     max_connections: usize,
     rates: limits::Rates,
     streams: streams::Streams,
+    conversations: events::Conversations,
     stopping: watch::Receiver<bool>,
 }
 
@@ -193,6 +196,7 @@ impl HttpServer {
             max_connections: doors.max_connections,
             rates: limits::Rates::new(),
             streams: streams::Streams::default(),
+            conversations: events::Conversations::default(),
             stopping: stopping_receiver,
         });
         Ok(Self { listeners, house, stopping, running, ended })

@@ -1,17 +1,17 @@
 //! Answers: bodies, problems (RFC 9457), and the headers that each answer has.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
     header::{self, HeaderName, HeaderValue},
 };
 use serde::Serialize;
 
+use super::body::Body;
 use crate::protocol::ErrorCode;
 
-/// An answer whose body is there already.
-pub(super) type Reply = Response<Full<Bytes>>;
+/// An answer.
+pub(super) type Reply = Response<Body>;
 
 /// Devices are for our own pages; what we do not use is for nobody.
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), \
@@ -27,7 +27,7 @@ pub(super) fn body(
 ) -> Reply {
     let body = body.into();
     let length = body.len();
-    let mut reply = Response::new(Full::new(body));
+    let mut reply = Response::new(Body::from(body));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -54,7 +54,7 @@ pub(super) fn json(value: &impl Serialize) -> Reply {
 
 /// An answer without a body.
 pub(super) fn empty(status: StatusCode) -> Reply {
-    let mut reply = Response::new(Full::default());
+    let mut reply = Response::new(Body::default());
     *reply.status_mut() = status;
     reply
 }

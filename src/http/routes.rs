@@ -25,8 +25,14 @@ pub(super) enum Route {
     Ready,
     /// `/metrics`
     Metrics,
+    /// `/trust`
+    Trust,
     /// `/trust/ca.crt`
     Authority,
+    /// `/trust/parlor.mobileconfig`
+    Profile,
+    /// `/trust/check`: whoever reads it trusts the certificate, or has passed over a warning.
+    TrustCheck,
     /// `/api/v1/about`
     About,
     /// `/api/v1/rooms`
@@ -55,6 +61,10 @@ pub(super) enum Route {
     Person(i64),
     /// `/api/v1/settings`
     Settings,
+    /// `/api/v1/audit`: who changed what.
+    Audit,
+    /// `/api/v1/certificate`
+    Certificate,
     /// `/api/v1/leave`
     Leave,
     /// `/api/v1/signal`
@@ -85,7 +95,7 @@ impl Route {
                 "POST, OPTIONS"
             }
             Self::Stream(_) => "PATCH, DELETE, OPTIONS",
-            Self::Signal => "GET",
+            Self::Signal => "GET, POST",
             _ => "GET, HEAD",
         }
     }
@@ -101,7 +111,11 @@ impl Route {
             | Self::SettingsPage
             | Self::Moved(_)
             | Self::Asset(_)
+            | Self::Trust
             | Self::Authority
+            | Self::Profile
+            | Self::TrustCheck
+            | Self::Certificate
             | Self::SetUp
             | Self::Session
             | Self::Sessions => Need::Nothing,
@@ -111,10 +125,23 @@ impl Route {
             | Self::Whip(room)
             | Self::WhepRoom(room)
             | Self::WhepMember(room, _) => Need::Room(room),
-            Self::Invites | Self::Invite(_) | Self::People | Self::Person(_) | Self::Settings => {
-                Need::Owner
-            }
+            Self::Invites
+            | Self::Invite(_)
+            | Self::People
+            | Self::Person(_)
+            | Self::Settings
+            | Self::Audit => Need::Owner,
             Self::Metrics => Need::Metrics,
+        }
+    }
+
+    /// Whether it is given out by plain http as well: what a browser needs before it can trust https.
+    /// All of it is public.
+    pub(super) fn is_plain(&self) -> bool {
+        match self {
+            Self::Trust | Self::Authority | Self::Profile | Self::Certificate => true,
+            Self::Asset(path) => path.starts_with("trust/") || path.starts_with("shared/"),
+            _ => false,
         }
     }
 
@@ -148,7 +175,10 @@ pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute>
         "/healthz" => Route::Health,
         "/readyz" => Route::Ready,
         "/metrics" => Route::Metrics,
+        "/trust" | "/trust/" => Route::Trust,
         "/trust/ca.crt" => Route::Authority,
+        "/trust/parlor.mobileconfig" => Route::Profile,
+        "/trust/check" => Route::TrustCheck,
         "/api/v1/about" => Route::About,
         "/api/v1/rooms" => Route::Rooms,
         "/api/v1/addresses" => Route::Addresses,
@@ -160,6 +190,8 @@ pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute>
         "/api/v1/invites" => Route::Invites,
         "/api/v1/people" => Route::People,
         "/api/v1/settings" => Route::Settings,
+        "/api/v1/audit" => Route::Audit,
+        "/api/v1/certificate" => Route::Certificate,
         "/api/v1/leave" => Route::Leave,
         "/api/v1/signal" => Route::Signal,
         _ => return resolve_named(path),

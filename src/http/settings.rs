@@ -1,8 +1,10 @@
 //! `/api/v1/settings`: what is in force, who says so, and what the owner changes.
 //!
-//! `GET` answers `{KEY: {value, default, source, from, fixed, restart}}`, secrets as `***`. `PATCH` takes
-//! `{KEY: VALUE}`, `null` to take back what the page said; all of it or none, and answers what is in
-//! force then. The ETag changes with each change of the page's.
+//! `GET` answers `{KEY: {value, default, source, from, fixed, restart, waiting}}`, secrets as `***`; rooms
+//! ahead, cameras and ICE servers are one key each, a list of objects. `PATCH` takes `{KEY: VALUE}`,
+//! `null` to take back what the page said; all of it or none, and answers what is in force then.
+//! `waiting`: the value is in force at the next start only. The ETag changes with each change of the
+//! page's. A secret that comes back as `***` stays as it is.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +15,22 @@ use hyper::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    House,
     account::json,
+    denied,
     handler::Ask,
     reply::{self, Reply},
 };
 use crate::{
+    access::Refusal,
     config::{ShownKey, Source, needs_restart},
     protocol::ErrorCode,
     seams::desk::{DeskRefusal, Shown},
+    store::AuditEntry,
 };
+
+/// Changes that are told at once.
+const N_CHANGES: u32 = 100;
 
 /// `/api/v1/settings`
 pub(super) async fn answer(ask: Ask<'_>) -> Reply {
@@ -49,6 +58,20 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
     said(desk.change(changes, expected, who).await)
 }
 
+/// `/api/v1/audit`: the latest changes, newest first.
+pub(super) async fn audit(house: &House) -> Reply {
+    match house.access.store().audit(N_CHANGES).await {
+        Ok(entries) => {
+            let entry = |entry: &AuditEntry| {
+                let AuditEntry { at, who, what, detail } = entry;
+                json!({"at": at, "who": who, "what": what, "detail": detail})
+            };
+            reply::json(&entries.iter().map(entry).collect::<Vec<_>>())
+        }
+        Err(fault) => denied::problem(&Refusal::Store(fault)),
+    }
+}
+
 fn revision_of(tag: &HeaderValue) -> Option<u64> {
     tag.to_str().ok()?.strip_prefix("\"settings-")?.strip_suffix('"')?.parse().ok()
 }
@@ -59,7 +82,7 @@ fn said(outcome: Result<Shown, DeskRefusal>) -> Reply {
         Err(refusal) => return refused(refusal),
     };
     let keys: Map<String, Value> =
-        shown.keys.into_iter().map(|key| (key.key.clone(), shown_key(&key))).collect();
+        shown.keys.iter().map(|key| (key.key.clone(), shown_key(key, &shown.waiting))).collect();
     let mut reply = reply::json(&keys);
     if let Ok(tag) = HeaderValue::from_str(&format!("\"settings-{}\"", shown.revision)) {
         reply.headers_mut().insert(header::ETAG, tag);
@@ -67,7 +90,7 @@ fn said(outcome: Result<Shown, DeskRefusal>) -> Reply {
     reply
 }
 
-fn shown_key(key: &ShownKey) -> Value {
+fn shown_key(key: &ShownKey, waiting: &[&str]) -> Value {
     json!({
         "value": key.value,
         "default": key.default,
@@ -75,6 +98,7 @@ fn shown_key(key: &ShownKey) -> Value {
         "from": key.source.to_string(),
         "fixed": !matches!(key.source, Source::Default | Source::Page),
         "restart": needs_restart(&key.key),
+        "waiting": waiting.contains(&key.key.as_str()),
     })
 }
 

@@ -1,5 +1,5 @@
-//! How a session's messages travel. WebSocket now; `POST` with server-sent events comes by the same
-//! door, so the session knows neither.
+//! How a session's messages travel: by WebSocket (`socket`), or by `POST` with server-sent events
+//! (`events`). The session knows neither.
 
 use std::future::Future;
 

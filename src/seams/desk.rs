@@ -29,6 +29,8 @@ pub struct Shown {
     pub keys: Vec<ShownKey>,
     /// Grows with each change of the page's, since the start.
     pub revision: u64,
+    /// Keys whose value is in force from the next start on only.
+    pub waiting: Vec<&'static str>,
 }
 
 /// What is asked for.

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// How long another process (`parlor owner reset`) may hold the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pages of 4 KiB after which the write-ahead log goes into the file.
 const CHECKPOINT_PAGES: u32 = 256;

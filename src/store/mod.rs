@@ -2,7 +2,7 @@
 //!
 //! One SQLite file, `parlor.db` in the data folder (mode 0600), and one thread that reads and writes
 //! it. Whoever wants something sends a job and awaits its answer; nobody else opens the file while
-//! the service runs but `parlor owner reset`, which SQLite's own locks allow.
+//! the service runs but `parlor owner reset` and `parlor backup`, which SQLite's own locks allow.
 //!
 //! ```text
 //!  StoreHandle --job--> [bounded mailbox] --> thread: BEGIN, work, COMMIT --oneshot--> answer
@@ -21,6 +21,7 @@
 //! shows what is in here; times are whole seconds since 1970.
 
 mod audit;
+mod backup;
 mod chat;
 mod database;
 mod error;
@@ -38,6 +39,7 @@ use std::{path::Path, sync::mpsc, time::Duration};
 use tokio::sync::{oneshot, watch};
 
 pub use audit::AuditEntry;
+pub use backup::{BackupError, back_up, restore};
 pub use chat::{ChatChange, ChatLine};
 pub use error::{OpenError, StoreError};
 pub use invites::{Invite, InviteId, NewInvite, Spent};

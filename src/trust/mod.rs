@@ -12,10 +12,12 @@
 //!
 //! Accounts, invites and ACME come here later. RFC 5280 (4.2.1.10: name constraints).
 
+mod about;
 mod authority;
 mod files;
 mod keeper;
 mod names;
+mod profile;
 mod token;
 
 use std::{io, path::PathBuf, sync::Arc};
@@ -23,7 +25,9 @@ use std::{io, path::PathBuf, sync::Arc};
 use rustls::sign::CertifiedKey;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use about::CertificateFacts;
 pub use keeper::Keeper;
+pub use profile::profile;
 pub use token::{PlaceClaims, RETURN_LIFE, TOKEN_LIFE, TokenError, TokenKey, turn_secret};
 
 /// PEM files of a given certificate: the chain, leaf first, and its key.
@@ -91,6 +95,11 @@ impl TrustHandle {
     /// Names by which the certificate in force knows this box.
     pub fn hosts(&self) -> Arc<[String]> {
         self.identity.borrow().hosts.clone()
+    }
+
+    /// What people are told of the certificate in force.
+    pub fn facts(&self) -> CertificateFacts {
+        CertificateFacts::from(&*self.identity.borrow())
     }
 
     /// Makes and verifies resume tokens.

@@ -24,8 +24,12 @@ pub(super) const RANGES: [(IpAddr, u8); 9] = [
     (IpAddr::V6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0)), 7),
 ];
 
-/// Names of the constraints that every box has; its host name at the time comes to them.
-pub(super) const DOMAINS: [&str; 2] = ["local", "localhost"];
+/// Names of the constraints that every box has; its host name at the time comes to them. `.local` is
+/// mDNS's (RFC 6762), `home.arpa` for homes (RFC 8375), `.lan` what many routers use.
+pub(super) const DOMAINS: [&str; 4] = ["local", "lan", "home.arpa", "localhost"];
+
+/// Domains in which a router may know the box by its host name, where the authority permits them.
+const ROUTERS: [&str; 2] = ["lan", "home.arpa"];
 
 /// What a leaf carries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,7 +94,11 @@ pub(super) fn leaf_names(addresses: &Addresses, domains: &[String]) -> LeafNames
     let mut names = LeafNames::default();
     let mut hosts = vec!["localhost".to_owned()];
     match label(&addresses.hostname) {
-        Some(label) if label != "localhost" => hosts.extend([format!("{label}.local"), label]),
+        Some(label) if label != "localhost" => {
+            let by_routers = ROUTERS.map(|domain| format!("{label}.{domain}"));
+            hosts.extend(by_routers.into_iter().filter(|host| permitted(host)));
+            hosts.extend([format!("{label}.local"), label]);
+        }
         Some(_) => {}
         None if addresses.hostname.is_empty() => {}
         None => names.left_out.push(addresses.hostname.clone()),

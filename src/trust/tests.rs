@@ -10,7 +10,7 @@ use rustls::{
     RootCertStore,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::aws_lc_rs::default_provider,
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -49,8 +49,18 @@ fn addresses(ips: &[&str]) -> Addresses {
 
 /// True if a browser that trusts the authority accepts the leaf for this name at this time.
 fn accepted(identity: &Identity, name: &str, at: SystemTime) -> bool {
-    let mut roots = RootCertStore::empty();
     let authority = identity.authority.as_ref().expect("the box's own authority");
+    verified(authority, &identity.certificate.cert[0], name, at).is_ok()
+}
+
+/// Verifies a leaf as somebody does who trusts this authority alone.
+fn verified(
+    authority: &[u8],
+    leaf: &CertificateDer<'_>,
+    name: &str,
+    at: SystemTime,
+) -> Result<(), rustls::Error> {
+    let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(authority.to_vec())).expect("a certificate");
     let verifier =
         WebPkiServerVerifier::builder_with_provider(roots.into(), default_provider().into())
@@ -61,9 +71,8 @@ fn accepted(identity: &Identity, name: &str, at: SystemTime) -> bool {
         Err(_) => ServerName::try_from(name.to_owned()).expect("a name"),
     };
     let since = at.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    let leaf = &identity.certificate.cert[0];
     let time = UnixTime::since_unix_epoch(since);
-    verifier.verify_server_cert(leaf, &[], &name, &[], time).is_ok()
+    verifier.verify_server_cert(leaf, &[], &name, &[], time).map(drop)
 }
 
 #[test]
@@ -74,8 +83,16 @@ fn a_first_start_makes_what_a_browser_accepts_and_the_next_start_keeps_it() {
     let addresses = addresses(&["192.168.7.5", "fd00:7::5", "203.0.113.9"]);
     let (_keeper, trust) = Keeper::open(&settings, &addresses, now).expect("made");
     let identity = trust.identity().borrow().clone();
-    let names =
-        ["attic", "attic.local", "localhost", "127.0.0.1", "::1", "192.168.7.5", "fd00:7::5"];
+    let names = [
+        "attic",
+        "attic.local",
+        "attic.lan",
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        "192.168.7.5",
+        "fd00:7::5",
+    ];
     for name in names {
         assert!(accepted(&identity, name, now), "{name}");
         assert!(accepted(&identity, name, now + 395 * DAY), "{name} in 395 days");
@@ -135,7 +152,8 @@ fn the_certificate_in_force_tells_its_names() {
             Keeper::open(settings, &addresses(&[]), SystemTime::now()).expect("made");
         trust.hosts().to_vec()
     };
-    assert_eq!(open(&settings), ["attic", "attic.local", "localhost"]);
+    let own = ["attic", "attic.home.arpa", "attic.lan", "attic.local", "localhost"];
+    assert_eq!(open(&settings), own);
     let names = vec!["parlor.example.com".to_owned(), "*.parlor.example.com".to_owned()];
     let certificate = rcgen::generate_simple_self_signed(names.clone()).expect("a certificate");
     let path = |name: &str, text: &str| {
@@ -160,11 +178,48 @@ fn the_authority_cannot_vouch_for_the_internet() {
     let constraints = certificate.name_constraints().expect("parsed").expect("there");
     assert!(constraints.critical);
     let permitted = constraints.value.permitted_subtrees.as_ref().expect("not empty");
-    // Three domains and nine ranges; no range reaches further than 100.64.0.0/10 and fc00::/7.
-    assert_eq!(permitted.len(), 12);
+    // Five domains and nine ranges; no range reaches further than 100.64.0.0/10 and fc00::/7.
+    assert_eq!(permitted.len(), 14);
     assert!(certificate.is_ca());
     let public = std::fs::read_to_string(settings.data_dir.join("ca.crt")).expect("written");
     assert!(public.starts_with("-----BEGIN CERTIFICATE-----\n") && !public.contains("KEY"));
+}
+
+#[test]
+fn a_leaf_for_a_site_of_the_internet_is_refused_though_the_authority_signed_it() {
+    use super::{
+        authority::{Authority, clock},
+        names::LeafNames,
+    };
+    let data = folder();
+    let now = SystemTime::now();
+    let authority = Authority::open(data.path(), "attic", clock(now)).expect("made");
+    let refused = |hosts: &[&str], ips: &[&str], name: &str| {
+        let names = LeafNames {
+            hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+            ips: ips.iter().map(|ip| ip.parse().expect("an address")).collect(),
+            left_out: Vec::new(),
+        };
+        let pem = authority.sign(&names, "attic", clock(now)).expect("signed");
+        let leaf = CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
+        verified(&authority.der, &leaf, name, now).err()
+    };
+    assert_eq!(refused(&["attic.local"], &["192.168.7.5"], "attic.local"), None);
+    assert_eq!(refused(&["attic.lan"], &[], "attic.lan"), None);
+    assert_eq!(refused(&["attic.home.arpa"], &[], "attic.home.arpa"), None);
+    for (hosts, ips, name) in [
+        (&["example.com"][..], &[][..], "example.com"),
+        (&["local.example.com"], &[], "local.example.com"),
+        (&["notlocal"], &[], "notlocal"),
+        (&[], &["203.0.113.7"], "203.0.113.7"),
+        (&[], &["8.8.8.8"], "8.8.8.8"),
+        (&[], &["2001:db8::1"], "2001:db8::1"),
+        // One name outside spoils all the others.
+        (&["attic.local", "example.com"], &[], "attic.local"),
+    ] {
+        let why = refused(hosts, ips, name).map(|error| error.to_string()).unwrap_or_default();
+        assert!(why.contains("NameConstraintViolation"), "{name}: {why:?}");
+    }
 }
 
 #[test]

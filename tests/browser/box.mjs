@@ -145,6 +145,11 @@ export class Box {
     if (!(await Promise.race([ready, late, code]))) throw new Error(`parlor was not ready after ${READY_MS / 1000} s`);
   }
 
+  /** Where its keys, certificates and data lie. */
+  get data() {
+    return path.join(this.#folder, 'data');
+  }
+
   /** Sends SIGTERM. Resolves with what it ended with, and how long that took. */
   async stop() {
     const started = performance.now();

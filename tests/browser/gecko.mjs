@@ -21,12 +21,16 @@ const PREFERENCES = {
   'app.update.enabled': false,
 };
 
-/** @param {Record<string, unknown>} [more] preferences */
-export const launchFirefox = (more = {}) => puppeteer.launch({
+/**
+ * @param {Record<string, unknown>} [more] preferences
+ * @param {object} [options] of puppeteer
+ */
+export const launchFirefox = (more = {}, options = {}) => puppeteer.launch({
   browser: 'firefox',
   executablePath: FIREFOX,
   headless: true,
   acceptInsecureCerts: true,
+  ...options,
   defaultViewport: { width: 1280, height: 800 },
   extraPrefsFirefox: { ...PREFERENCES, ...more },
 });

@@ -21,18 +21,22 @@ export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
  * @property {string} [voice] a sound file that every microphone hears
  * @property {string[]} [args] further switches
  * @property {boolean} [asks] the browser asks for permission, instead of giving it
+ * @property {string} [home] the folder in which it looks for certificate authorities to trust
+ * @property {string} [names] where it finds names, as `--host-resolver-rules` has it
  */
 
 /** @param {Launch} given */
-function settings({ executablePath = CHROMIUM, fps = 0, cameras = 1, voice = '', args = [], asks = false } = {}) {
+function settings({ executablePath = CHROMIUM, fps = 0, cameras = 1, voice = '', args = [], asks = false, home = '', names = '' } = {}) {
   const devices = [...(fps === 0 ? [] : [`fps=${fps}`]), ...(cameras === 1 ? [] : [`device-count=${cameras}`])].join(',');
   return {
     executablePath,
+    ...(home === '' ? {} : { env: { ...process.env, HOME: home } }),
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', ...(asks ? [] : ['--use-fake-ui-for-media-stream']),
       ...(cameras === 0 ? [] : [`--use-fake-device-for-media-stream${devices === '' ? '' : `=${devices}`}`]),
       ...args,
+      ...(names === '' ? [] : [`--host-resolver-rules=${names}`]),
       ...(voice === '' ? [] : [`--use-file-for-fake-audio-capture=${voice}`]),
     ],
   };

@@ -64,6 +64,47 @@ async fn plain_http_is_led_to_https_and_gets_the_authority() {
 }
 
 #[tokio::test]
+async fn how_to_trust_the_box_comes_by_plain_http_and_nothing_else_does() {
+    let house = House::open(|_| {}).await;
+    let plain = async |method: &str, path: &str| {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {}", house.host());
+        exchange(house.tcp().await, &head, "").await
+    };
+    for (path, content_type) in [
+        ("/trust", "text/html; charset=utf-8"),
+        ("/trust/", "text/html; charset=utf-8"),
+        ("/trust/trust.js", "text/javascript; charset=utf-8"),
+        ("/shared/style.css", "text/css; charset=utf-8"),
+        ("/trust/parlor.mobileconfig", "application/x-apple-aspen-config"),
+        ("/api/v1/certificate", "application/json"),
+    ] {
+        let answer = plain("GET", path).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, content_type), "{path}");
+        assert_eq!(answer.body, house.get(path).await.body, "{path}");
+        assert!(answer.header("content-security-policy").contains("default-src 'self'"), "{path}");
+        assert_eq!(answer.header("strict-transport-security"), "", "{path}");
+    }
+    for path in
+        ["/", "/settings", "/room/index.html", "/api/v1/rooms", "/trust/none.js", "/metrics"]
+    {
+        let answer = plain("GET", path).await;
+        let status = if path == "/trust/none.js" { 404 } else { 308 };
+        assert_eq!(answer.status, status, "{path}");
+    }
+    assert_eq!(plain("POST", "/trust").await.status, 308, "nothing is taken by plain http");
+    let facts = house.get("/api/v1/certificate").await.json();
+    assert_eq!(facts["own"], true);
+    let names = facts["names"].as_array().expect("a list");
+    assert!(names.contains(&"localhost".into()) && names.contains(&"127.0.0.1".into()));
+    let (from, until) = (facts["from"].as_i64(), facts["until"].as_i64());
+    let days = (until.expect("a time") - from.expect("a time")) / (24 * 60 * 60);
+    assert!(days <= 397, "{days}");
+    assert_eq!(facts["fingerprint"].as_str().map(str::len), Some(95));
+    let check = house.get("/trust/check").await;
+    assert_eq!((check.status, check.header("access-control-allow-origin")), (200, "*"));
+}
+
+#[tokio::test]
 async fn the_page_comes_by_http_1_and_2_with_its_headers() {
     let house = house_with_page().await;
     for path in ["/", "/r/Kitchen", "/r/%E5%8E%A8", "/room/index.html"] {
@@ -228,7 +269,10 @@ async fn a_given_certificate_is_shown_and_a_reload_swaps_it() {
         stream.get_ref().1.peer_certificates().expect("a chain")[0].clone()
     };
     assert_eq!(shown().await, first);
-    assert_eq!(house.get("/trust/ca.crt").await.code(), "not-found");
+    for path in ["/trust/ca.crt", "/trust/parlor.mobileconfig"] {
+        assert_eq!(house.get(path).await.code(), "not-found");
+    }
+    assert_eq!(house.get("/api/v1/certificate").await.json()["own"], false);
     let staying = house.tls("http/1.1").await;
     house.trust.reload(Some(second_files)).await.expect("the files are right");
     assert_eq!(shown().await, second);

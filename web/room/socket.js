@@ -1,6 +1,11 @@
 // The signaling socket: opens, says hello, answers requests by id, pings, and comes back by itself.
 // It knows no room: `session.js` joins again when it hears `open`.
+//
+// Where a WebSocket does not open, the next try is by POST and server-sent events, and the other way round;
+// the way that has worked in this tab is the first that is tried again.
 
+import { recallSession, remember } from '../shared/storage.js';
+import { EventSocket } from './events.js';
 import { RequestError, VERSION, readServerMessage, writeRequest } from './protocol.js';
 
 /** @typedef {import('./protocol.js').ClientMessage} ClientMessage */
@@ -19,10 +24,13 @@ const REOPEN_MS = 1500;
 const PROBE_MS = 500;
 const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 5000;
+/** What this tab remembers: `events`, or nothing for WebSocket. */
+const WAY = 'signal-way';
 
 export class SignalSocket {
-  /** @type {WebSocket | null} */
+  /** @type {WebSocket | EventSocket | null} */
   #socket = null;
+  #byEvents = recallSession(WAY) === 'events';
   /** @type {Map<number, Waiting>} */
   #waiting = new Map();
   #nextId = 1;
@@ -96,16 +104,16 @@ export class SignalSocket {
   #connect() {
     clearTimeout(this.#retryTimer);
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    const socket = new WebSocket(`${scheme}//${location.host}/api/v1/signal`);
+    const socket = this.#byEvents ? new EventSocket() : new WebSocket(`${scheme}//${location.host}/api/v1/signal`);
     this.#socket = socket;
     this.#openTimer = setTimeout(() => this.#lost(socket), this.#patience);
     socket.onopen = () => void this.#hello(socket);
-    socket.onmessage = (event) => this.#hear(socket, event.data);
+    socket.onmessage = (/** @type {{ data: unknown }} */ event) => this.#hear(socket, event.data);
     socket.onclose = () => this.#lost(socket);
     socket.onerror = () => this.#lost(socket);
   }
 
-  /** @param {WebSocket} socket */
+  /** @param {WebSocket | EventSocket} socket */
   async #hello(socket) {
     this.#heardAt = performance.now();
     try {
@@ -120,13 +128,14 @@ export class SignalSocket {
     if (socket !== this.#socket) return;
     clearTimeout(this.#openTimer);
     this.#ready = true;
+    remember(WAY, this.#byEvents ? 'events' : '', 'session');
     this.#backoff = FIRST_BACKOFF_MS;
     this.#patience = OPEN_MS;
     this.#pingTimer = setInterval(() => this.#ping(socket), PING_MS);
     this.ears.open();
   }
 
-  /** @param {WebSocket} socket */
+  /** @param {WebSocket | EventSocket} socket */
   #ping(socket) {
     const now = performance.now();
     // A page that slept heard nothing because it did not listen: it asks first.
@@ -137,7 +146,7 @@ export class SignalSocket {
     this.request({ type: 'ping' }).catch(() => {});
   }
 
-  /** @param {WebSocket} socket @param {unknown} data */
+  /** @param {WebSocket | EventSocket} socket @param {unknown} data */
   #hear(socket, data) {
     if (socket !== this.#socket || typeof data !== 'string') return;
     this.#heardAt = performance.now();
@@ -159,9 +168,11 @@ export class SignalSocket {
     else waiting.resolve(message);
   }
 
-  /** @param {WebSocket} socket */
+  /** @param {WebSocket | EventSocket} socket */
   #lost(socket) {
     if (socket !== this.#socket) return;
+    // It has never stood: perhaps the other way is let through.
+    if (!this.#ready) this.#byEvents = !this.#byEvents;
     this.#drop();
     if (!this.#wanted) return;
     // Jitter, so that a house full of pages does not return in one instant after a restart.

@@ -4,6 +4,7 @@
 import { appearanceSwitches } from '../shared/appearance.js';
 import { Refused, ask, useToken, whoAmI } from '../shared/box.js';
 import { byId } from '../shared/dom.js';
+import { recallSession, remember } from '../shared/storage.js';
 import { isWord, localizeWords, say } from './words.js';
 
 /** @typedef {import('../shared/box.js').Who} Who */
@@ -14,7 +15,6 @@ const fault = byId('fault', HTMLElement);
 const signIn = byId('signin-form', HTMLFormElement);
 const setUp = byId('setup-form', HTMLFormElement);
 const here = byId('here', HTMLElement);
-const invite = byId('invite-form', HTMLFormElement);
 
 /** @type {Who | null} */
 let known = null;
@@ -52,7 +52,8 @@ function draw() {
   signIn.hidden = wantsSetUp || (somebody && known.who !== 'invited');
   here.hidden = known.who === 'stranger';
   for (const id of ['sign-out', 'sign-out-all']) byId(id, HTMLElement).hidden = !somebody;
-  invite.hidden = known.who !== 'owner';
+  byId('to-settings', HTMLElement).hidden = known.who !== 'owner';
+  byId('owner-only', HTMLElement).hidden = location.pathname !== '/settings' || known.who !== 'user';
   title.textContent = say(wantsSetUp ? 'setUpTitle' : signIn.hidden ? 'signedIn' : 'signIn');
   document.title = `${title.textContent} – parlor`;
   const { who, name = '', room = '' } = known;
@@ -98,20 +99,7 @@ setUp.addEventListener('submit', (event) => {
     if (typed('setup-password') !== typed('setup-again')) throw new Refused('notTheSame', '');
     const [code, name, password] = ['setup-code', 'setup-name', 'setup-password'].map(typed);
     await ask('POST', '/api/v1/setup', { code, name, password });
-    known = await whoAmI();
-    draw();
-    title.focus();
-  });
-});
-
-invite.addEventListener('submit', (event) => {
-  event.preventDefault();
-  void busy(invite, async () => {
-    const { url } = await ask('POST', '/api/v1/invites', { room: typed('invite-room') });
-    byId('invite-made', HTMLElement).hidden = false;
-    const field = byId('invite-url', HTMLInputElement);
-    field.value = new URL(url, location.origin).href;
-    field.select();
+    goOn();
   });
 });
 
@@ -140,3 +128,12 @@ try {
   complain('unreachable');
 }
 draw();
+// Another site's link to the settings comes without the cookie (SameSite=Strict); asked for again by our
+// own page it comes with it. Once: whoever blocks cookies would go round in a circle.
+const AGAIN = 'settings-again';
+if (location.pathname === '/settings' && known?.who === 'owner' && recallSession(AGAIN) === '') {
+  remember(AGAIN, '1', 'session');
+  location.reload();
+} else {
+  remember(AGAIN, '', 'session');
+}

@@ -13,7 +13,9 @@ use super::{
     gate::{self, forbidden},
     not_found, upgrade,
 };
-use crate::{protocol::ErrorCode, rooms::Watch, store::Health, telemetry::metrics::metrics};
+use crate::{
+    access::Need, protocol::ErrorCode, rooms::Watch, store::Health, telemetry::metrics::metrics,
+};
 
 /// Answers a request, whatever it is.
 pub(super) async fn answer(ask: Ask<'_>) -> Reply {
@@ -24,9 +26,14 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
     }
     match route {
         Ok(route @ (Route::Home | Route::Page)) => file(&ask, &route, "room/index.html").await,
+        // Whoever is not the owner becomes it here: by the set-up code, or by signing in.
+        Ok(Route::SettingsPage) if ask.visitor.may(&Need::Owner).is_ok() => {
+            file(&ask, &Route::SettingsPage, "settings/index.html").await
+        }
         Ok(route @ (Route::SignIn | Route::SettingsPage)) => {
             file(&ask, &route, "signin/index.html").await
         }
+        Ok(Route::Trust) => file(&ask, &Route::Trust, "trust/index.html").await,
         Ok(Route::Asset(path)) => file(&ask, &Route::Asset(path.clone()), &path).await,
         Ok(route) if !route.allows(ask.method().as_str()) => {
             reply::method_not_allowed(route.allow())
@@ -64,6 +71,8 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
             reply::body(StatusCode::OK, content_type, metrics().encode())
         }
         Route::Authority => api::authority(house),
+        Route::Profile => api::profile(house),
+        Route::TrustCheck => api::trust_check(),
         Route::About => api::about(ask.settings),
         Route::Rooms => api::rooms(house).await,
         Route::Room(name) => api::room(house, &name).await.unwrap_or_else(not_found),
@@ -78,16 +87,22 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         Route::Invites | Route::Invite(_) => invites::answer(ask, &route).await,
         Route::People | Route::Person(_) => people::answer(ask, &route).await,
         Route::Settings => settings::answer(ask).await,
+        Route::Audit => settings::audit(house).await,
+        Route::Certificate => reply::json(&house.trust.facts()),
         Route::Leave => farewell::leave(ask).await,
+        Route::Signal if ask.method() == Method::POST => upgrade::post(ask).await,
         Route::Signal => upgrade::signal(ask),
         Route::Whip(_)
         | Route::WhepRoom(_)
         | Route::WhepMember(..)
         | Route::WhepCamera(_)
         | Route::Stream(_) => stream(ask, route).await,
-        Route::Home | Route::Page | Route::SignIn | Route::SettingsPage | Route::Asset(_) => {
-            not_found()
-        }
+        Route::Home
+        | Route::Page
+        | Route::SignIn
+        | Route::SettingsPage
+        | Route::Trust
+        | Route::Asset(_) => not_found(),
     }
 }
 

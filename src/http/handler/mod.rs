@@ -15,14 +15,15 @@ mod upgrade;
 
 use std::sync::Arc;
 
-use http_body_util::Full;
 use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming};
 
 pub(super) use body::read_body;
 pub(super) use gate::{facts, foreign};
 
 use super::{
-    Visit, api, error_page,
+    Visit, api, assets,
+    body::Body,
+    error_page,
     host::Authority,
     reply::{self, Reply},
     routes::{Route, resolve},
@@ -70,36 +71,43 @@ pub(super) async fn answer(visit: &Arc<Visit>, request: Request<Incoming>) -> Re
         reply = error_page::dress(reply, language);
     }
     if is_head {
-        *reply.body_mut() = Full::default();
+        *reply.body_mut() = Body::default();
     }
     reply::secure(&mut reply, &settings.http.frame_ancestors);
     reply
 }
 
-/// Answers a request that came by plain HTTP: the CA, which is what makes https trusted, is given out;
+/// Answers a request that came by plain HTTP: `/trust`, which is what makes https trusted, is given out;
 /// all else leads to https on the same port.
-pub(super) fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Reply {
+pub(super) async fn answer_plain(visit: &Visit, request: &Request<Incoming>) -> Reply {
     metrics().http_requests.inc();
     let settings = visit.house.settings();
     let mut reply = match gate::meant_for_us(visit, &settings, request) {
-        Ok(host) => plainly(visit, &host, request),
+        Ok(host) => plainly(visit, &settings, &host, request).await,
         Err(refused) => *refused,
     };
     if let Some(language) = error_page::reader(request.method(), request.headers()) {
         reply = error_page::dress(reply, language);
     }
     if request.method() == Method::HEAD {
-        *reply.body_mut() = Full::default();
+        *reply.body_mut() = Body::default();
     }
     reply::secure(&mut reply, &settings.http.frame_ancestors);
     reply
 }
 
-fn plainly(visit: &Visit, host: &Authority, request: &Request<Incoming>) -> Reply {
+async fn plainly(
+    visit: &Visit,
+    settings: &Settings,
+    host: &Authority,
+    request: &Request<Incoming>,
+) -> Reply {
     let uri = request.uri();
-    let route = resolve(uri.path(), uri.query());
-    if route.is_ok_and(|r| r == Route::Authority && r.allows(request.method().as_str())) {
-        return api::authority(&visit.house);
+    if let Ok(route) = resolve(uri.path(), uri.query())
+        && route.is_plain()
+        && route.allows(request.method().as_str())
+    {
+        return public(visit, settings, &route, request.headers()).await;
     }
     match uri.path_and_query().map_or("/", |path| path.as_str()) {
         path if path.starts_with('/') => {
@@ -107,6 +115,20 @@ fn plainly(visit: &Visit, host: &Authority, request: &Request<Incoming>) -> Repl
         }
         _ => reply::text(StatusCode::BAD_REQUEST, "this port speaks https"),
     }
+}
+
+/// What is given out by plain http.
+async fn public(visit: &Visit, settings: &Settings, route: &Route, request: &HeaderMap) -> Reply {
+    let web_dir = settings.http.web_dir.as_deref();
+    let file = match route {
+        Route::Authority => return api::authority(&visit.house),
+        Route::Profile => return api::profile(&visit.house),
+        Route::Certificate => return reply::json(&visit.house.trust.facts()),
+        Route::Trust => "trust/index.html",
+        Route::Asset(path) => path,
+        _ => return not_found(),
+    };
+    assets::answer(web_dir, file, request).await.unwrap_or_else(not_found)
 }
 
 pub(super) fn not_found() -> Reply {

@@ -1,11 +1,11 @@
-//! From a request to a WebSocket (RFC 6455, 4.2), and the session that begins on it.
+//! From a request to a session: by a WebSocket (RFC 6455, 4.2), or by server-sent events (HTML, 9.2) and
+//! what is posted to it.
 
 use std::sync::Arc;
 
-use http_body_util::Full;
 use hyper::{
     Request, StatusCode,
-    header::{self, HeaderValue},
+    header::{self, HeaderName, HeaderValue},
     upgrade::OnUpgrade,
 };
 use hyper_util::rt::TokioIo;
@@ -16,22 +16,33 @@ use tracing::debug;
 use super::{
     super::{
         Visit,
+        body::Body,
+        events::{self, Posted},
         ice::Reach,
         reply::{self, Reply},
         session::Session,
         socket::{PACE, Socket},
+        transport::{Received, Transport},
     },
     Ask,
     gate::foreign,
+    read_body,
 };
 use crate::{access::Visitor, protocol::ErrorCode, telemetry::metrics::metrics};
 
-/// Upgrades, and begins a session.
+/// By which a posted message names its session.
+const SESSION: HeaderName = HeaderName::from_static("parlor-session");
+
+/// Begins a session: by server-sent events for whoever asks for them, else by an upgrade.
 pub(super) fn signal(ask: Ask<'_>) -> Reply {
     let reach = Reach::of(&ask);
     let Ask { visit, settings, host, visitor, mut request } = ask;
     if let Some(refused) = foreign(settings, host, request.headers()) {
         return refused;
+    }
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if accepts.is_some_and(|accepts| accepts.contains("text/event-stream")) {
+        return tell_by_events(visit, visitor, reach);
     }
     let upgrade = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();
@@ -47,7 +58,57 @@ pub(super) fn signal(ask: Ask<'_>) -> Reply {
         }
     };
     tokio::spawn(converse(visit.clone(), visitor, reach, upgrade));
-    response.map(|_| Full::default())
+    response.map(|_| Body::default())
+}
+
+fn tell_by_events(visit: &Arc<Visit>, visitor: Visitor, reach: Reach) -> Reply {
+    let (events, pieces) = visit.house.conversations.begin(events::PACE);
+    tokio::spawn(run(visit.clone(), visitor, reach, events));
+    let mut reply = Reply::new(Body::pieces(pieces));
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would keep events back until it has a buffer full of them.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    reply
+}
+
+/// `POST /api/v1/signal`: one message of a session that hears by events.
+pub(super) async fn post(ask: Ask<'_>) -> Reply {
+    let Ask { visit, settings, host, request, .. } = ask;
+    if let Some(refused) = foreign(settings, host, request.headers()) {
+        return refused;
+    }
+    let id = request.headers().get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let Some(id) = id else {
+        let detail = "a Parlor-Session was expected: the id that the event stream began with";
+        return reply::problem(StatusCode::BAD_REQUEST, ErrorCode::MessageMalformed, detail);
+    };
+    let max_len = settings.http.max_message.saturating_add(settings.http.max_sdp);
+    let limit = (max_len, "http.max_message and http.max_sdp");
+    let (received, refused) = match read_body(settings, limit, request.into_body()).await {
+        Ok(body) => match String::from_utf8(body.into()) {
+            Ok(text) => (Received::Text(text), None),
+            Err(_) => (Received::Binary, None),
+        },
+        // The session says so as well, as it does to whoever has a socket.
+        Err(refused) if refused.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            (Received::TooLarge, Some(refused))
+        }
+        Err(refused) => return refused,
+    };
+    match (visit.house.conversations.post(&id, received), refused) {
+        (Posted::Taken, Some(refused)) => refused,
+        (Posted::Taken, None) => reply::empty(StatusCode::NO_CONTENT),
+        (Posted::Unknown, _) => {
+            let detail = "there is no such session, or no more: begin another";
+            reply::problem(StatusCode::NOT_FOUND, ErrorCode::NotFound, detail)
+        }
+        (Posted::TooMany, _) => {
+            let detail = "the messages of before have not been read yet; wait for their answers";
+            reply::problem(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, detail)
+        }
+    }
 }
 
 async fn converse(visit: Arc<Visit>, visitor: Visitor, reach: Reach, upgrade: OnUpgrade) {
@@ -57,11 +118,15 @@ async fn converse(visit: Arc<Visit>, visitor: Visitor, reach: Reach, upgrade: On
         Ok(Err(error)) => return debug!(peer = %visit.peer, %error, "no upgrade"),
         Err(_) => return,
     };
+    let max_message = http.max_message.saturating_add(http.max_sdp);
+    let socket = Socket::new(TokioIo::new(upgraded), max_message, PACE).await;
+    run(visit, visitor, reach, socket).await;
+}
+
+async fn run(visit: Arc<Visit>, visitor: Visitor, reach: Reach, transport: impl Transport) {
     // Not one to make room for others while it lives, for all that nobody says anything.
     let _busy = visit.slot.busy();
     metrics().sessions.inc();
-    let max_message = http.max_message.saturating_add(http.max_sdp);
-    let socket = Socket::new(TokioIo::new(upgraded), max_message, PACE).await;
-    Box::pin(Session::new(socket, visit.house.clone(), visitor, reach).run()).await;
+    Box::pin(Session::new(transport, visit.house.clone(), visitor, reach).run()).await;
     metrics().sessions.dec();
 }
