@@ -26,10 +26,10 @@ build_for_browser = $(if $(filter dev,$(1)),cargo test --locked --no-run --test 
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := run
-.PHONY: run build test rust web browser firefox weak whip bench fuzz deps help
+.PHONY: run build test rust web browser firefox weak whip bench fuzz deps help deb image container test-appliance
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 run: build ## serve with the built-in defaults; a test picture stands in where no camera is
 	@$(call binary,$(PROFILE)) serve --demo $(ARGS)
@@ -73,6 +73,28 @@ whip: ## clients that are none of ours, by WHIP and WHEP; AIORTC=, FFMPEG=, AV= 
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60), in turn; needs a nightly compiler and cargo-fuzz
 	fuzz/run.sh $(FUZZ_SECONDS)
+
+deb: ## a Debian package of a release build, for this machine's architecture: target/debian
+	@.ci/deps build
+	@command -v cargo-deb >/dev/null || cargo install --locked cargo-deb
+	cargo deb --locked
+
+# What `make deb` has made, and `make image`: the newest.
+package = "$$(ls -t $(or $(CARGO_TARGET_DIR),target)/debian/parlor_*_$$(dpkg --print-architecture).deb | head -n 1)"
+disk = "$$(ls -t target/image/parlor-*.$(1) | head -n 1)"
+
+image: deb ## a disk image of Debian 13 with parlor, and its update bundle: target/image (root, amd64; ARCH=amd64)
+	@test "$(or $(ARCH),amd64)" = amd64 || { echo "ARCH=$(ARCH): so far there is an image for amd64" >&2; exit 2; }
+	image/disk/keys
+	image/disk/build $(package) target/image
+
+container: ## the container's image, called parlor, by podman or docker
+	$(or $(ENGINE),$(shell command -v podman || echo docker)) build -f Containerfile -t parlor .
+
+test-appliance: image container ## the package in Debian 12 and 13, the container, the disk image in QEMU (root; an hour without KVM)
+	image/debian/test $(package)
+	node image/container/test.mjs parlor
+	node image/disk/test.mjs $(call disk,img) --bundle $(call disk,raucb)
 
 bench: ## forwarding against the machine's floor
 	@.ci/deps build

@@ -69,19 +69,68 @@ fn the_yocto_recipe_bears_the_version_and_the_compiler_is_old_enough() {
 #[test]
 fn cross_and_the_machine_itself_take_the_same_packages() {
     let cross = table(&read("Cross.toml"));
-    let dockerfile = &cross["target"]["aarch64-unknown-linux-gnu"]["dockerfile"];
-    let file = dockerfile["file"].as_str().expect("a path");
-    let context = dockerfile["context"].as_str().expect("a path");
-    let steps = read(file);
-    for copied in steps.lines().filter_map(|line| line.strip_prefix("COPY ")) {
-        let from = copied.split(' ').next().expect("a file");
-        read(&format!("{context}/{from}"));
-    }
+    let targets = cross["target"].as_table().expect("targets");
+    assert!(targets.len() >= 2, "64-bit ARM and 32-bit ARM");
     let here = read(".ci/deps");
     let words = here.split_whitespace();
     let libraries: Vec<&str> = words.filter(|word| word.starts_with("libgst")).collect();
     assert!(libraries.len() >= 3, "{libraries:?}");
-    for library in libraries {
-        assert!(steps.contains(&format!("{library}:")), "{library} is missing in {file}");
+    for target in targets.values() {
+        let dockerfile = &target["dockerfile"];
+        let file = dockerfile["file"].as_str().expect("a path");
+        let context = dockerfile["context"].as_str().expect("a path");
+        let steps = read(file);
+        for copied in steps.lines().filter_map(|line| line.strip_prefix("COPY ")) {
+            let from = copied.split(' ').next().expect("a file");
+            read(&format!("{context}/{from}"));
+        }
+        for library in &libraries {
+            assert!(steps.contains(&format!("{library}:")), "{library} is missing in {file}");
+        }
     }
+}
+
+/// The packages with GStreamer's plugins that a text names.
+fn plugins(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".-".contains(c)));
+    words.filter(|word| word.starts_with("gstreamer1.0-")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_debian_package_has_what_it_says() {
+    let manifest = table(&read("Cargo.toml"));
+    let deb = &manifest["package"]["metadata"]["deb"];
+    let assets = deb["assets"].as_array().expect("assets");
+    assert!(assets.len() > 5, "{assets:?}");
+    let mut n_systemd = 0;
+    for asset in assets {
+        let [from, to] = [0, 1].map(|at| asset[at].as_str().expect("a path"));
+        if from != "target/release/parlor" {
+            read(from);
+        }
+        // cargo-deb's scripts name such a file as it is called here, not as it is installed.
+        if ["sysusers.d/", "tmpfiles.d/"].iter().any(|folder| to.contains(folder)) {
+            n_systemd += 1;
+            assert_eq!(Path::new(from).file_name(), Path::new(to).file_name());
+        }
+    }
+    assert_eq!(n_systemd, 2, "the user, and the folders");
+    // Unlike the reference manual, which would be asked about at each upgrade once somebody changed it.
+    let conffile = read("image/debian/parlor.toml");
+    assert!(table(&conffile).is_empty(), "the package's own configuration sets nothing");
+}
+
+#[test]
+fn the_container_has_the_plugins_of_the_package() {
+    let manifest = table(&read("Cargo.toml"));
+    let deb = &manifest["package"]["metadata"]["deb"];
+    let of = |key: &str| deb[key].as_str().expect("text").to_owned();
+    let wanted = plugins(&(of("depends") + "," + &of("recommends")));
+    assert!(wanted.len() >= 5, "{wanted:?}");
+    let container = read("Containerfile");
+    let (_, runs) = container.rsplit_once("\nFROM ").expect("a second stage");
+    assert_eq!(plugins(runs), wanted, "Containerfile and Cargo.toml");
+    let image = plugins(&read("image/disk/build"));
+    let missing: Vec<_> = wanted.difference(&image).collect();
+    assert!(missing.is_empty(), "image/disk/build lacks {missing:?}");
 }

@@ -16,8 +16,7 @@ pub(super) type Reply = Response<Body>;
 /// Devices are for our own pages; what we do not use is for nobody.
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), \
     speaker-selection=(self), autoplay=(self), fullscreen=(self), picture-in-picture=(self), \
-    screen-wake-lock=(self), clipboard-write=(self), geolocation=(), payment=(), usb=(), serial=(), \
-    bluetooth=()";
+    screen-wake-lock=(self), clipboard-write=(self), geolocation=(), payment=(), usb=(), serial=()";
 
 /// An answer with a body. Not to be stored by anybody.
 pub(super) fn body(

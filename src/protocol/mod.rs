@@ -143,8 +143,8 @@ pub enum Reaction {
     Heart,
     /// Funny.
     Laugh,
-    /// Applause.
-    Clap,
+    /// Well done.
+    Bravo,
     /// Something to celebrate.
     Party,
     /// Astonished.

@@ -87,7 +87,7 @@ async function signs(ana, ben) {
     await tile.getByRole('img', { name: 'Hand raised' }).waitFor();
     await shot(ben, 'hand');
     await button(ben, 'React').click();
-    await ben.getByRole('button', { name: 'Applause' }).click();
+    await ben.getByRole('button', { name: 'Bravo' }).click();
     await ana.getByRole('group', { name: 'Ben', exact: true }).locator('.floating').waitFor();
     await button(ana, 'React').click();
     await button(ana, 'Raise hand').click();

@@ -72,12 +72,16 @@ export async function cable(ends) {
   }
 }
 
-/** A script that starts Chromium in a namespace, it alone: playwright speaks to it by a pipe. */
-export function chromiumIn(namespace) {
+/**
+ * A script that starts Chromium in a namespace, it alone: playwright speaks to it by a pipe.
+ * @param {string} namespace
+ * @param {string[]} words further ones for Chromium, quoted for a shell
+ */
+export function chromiumIn(namespace, words = []) {
   const folder = mkdtempSync(path.join(tmpdir(), 'parlor-namespace-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   const file = path.join(folder, 'chromium');
-  writeFileSync(file, `#!/bin/sh\nexec ip netns exec ${namespace} ${CHROMIUM} "$@"\n`);
+  writeFileSync(file, `#!/bin/sh\nexec ip netns exec ${namespace} ${CHROMIUM} ${words.join(' ')} "$@"\n`);
   chmodSync(file, 0o755);
   return file;
 }

@@ -69,9 +69,10 @@ const scenes = {
   'firefox-lan': () => script('firefox-lan.mjs', binary),
   weak: () => script('weak.mjs', binary),
   roam: () => script('roam.mjs', binary),
+  proxy: () => script('proxy.mjs', binary),
 };
 // What three browsers, Firefox's three layers, or seconds come to on a busy machine is the machine's affair.
-const byName = ['firefox-lan', 'weak', 'roam'];
+const byName = ['firefox-lan', 'weak', 'roam', 'proxy'];
 const wanted = Object.entries(scenes).filter(([name]) => (only === null ? !byName.includes(name) : name === only));
 if (wanted.length === 0) throw new Error(`no scene is called ${only}; there are ${Object.keys(scenes).join(', ')}`);
 for (const [name, run] of wanted) {

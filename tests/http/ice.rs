@@ -25,7 +25,7 @@ pub(crate) struct Counting {
 }
 
 impl Counting {
-    fn new(n_short: u32) -> Option<Arc<dyn TurnDoor>> {
+    fn door(n_short: u32) -> Option<Arc<dyn TurnDoor>> {
         Some(Arc::new(Self { n_handed_out: AtomicU32::new(0), n_short }))
     }
 }
@@ -59,7 +59,7 @@ fn told(servers: &[IceServer]) -> (String, String) {
 
 #[tokio::test]
 async fn a_member_is_told_of_servers_and_anew_before_they_expire() {
-    let house = House::open_with(Counting::new(2), |_| {}).await;
+    let house = House::open_with(Counting::door(2), |_| {}).await;
     let join = json!({"id": 1, "type": "join", "room": "a", "name": "b", "mic": true, "cam": true});
     let (mut client, joined) = Client::joined(&house, join).await;
     let ServerMessage::Joined { you, ice_servers, .. } = joined else { panic!("{joined:?}") };
@@ -91,7 +91,7 @@ async fn a_member_is_told_of_servers_and_anew_before_they_expire() {
 
 #[tokio::test]
 async fn programs_ask_for_a_password() {
-    let house = House::open_with(Counting::new(0), |_| {}).await;
+    let house = House::open_with(Counting::door(0), |_| {}).await;
     let answer = house.get("/api/v1/turn").await;
     let port = house.address.port();
     let uris = json!(["turn:localhost", format!("turns:localhost:Some({port})")]);
@@ -107,7 +107,7 @@ async fn programs_ask_for_a_password() {
 
 #[tokio::test]
 async fn a_proxy_that_ends_tls_is_no_way_to_turn() {
-    let house = behind_proxy_with(Counting::new(0), |_| {}).await;
+    let house = behind_proxy_with(Counting::door(0), |_| {}).await;
     let from = crate::visitors::Knock::new(crate::visitors::LAN, "");
     let answer = from.ask(&house, "GET", "/api/v1/turn", "").await.json();
     assert_eq!(answer["uris"], json!(["turn:localhost", "turns:localhost:None"]));

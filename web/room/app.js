@@ -43,6 +43,8 @@ import { SharingView } from './views/sharing.js';
 let current = { ...initialState(), mic: switchedOn('microphone'), cam: switchedOn('camera'), saver: recall('saver') !== '' };
 let soundsOn = recall('sounds') !== 'off';
 let drawing = false;
+/** Time to read a sentence; then the faces are seen again. */
+const WELCOME_MS = 12_000;
 const state = () => current;
 
 /** @param {PageEvent} event */
@@ -114,7 +116,7 @@ const entrance = new Entrance({
   entered: () => {
     roomView.focus();
     joinView.askPassword(null);
-    if (current.rules.welcome !== '') dispatch({ type: 'notice', notice: { ...notice('welcome', 'info', ['dismiss']), params: { text: current.rules.welcome } } });
+    welcome(current.rules.welcome);
     ownVoice.start();
     figures.start();
     void awake.keep();
@@ -262,6 +264,13 @@ function refused(error) {
   if (error.code === 'password-required') joinView.askPassword('passwordRequired');
   else if (error.code === 'password-wrong') joinView.askPassword('passwordWrong');
   else dispatch({ type: 'notice', notice: refusalNotice(error) });
+}
+
+/** What the room says to whoever comes in; it stays in People. @param {string} text */
+function welcome(text) {
+  if (text === '') return;
+  dispatch({ type: 'notice', notice: { ...notice('welcome', 'info', ['dismiss']), params: { text } } });
+  setTimeout(() => dispatch({ type: 'notice-over', key: 'welcome' }), WELCOME_MS);
 }
 
 /** A moderator has muted us: the microphone goes off, and may be switched on again. @param {string} by */

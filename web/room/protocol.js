@@ -12,7 +12,7 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {'up' | 'down'} Direction */
 /** @typedef {'camera' | 'microphone' | 'screen' | 'screenaudio'} TrackSource */
 /** @typedef {'audio' | 'video'} MediaKind */
-/** @typedef {'thumbs-up' | 'heart' | 'laugh' | 'clap' | 'party' | 'wow'} Reaction */
+/** @typedef {'thumbs-up' | 'heart' | 'laugh' | 'bravo' | 'party' | 'wow'} Reaction */
 /** @typedef {'person' | 'camera' | 'stream'} MemberKind */
 /** @typedef {'connecting' | 'live' | 'lost'} MemberState */
 /** @typedef {{ mid: string, source: TrackSource }} PublishTrack */
@@ -118,7 +118,7 @@ function isObject(value) {
 
 const direction = word('up', 'down');
 const source = word('camera', 'microphone', 'screen', 'screenaudio');
-const reaction = word('thumbs-up', 'heart', 'laugh', 'clap', 'party', 'wow');
+const reaction = word('thumbs-up', 'heart', 'laugh', 'bravo', 'party', 'wow');
 const mediaKind = word('audio', 'video');
 const chatLine = shape({ seq: count, from: text, name: text, text, at_ms: count });
 const shown = shape({ member: text, track: text, kind: mediaKind, source });

@@ -100,7 +100,11 @@ fn a_random_walk_keeps_every_client_in_step_with_the_room() {
                         watching.insert(member, want.down.map(|d| d.watch).unwrap_or_default());
                     }
                     Action::Remove { member } => drop(watching.remove(&member)),
-                    Action::Tell { .. } => {}
+                    Action::Tell { .. }
+                    | Action::Keep(_)
+                    | Action::TakenBack { .. }
+                    | Action::Older { .. }
+                    | Action::Recall { .. } => {}
                 }
             }
             for (member, watch) in &watching {

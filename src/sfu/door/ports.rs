@@ -79,7 +79,7 @@ mod tests {
         loop {
             let first = bind_port(0, true).expect("a free port").port;
             let next = |n| first.checked_add(n).and_then(|port| bind_port(port, true).ok());
-            if first % 4 == 0 && next(1).is_some() && next(2).is_some() {
+            if first.is_multiple_of(4) && next(1).is_some() && next(2).is_some() {
                 return first;
             }
         }

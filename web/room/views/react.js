@@ -1,16 +1,16 @@
 // A raised hand and reactions: the menu below the bar's button, and what floats up from a tile.
 
-import { byId, make, setAttribute, show } from '../../shared/dom.js';
+import { byId, icon, make, setAttribute, show } from '../../shared/dom.js';
 import { t } from '../../shared/i18n/index.js';
 
 /** @typedef {import('../state.js').PageState} PageState */
 /** @typedef {import('../protocol.js').Reaction} Reaction */
 /** @typedef {import('../../shared/i18n/index.js').Key} Key */
 
-/** What each looks like, and what it is called. @type {Record<Reaction, [string, Key]>} */
+/** The icon of each, and what it is called. @type {Record<Reaction, [string, Key]>} */
 export const REACTIONS = {
-  'thumbs-up': ['👍', 'reactThumbsUp'], heart: ['❤️', 'reactHeart'], laugh: ['😂', 'reactLaugh'],
-  clap: ['👏', 'reactClap'], party: ['🎉', 'reactParty'], wow: ['😮', 'reactWow'],
+  'thumbs-up': ['thumbs-up', 'reactThumbsUp'], heart: ['heart', 'reactHeart'], laugh: ['laugh', 'reactLaugh'],
+  bravo: ['star', 'reactBravo'], party: ['party-popper', 'reactParty'], wow: ['sparkles', 'reactWow'],
 };
 const GAP = 8;
 
@@ -55,7 +55,7 @@ export class ReactView {
     if (lang === this.#drawn) return;
     this.#drawn = lang;
     byId('react-list', HTMLElement).replaceChildren(...Object.entries(REACTIONS).map(([reaction, [sign, name]]) => {
-      const button = make('button', { type: 'button', class: 'reaction', 'aria-label': t(name), title: t(name), text: sign });
+      const button = make('button', { type: 'button', class: 'reaction', 'aria-label': t(name), title: t(name) }, icon(sign));
       button.addEventListener('click', () => {
         this.wires.react(/** @type {Reaction} */ (reaction));
         this.#menu.hidePopover();
@@ -78,7 +78,7 @@ export class ReactView {
 /** A reaction floats up over a tile, and is gone. @param {HTMLElement} tile @param {Reaction} reaction */
 export function float(tile, reaction) {
   const [sign] = REACTIONS[reaction];
-  const floating = make('span', { class: 'floating', 'aria-hidden': 'true', text: sign });
+  const floating = make('span', { class: `floating ${reaction}`, 'aria-hidden': 'true' }, icon(sign));
   floating.style.setProperty('--from', `${20 + Math.random() * 60}%`);
   tile.append(floating);
   const over = () => floating.remove();

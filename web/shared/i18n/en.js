@@ -147,7 +147,7 @@ export default {
   reactThumbsUp: 'Thumbs up',
   reactHeart: 'Heart',
   reactLaugh: 'Laughing',
-  reactClap: 'Applause',
+  reactBravo: 'Bravo',
   reactParty: 'Party',
   reactWow: 'Wow',
   pageOf: '{page} / {pages}',

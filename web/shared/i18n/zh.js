@@ -143,7 +143,7 @@ export default {
   reactThumbsUp: '赞',
   reactHeart: '爱心',
   reactLaugh: '大笑',
-  reactClap: '鼓掌',
+  reactBravo: '真棒',
   reactParty: '庆祝',
   reactWow: '哇',
   pageOf: '{page} / {pages}',

@@ -24,7 +24,7 @@ const P224_POINT: usize = 57;
 pub(super) struct Provider(Arc<dyn RTCCryptoProvider>);
 
 impl Provider {
-    pub(super) fn new() -> Result<Arc<dyn RTCCryptoProvider>, CryptoError> {
+    pub(super) fn shared() -> Result<Arc<dyn RTCCryptoProvider>, CryptoError> {
         Ok(Arc::new(Self(default_provider()?)))
     }
 }
@@ -155,7 +155,7 @@ mod tests {
 
     fn verify(point: &[u8], message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
         let key = PublicKey { encoding: PublicKeyEncoding::EcUncompressedPoint, bytes: point };
-        let provider = Provider::new().expect("a provider");
+        let provider = Provider::shared().expect("a provider");
         provider.crypto().verify_signature(
             SignatureScheme::EcdsaP256Sha256,
             key,
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_certificate_on_p256_goes_on_proving_its_key() {
-        let provider = Provider::new().expect("a provider");
+        let provider = Provider::shared().expect("a provider");
         let crypto = provider.crypto();
         let key = crypto.generate_signing_key(SignatureScheme::EcdsaP256Sha256).expect("a key");
         let signature = key.sign(SignatureScheme::EcdsaP256Sha256, b"parlor").expect("signed");

@@ -31,7 +31,7 @@ impl DtlsShared {
     /// Makes a certificate for the life of this process.
     pub fn new() -> Result<Arc<Self>, SfuError> {
         let internal = |error: &dyn std::fmt::Display| SfuError::Internal(error.to_string());
-        let provider = Provider::new().map_err(|error| internal(&error))?;
+        let provider = Provider::shared().map_err(|error| internal(&error))?;
         let certificate =
             Certificate::generate_self_signed(vec!["parlor".to_owned()], provider.crypto())
                 .map_err(|error| internal(&error))?;

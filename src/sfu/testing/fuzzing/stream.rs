@@ -61,7 +61,7 @@ fn pour(bytes: &[u8]) {
             0..=2 => {
                 let key = ViewerKey { room: 0, viewer: 1, is_sound: kind & 7 == 1 };
                 let owner = (kind & 7 != 0).then_some(key);
-                let frame = vec![kind, 1].repeat(1 + usize::from(input.word() % 1000));
+                let frame = [kind, 1].repeat(1 + usize::from(input.word() % 1000));
                 n_pushed += usize::from(queue.push(now, owner, &frame));
             }
             3 => now += Duration::from_millis(input.word().into()),

@@ -28,7 +28,7 @@ USERADD_PARAM:${PN} = "--system --user-group --no-create-home --home-dir ${local
 
 do_install:append() {
     install -D -m 0644 ${S}/systemd/parlor.service ${D}${systemd_system_unitdir}/parlor.service
-    install -D -m 0644 ${S}/systemd/tmpfiles.conf ${D}${nonarch_libdir}/tmpfiles.d/parlor.conf
+    install -D -m 0644 ${S}/systemd/tmpfiles.d/parlor.conf ${D}${nonarch_libdir}/tmpfiles.d/parlor.conf
     # Every key with its default, commented out.
     install -D -m 0644 ${S}/systemd/parlor.toml ${D}${sysconfdir}/parlor/parlor.toml
     # The unit is written for a prefix of /usr.
