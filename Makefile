@@ -26,7 +26,7 @@ build_for_browser = $(if $(filter dev,$(1)),cargo test --locked --no-run --test 
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := run
-.PHONY: run build test rust web browser firefox weak whip bench fuzz deps help deb image container test-appliance
+.PHONY: run build test rust web browser firefox weak whip bench fuzz deps deny sbom help deb image container test-appliance
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -102,3 +102,9 @@ bench: ## forwarding against the machine's floor
 
 deps: ## install what building and testing need, nothing else
 	@.ci/deps test
+
+deny: ## advisories, licences and sources of what parlor depends on; needs cargo-deny
+	cargo deny --config .cargo/deny.toml --locked check
+
+sbom: ## a bill of materials, CycloneDX 1.6, in target/parlor.cdx.json
+	.ci/sbom > $(or $(CARGO_TARGET_DIR),target)/parlor.cdx.json

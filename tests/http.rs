@@ -4,6 +4,8 @@
 mod accounts;
 #[path = "http/client.rs"]
 mod client;
+#[path = "http/endings.rs"]
+mod endings;
 #[path = "http/events.rs"]
 mod events;
 #[path = "http/house.rs"]

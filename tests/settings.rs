@@ -1,69 +1,14 @@
 //! The owner's settings over HTTP, of a real box: what is in force, what may be changed, what stays.
 
+#[path = "settings/owned.rs"]
+mod owned;
 mod support;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use support::{Answer, TheBox, folder};
-
-const PASSWORD: &str = "correct horse battery";
-
-/// A box, and its owner's cookie.
-struct Owned {
-    the_box: TheBox,
-    cookie: String,
-}
-
-impl Owned {
-    async fn start(data: &TempDir, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut the_box = TheBox::start(data.path(), args, env);
-        let line = the_box.wait_for_line(|line| line.contains("set-up code: "));
-        let code = line.split("set-up code: ").nth(1).expect("a code").trim().to_owned();
-        let body = json!({"code": code, "name": "Ada", "password": PASSWORD}).to_string();
-        let fields = [("Content-Type", "application/json")];
-        let made = the_box.request("POST", "/api/v1/setup", &fields, &body).await;
-        assert_eq!(made.status(), 201, "{made:?}");
-        let cookie = made.header("set-cookie").split(';').next().expect("a cookie").to_owned();
-        Self { the_box, cookie }
-    }
-
-    async fn ask(&self, method: &str, more: &[(&str, &str)], body: &str) -> Answer {
-        let mut fields =
-            vec![("Cookie", self.cookie.as_str()), ("Content-Type", "application/json")];
-        fields.extend(more);
-        self.the_box.request(method, "/api/v1/settings", &fields, body).await
-    }
-
-    async fn get(&self) -> Answer {
-        self.ask("GET", &[], "").await
-    }
-
-    async fn patch(&self, changes: &Value) -> Answer {
-        self.ask("PATCH", &[], &changes.to_string()).await
-    }
-
-    async fn key(&self, key: &str) -> Value {
-        json_of(&self.get().await)[key].clone()
-    }
-
-    /// Ends it by a signal, and starts it again on the same data.
-    async fn again(&mut self, data: &TempDir, signal: &str, args: &[&str], env: &[(&str, &str)]) {
-        self.the_box.signal(signal);
-        self.the_box.wait();
-        self.the_box = TheBox::start(data.path(), args, env);
-    }
-}
-
-fn json_of(answer: &Answer) -> Value {
-    serde_json::from_str(answer.body()).unwrap_or_else(|_| panic!("no JSON: {answer:?}"))
-}
-
-fn file(data: &TempDir, text: &str) -> String {
-    let path = data.path().join("parlor.toml");
-    std::fs::write(&path, text).expect("writable");
-    path.to_str().expect("UTF-8").to_owned()
-}
+use owned::{Owned, PASSWORD, file, json_of};
+use support::folder;
 
 #[tokio::test]
 async fn each_key_has_its_value_its_default_and_who_says_so() {
@@ -226,11 +171,17 @@ async fn what_the_page_set_is_in_force_at_once_and_after_each_start() {
     assert_eq!(all["turn.user"]["value"], json!(["bob:***"]));
     assert!(!changed.body().contains("pear"));
     // In force at once: the addresses in the next candidates, the room's limit for whoever comes.
-    let (_ana, joined) = owned.the_box.join("Attic", "Ana").await;
-    assert_eq!(joined["room"], "Attic", "{joined}");
+    let join =
+        |name: &str| json!({"type": "join", "room": "Attic", "name": name, "password": "pear"});
+    let mut ana = owned.the_box.socket().await;
+    ana.hello().await;
+    let wrong = json!({"type": "join", "room": "Attic", "name": "Ana", "password": "plum"});
+    assert_eq!(ana.ask(wrong).await["code"], "password-wrong");
+    let joined = ana.ask(join("Ana")).await;
+    assert_eq!(joined["type"], "joined", "{joined}");
     let mut ben = owned.the_box.socket().await;
     ben.hello().await;
-    let full = ben.ask(json!({"type": "join", "room": "Attic", "name": "Ben"})).await;
+    let full = ben.ask(join("Ben")).await;
     assert_eq!(full["code"], "room-full", "{full}");
     let body = owned.the_box.get("/api/v1/addresses").await;
     assert!(body.contains("203.0.113.7") && body.contains("\"port\":4000"), "{body}");
@@ -239,9 +190,9 @@ async fn what_the_page_set_is_in_force_at_once_and_after_each_start() {
     rooms[0]["max_participants"] = json!(2);
     assert_eq!(rooms[0]["password"], "***");
     assert_eq!(owned.patch(&json!({"room": rooms})).await.status(), 200);
-    let again = ben.ask(json!({"type": "join", "room": "Attic", "name": "Ben"})).await;
-    assert_ne!(again["code"], "room-full", "{again}");
-    drop(ben);
+    let again = ben.ask(join("Ben")).await;
+    assert_eq!(again["type"], "joined", "the hidden password is still the same: {again}");
+    drop((ana, ben));
 
     for signal in ["TERM", "KILL"] {
         owned.again(&data, signal, &[], &[]).await;
@@ -309,4 +260,89 @@ async fn the_settings_are_the_owners() {
     assert!(page.body().contains("/settings/settings.js"), "{page:?}");
     let other = owned.the_box.request("GET", "/settings", &[], "").await;
     assert!(other.body().contains("Set-up") || other.body().contains("setup-form"), "{other:?}");
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_ten_kills_at_any_moment() {
+    let data = folder();
+    let mut owned = Owned::start(&data, &[], &[]).await;
+    for round in 0..10_u64 {
+        let answered =
+            owned.patch(&json!({"rooms.history_days": round, "rooms.max_viewers": round})).await;
+        assert_eq!(answered.status(), 200, "{answered:?}");
+        let bob = json!({"name": format!("Bob {round}"), "password": PASSWORD}).to_string();
+        let fields = [("Cookie", owned.cookie.as_str()), ("Content-Type", "application/json")];
+        let made = owned.the_box.request("POST", "/api/v1/people", &fields, &bob).await;
+        assert_eq!(made.status(), 201, "{made:?}");
+        // Another change is under way, somewhere, when it is killed: all of it is there or nothing.
+        let next = json!({"rooms.history_days": 100 + round, "rooms.max_viewers": 100 + round});
+        tokio::select! {
+            biased;
+            _ = owned.patch(&next) => {}
+            // Each round somewhat later.
+            () = yields(5 * round) => {}
+        }
+        owned.again(&data, "KILL", &[], &[]).await;
+        let all = json_of(&owned.get().await);
+        let (days, viewers) =
+            (&all["rooms.history_days"]["value"], &all["rooms.max_viewers"]["value"]);
+        assert_eq!(days, viewers, "all or nothing");
+        assert!(*days == json!(round) || *days == json!(100 + round), "{days} in round {round}");
+        let fields = [("Cookie", owned.cookie.as_str())];
+        let people = owned.the_box.request("GET", "/api/v1/people", &fields, "").await;
+        assert_eq!(json_of(&people).as_array().map(Vec::len), Some(2 + round as usize));
+    }
+}
+
+async fn yields(n: u64) {
+    for _ in 0..n {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Runs a command of the binary; its exit code and what it said.
+fn command(args: &[&str]) -> (i32, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_parlor"))
+        .args(args)
+        .output()
+        .expect("the binary starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().expect("an exit code"), said)
+}
+
+#[tokio::test]
+async fn a_box_is_backed_up_while_it_runs_and_restored_elsewhere() {
+    let (data, other, outside) = (folder(), folder(), folder());
+    let mut owned = Owned::start(&data, &[], &[]).await;
+    assert_eq!(owned.patch(&json!({"rooms.default": "Kitchen"})).await.status(), 200);
+    let text = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
+    let file = text(&outside.path().join("box.backup"));
+    let (from, to) = (text(data.path()), text(other.path()));
+    assert_eq!(command(&["backup", &file, "--data", &from]), (0, String::new()));
+    // A running box's folder is its own.
+    let (code, said) = command(&["restore", &file, "--data", &from]);
+    assert_eq!(code, 73, "{said}");
+    assert!(said.contains("another parlor uses it"), "{said}");
+    assert_eq!(owned.patch(&json!({"rooms.default": "Attic"})).await.status(), 200);
+    assert_eq!(command(&["restore", &file, "--data", &to]), (0, String::new()));
+    let authority = |folder: &TempDir| std::fs::read(folder.path().join("ca.crt")).expect("there");
+    assert_eq!(authority(&other), authority(&data), "nobody has to trust anew");
+    // The same owner is signed in there, with the settings of that moment.
+    owned.again(&other, "TERM", &[], &[]).await;
+    assert_eq!(owned.key("rooms.default").await["value"], "Kitchen");
+    for (wrong, code) in [("none", 73), ("ca.crt", 65), ("parlor.db", 65)] {
+        let path = text(&data.path().join(wrong));
+        let (found, said) = command(&["restore", &path, "--data", &from]);
+        assert_eq!(found, code, "{wrong}: {said}");
+        assert!(said.starts_with(&path), "{said}");
+    }
+    let newer = text(&outside.path().join("newer"));
+    std::fs::copy(&file, &newer).expect("copied");
+    // SQLite keeps the version of the tables in these four bytes (its file format, 1.3.13).
+    let mut bytes = std::fs::read(&newer).expect("read");
+    bytes[60..64].copy_from_slice(&999_u32.to_be_bytes());
+    std::fs::write(&newer, bytes).expect("written");
+    let (code, said) = command(&["restore", &newer, "--data", &from]);
+    assert_eq!(code, 65, "{said}");
+    assert!(said.contains("newer parlor"), "{said}");
 }

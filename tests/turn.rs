@@ -286,36 +286,50 @@ fn run(program: &str, args: &[&str]) -> Option<String> {
     Some(text)
 }
 
+/// coturn's client, with the arguments, against a box; nothing may be lost on the way.
+fn clean(args: Vec<&str>) {
+    let args = [&["-y", "-n", "20", "-m", "2", "-z", "5"][..], &args].concat();
+    let Some(text) = run("turnutils_uclient", &args) else { return };
+    assert!(text.contains("Total lost packets 0 "), "{args:?}: {text}");
+}
+
 #[test]
 fn coturns_clients_run_clean() {
+    let relays = support::free_ports(400);
+    let relays = format!("{relays}-{}", relays + 399);
     let secret = "north";
-    let house = house(&[("PARLOR_TURN_STATIC_AUTH_SECRET", secret)]);
+    let house =
+        house(&[("PARLOR_TURN_STATIC_AUTH_SECRET", secret), ("PARLOR_TURN_RELAY_PORTS", &relays)]);
     let (turn, https) = (house.port.to_string(), house.the_box.port.to_string());
-    let (turn, https) = (["-p", &turn], ["-p", &https]);
     for host in ["127.0.0.1", "::1"] {
-        if let Some(text) = run("turnutils_stunclient", &[&turn[..], &[host]].concat()) {
+        if let Some(text) = run("turnutils_stunclient", &["-p", &turn, host]) {
             assert!(text.contains("reflexive addr"), "{text}");
         }
     }
-    let clean = |who: &[&str], args: &[&str], host: &str| {
-        let common = ["-y", "-n", "20", "-m", "2", "-z", "5"];
-        let all = [&common[..], who, args, &[host]].concat();
-        let Some(text) = run("turnutils_uclient", &all) else { return };
-        assert!(text.contains("Total lost packets 0 "), "{all:?}: {text}");
-    };
-    let bob = ["-u", "bob", "-w", "pear"];
-    let (udp, tcp, tls): (&[&str], &[&str], &[&str]) = (&[], &["-t"], &["-t", "-S"]);
-    for (wire, port) in [(udp, turn), (tcp, turn), (tls, turn), (tls, https)] {
-        for more in [&["-c"][..], &["-c", "-s"]] {
-            clean(&bob, &[&port[..], wire, more].concat(), "127.0.0.1");
+    let (bob, ann) = ("-u bob -w pear", format!("-u ann -W {secret}"));
+    let ways = [
+        ("-c", &turn),
+        ("-c -s", &turn),
+        ("-t -c", &turn),
+        ("-t -c -s", &turn),
+        ("-t -S -c", &turn),
+        ("-t -S -c -s", &turn),
+        ("-t -S -c", &https),
+        ("-t -S -c -s", &https),
+        ("-t -T", &turn),
+        ("-c -M", &turn),
+        ("-c -M -t", &turn),
+        ("-c -g -D", &turn),
+        ("", &turn),
+    ];
+    // Each waits for seconds between its packets, so they run side by side.
+    std::thread::scope(|scope| {
+        for (way, port) in ways {
+            let args = format!("{bob} {way} -p {port} 127.0.0.1");
+            scope.spawn(move || clean(args.split_whitespace().collect()));
         }
-    }
-    let plain = |args: &[&str], host: &str| clean(&bob, &[&turn[..], args].concat(), host);
-    plain(&[], "127.0.0.1");
-    plain(&["-c"], "::1");
-    plain(&["-t", "-T"], "127.0.0.1");
-    plain(&["-c", "-M"], "127.0.0.1");
-    plain(&["-c", "-M", "-t"], "127.0.0.1");
-    plain(&["-c", "-g", "-D"], "127.0.0.1");
-    clean(&["-u", "ann", "-W", secret], &[&turn[..], &["-c"]].concat(), "127.0.0.1");
+        for args in [format!("{ann} -c -p {turn} 127.0.0.1"), format!("{bob} -c -p {turn} ::1")] {
+            scope.spawn(move || clean(args.split_whitespace().collect()));
+        }
+    });
 }

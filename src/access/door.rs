@@ -7,11 +7,11 @@ use std::{
 };
 
 use aws_lc_rs::digest;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Answer, InviteRole, Keys, LOCAL_COOKIE, Principal, Refusal, Rules, SESSION_COOKIE, SetupCode,
-    Visitor, Whence, cookies,
+    Answer, Credential, InviteRole, Keys, LOCAL_COOKIE, Principal, Refusal, Rules, SESSION_COOKIE,
+    SetupCode, Visitor, Whence, cookies,
     guesses::{Guesses, Verdict},
     password, whence,
 };
@@ -47,6 +47,8 @@ pub struct Access {
     keys: Keys,
     guesses: Mutex<Guesses>,
     hashing: [Hashing; 2],
+    /// That something has ended by which somebody may be here.
+    endings: watch::Sender<()>,
 }
 
 /// One password at a time.
@@ -103,12 +105,17 @@ impl Access {
     /// By what the store keeps, and keys that only this box has.
     pub fn new(store: StoreHandle, keys: Keys) -> Self {
         let hashing = [Hashing::new(), Hashing::new()];
-        Self { store, keys, guesses: Mutex::default(), hashing }
+        let (endings, _) = watch::channel(());
+        Self { store, keys, guesses: Mutex::default(), hashing, endings }
     }
 
     /// What is kept.
     pub fn store(&self) -> &StoreHandle {
         &self.store
+    }
+
+    pub(super) fn endings(&self) -> &watch::Sender<()> {
+        &self.endings
     }
 
     pub(super) fn keys(&self) -> &Keys {
@@ -167,14 +174,15 @@ impl Access {
             verdict => verdict,
         };
         let is_machine = at_box && (local || rules.loopback == Loopback::Guest);
-        let (principal, by_bearer) = match self.known(facts, &guest).await {
-            Ok(Some(known)) => known,
+        let (principal, by) = match self.known(facts, &guest).await {
+            Ok(Some((principal, by))) => (principal, Some(by)),
             // A program on the LAN may send any token, and is what it would be without.
-            Ok(None) | Err(_) if guest.is_ok() => (Principal::Guest, false),
-            Ok(None) => (Principal::Stranger(guest.err().unwrap_or(Refusal::NoGuests)), false),
-            Err(why) => (Principal::Stranger(why), false),
+            Ok(None) | Err(_) if guest.is_ok() => (Principal::Guest, None),
+            Ok(None) => (Principal::Stranger(guest.err().unwrap_or(Refusal::NoGuests)), None),
+            Err(why) => (Principal::Stranger(why), None),
         };
-        Visitor { principal, whence, is_machine, by_bearer }
+        let by_bearer = matches!(by, Some(Credential::Invite(_)));
+        Visitor { principal, whence, is_machine, by_bearer, by }
     }
 
     /// Whoever a cookie or a bearer token says it is.
@@ -182,14 +190,16 @@ impl Access {
         &self,
         facts: &Facts<'_>,
         guest: &Result<(), Refusal>,
-    ) -> Answer<Option<(Principal, bool)>> {
+    ) -> Answer<Option<(Principal, Credential)>> {
         let now = self.now();
         let kept = facts.cookies.iter().flat_map(|header| cookies(header, SESSION_COOKIE));
         for token in kept.take(4).chain(facts.bearer) {
-            match self.store.session(hash_of(token), now).await?.map(|session| session.bearer) {
-                Some(Bearer::Person(person)) => return Ok(Some((account(person), false))),
+            let hash = hash_of(token);
+            let by = Credential::Session(hash);
+            match self.store.session(hash, now).await?.map(|session| session.bearer) {
+                Some(Bearer::Person(person)) => return Ok(Some((account(person), by))),
                 Some(Bearer::Invited(invite)) => {
-                    return Ok(Some((invited(invite, guest.clone())?, false)));
+                    return Ok(Some((invited(invite, guest.clone())?, by)));
                 }
                 None => {}
             }
@@ -199,7 +209,7 @@ impl Access {
         };
         let id = self.keys.read_invite(token).ok_or(Refusal::InviteForged)?;
         let invite = good(self.store.look_at_invite(id, now).await?, now)?;
-        Ok(Some((invited(invite, guest.clone())?, true)))
+        Ok(Some((invited(invite, guest.clone())?, Credential::Invite(id))))
     }
 
     /// Uses the invite that came as a bearer token once: called where something is begun by it.

@@ -157,6 +157,7 @@ impl Access {
         if !self.store().void_invite(id).await? {
             return Err(Refusal::Unknown);
         }
+        self.has_ended();
         self.note(by, "invite voided", &id.to_string()).await;
         Ok(())
     }

@@ -14,7 +14,7 @@
 //! sessions are the store's.
 //!
 //! PURE: `bearer`, `cookie`, `guesses`, `lan`, `need`, `principal`, `setup_code`. The rest: `door`
-//! and `signing` (ask the store), `people` and `invites` (likewise), `room_password`, `password` (takes its time by design).
+//! and `signing` (ask the store), `people`, `invites` and `standing` (likewise), `room_password`, `password` (takes its time by design).
 
 mod bearer;
 mod cookie;
@@ -29,6 +29,7 @@ mod principal;
 mod room_password;
 mod setup_code;
 mod signing;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +43,7 @@ pub use people::ShownPerson;
 pub use principal::{InviteRole, Principal, Visitor};
 pub use setup_code::SetupCode;
 pub use signing::NewSession;
+pub use standing::{Credential, Standing};
 
 use std::time::Duration;
 

@@ -81,6 +81,7 @@ impl Access {
             None => Err(Refusal::Unknown),
             Some(false) => Err(Refusal::LastOwner),
             Some(true) => {
+                self.has_ended();
                 self.note(by, "person removed", &id.to_string()).await;
                 Ok(())
             }
@@ -99,6 +100,7 @@ impl Access {
         if !self.store().set_password(PersonId(id), hash).await? {
             return Err(Refusal::Unknown);
         }
+        self.has_ended();
         self.note(by, "password set", &person.name).await;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! PURE. Who somebody is to the box.
 
-use super::{Need, Refusal, Whence};
+use super::{Credential, Need, Refusal, Whence};
 use crate::{
     config::Role,
     ids::RoomName,
@@ -155,6 +155,8 @@ pub struct Visitor {
     pub is_machine: bool,
     /// An invite that came as a bearer token with this request: beginning something uses it once.
     pub by_bearer: bool,
+    /// What lets them in, where it is not where they come from.
+    pub by: Option<Credential>,
 }
 
 impl Visitor {

@@ -55,6 +55,14 @@ impl Access {
         Ok(Role::User)
     }
 
+    /// A room's password as it is kept: an argon2id hash.
+    ///
+    /// # Errors
+    /// Too many passwords are being hashed.
+    pub async fn hash_room_password(&self, password: String) -> Answer<String> {
+        self.hash(password, true).await
+    }
+
     async fn is_room_password(&self, password: &str, given: &str, near: bool) -> Answer<bool> {
         if password.starts_with("$argon2id$") {
             return self.verify(given.to_owned(), Some(password.to_owned()), near).await;

@@ -161,6 +161,7 @@ impl Access {
         for token in tokens.take(4).chain(facts.bearer) {
             self.store().end_session(hash_of(token)).await?;
         }
+        self.has_ended();
         Ok(())
     }
 
@@ -173,6 +174,7 @@ impl Access {
             return Err(Refusal::SignInNeeded);
         };
         self.store().end_sessions_of(*person).await?;
+        self.has_ended();
         self.note(from, "signed out everywhere", "").await;
         Ok(())
     }

@@ -146,7 +146,8 @@ impl House {
         expected: Option<u64>,
         who: String,
     ) -> Result<(), DeskRefusal> {
-        let considered = page.consider(changes, expected)?;
+        let mut considered = page.consider(changes, expected)?;
+        self.hash_room_passwords(&mut considered).await?;
         // What is no certificate is known only when it is tried, and it would keep the box from its
         // next start.
         let certificate = considered.settings.http.certificate.clone();
@@ -155,6 +156,30 @@ impl House {
         let kept = page.keep(considered, who).await;
         self.reload(&page.sources).await;
         kept
+    }
+}
+
+impl House {
+    /// What the owner writes as a room's password is kept as its hash.
+    async fn hash_room_passwords(&self, considered: &mut Considered) -> Result<(), DeskRefusal> {
+        let mut changes = considered.changes.iter_mut();
+        let Some((key, Some(json))) = changes.find(|(key, _)| key == "room") else { return Ok(()) };
+        let Ok(mut rooms) = serde_json::from_str::<Vec<serde_json::Value>>(json) else {
+            return Ok(());
+        };
+        for room in &mut rooms {
+            let Some(password) = room.get("password").and_then(serde_json::Value::as_str) else {
+                continue;
+            };
+            if password.is_empty() || password.starts_with("$argon2id$") {
+                continue;
+            }
+            let hash = self.access.hash_room_password(password.to_owned()).await;
+            room["password"] = hash.map_err(|_| DeskRefusal::Busy)?.into();
+        }
+        *json = serde_json::Value::from(rooms).to_string();
+        considered.sources.page.insert(key.clone(), json.clone());
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use hyper::{
     HeaderMap, Method, StatusCode,
-    header::{self, HeaderValue},
+    header::{self, HeaderName, HeaderValue},
 };
 
 use super::reply::{self, Problem, Reply};
@@ -25,7 +25,7 @@ struct Words {
 
 /// The language of whoever opens an address in a browser; `None` is a program.
 pub(super) fn reader(method: &Method, headers: &HeaderMap) -> Option<Language> {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     let is_page = text(header::ACCEPT).is_some_and(|accept| accept.contains("text/html"));
     if !(is_read && is_page) {

@@ -150,12 +150,12 @@ impl Ask<'_> {
 /// 201: the session has begun.
 pub(super) fn created(
     visit: &Visit,
-    reach: &Reach,
+    (visitor, reach): (&Visitor, &Reach),
     stay: Stay,
-    offer: String,
-    answer: String,
+    (offer, answer): (String, String),
 ) -> Reply {
-    let (id, etag) = visit.house.streams.begin(stay, offer);
+    let standing = visit.house.access.standing(visitor);
+    let (id, etag) = visit.house.streams.begin(stay, standing, offer);
     let mut reply = reply::body(StatusCode::CREATED, SDP, answer);
     put(&mut reply, header::LOCATION, &format!("/api/v1/stream/{id}"));
     put(&mut reply, header::ETAG, &etag);

@@ -68,6 +68,8 @@ enum Event {
     /// Nobody said hello, or wanted to join.
     Unfriendly,
     Stopping,
+    /// What let the visitor in holds no more.
+    Over,
 }
 
 /// How a session ends.
@@ -94,6 +96,7 @@ impl<T: Transport> Session<T> {
     /// Runs until either side ends it.
     pub(super) async fn run(mut self) {
         let mut stopping = self.house.stopping.clone();
+        let mut standing = self.house.access.standing(&self.visitor);
         let greeting_due = tokio::time::Instant::now() + self.greeting_timeout();
         let end = loop {
             let event = tokio::select! {
@@ -102,6 +105,7 @@ impl<T: Transport> Session<T> {
                 received = self.transport.receive() => Event::Heard(received),
                 outgoing = next(&mut self.place) => Event::Told(outgoing),
                 () = self.ice.due() => Event::ServersDue,
+                () = standing.ended() => Event::Over,
                 () = tokio::time::sleep_until(greeting_due), if self.is_expected() => Event::Unfriendly,
             };
             if let Err(end) = self.handle(event).await {
@@ -109,7 +113,10 @@ impl<T: Transport> Session<T> {
             }
         };
         // Now the room knows, before the client has taken its time to hear the farewell.
-        self.place = None;
+        if let (End::Bye(ByeReason::SignedOut), Some(place)) = (&end, self.place.take()) {
+            // There is nothing to come back to.
+            place.seat.leave().await;
+        }
         match end {
             End::Gone => {}
             End::Close(reason) => self.transport.close(reason).await,
@@ -136,6 +143,7 @@ impl<T: Transport> Session<T> {
     async fn handle(&mut self, event: Event) -> Result<(), End> {
         match event {
             Event::Stopping => Err(End::Bye(ByeReason::ServerStopping)),
+            Event::Over => Err(End::Bye(ByeReason::SignedOut)),
             Event::Unfriendly => Err(End::Close(CloseReason::Policy)),
             // The room has let go of an outbox that was full; a room that is no more is the same
             // to the client: it comes again and resumes.
@@ -299,8 +307,10 @@ fn close_reason(reason: ByeReason) -> CloseReason {
     match reason {
         ByeReason::ServerStopping => CloseReason::Stopping,
         ByeReason::Slow => CloseReason::TryAgain,
-        ByeReason::Replaced | ByeReason::Left | ByeReason::Removed | ByeReason::Refused => {
-            CloseReason::Done
-        }
+        ByeReason::Replaced
+        | ByeReason::Left
+        | ByeReason::Removed
+        | ByeReason::Refused
+        | ByeReason::SignedOut => CloseReason::Done,
     }
 }

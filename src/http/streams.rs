@@ -21,7 +21,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::sdp_fragment::Credentials;
-use crate::protocol::ErrorCode;
+use crate::{access::Standing, protocol::ErrorCode};
 pub(super) use stay::Stay;
 use stream::Stream;
 
@@ -79,11 +79,11 @@ impl Streams {
 
     /// Begins the session of a stay whose first offer has been answered; returns its id and entity
     /// tag.
-    pub(super) fn begin(&self, stay: Stay, offer: String) -> (String, String) {
+    pub(super) fn begin(&self, stay: Stay, standing: Standing, offer: String) -> (String, String) {
         let id = format!("{:032x}", rand::random::<u128>());
         let (commands, receiver) = mpsc::channel(QUEUE_LEN);
         self.locked().insert(id.clone(), commands);
-        let stream = Stream::new(stay, offer);
+        let stream = Stream::new(stay, standing, offer);
         let etag = stream.etag();
         let (streams, own) = (self.clone(), id.clone());
         tokio::spawn(async move {

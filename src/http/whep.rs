@@ -28,7 +28,7 @@ pub(super) async fn post(ask: Ask<'_>, watch: Watch) -> Reply {
     let source = visitor.whence.ip().into();
     let request = WatchRequest { watch, name, source, offer: offer.as_str().into() };
     match view(&visit.house.rooms, request).await {
-        Ok((stay, answer)) => created(visit, &reach, stay, offer, answer),
+        Ok((stay, answer)) => created(visit, (&visitor, &reach), stay, (offer, answer)),
         Err(refusal) => refused(refusal),
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn post(ask: Ask<'_>, room: RoomName) -> Reply {
     }
     let newcomer = (name, role, visitor.whence.ip().into());
     match publish(&visit.house.rooms, room, newcomer, &offer).await {
-        Ok((stay, answer)) => created(visit, &reach, stay, offer, answer),
+        Ok((stay, answer)) => created(visit, (&visitor, &reach), stay, (offer, answer)),
         Err(refusal) => refused(refusal),
     }
 }

@@ -268,6 +268,8 @@ pub enum ByeReason {
     Removed,
     /// A moderator did not let it in.
     Refused,
+    /// What let it in holds no more: it has signed out, or its invite was withdrawn.
+    SignedOut,
 }
 
 /// What shows in an m-section of a `down` offer.

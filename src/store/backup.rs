@@ -21,7 +21,7 @@ use super::{FILE, schema::SCHEMA_VERSION};
 /// What a backup is known by (`PRAGMA application_id`): "prlr".
 const APPLICATION_ID: i32 = 0x7072_6c72;
 
-/// A folder's files and what a restore leaves behind when it is broken off.
+/// The folder's other files.
 const TABLES: &str = "
 CREATE TABLE backup_files (
     path     TEXT PRIMARY KEY,
@@ -29,6 +29,8 @@ CREATE TABLE backup_files (
     contents BLOB NOT NULL
 ) STRICT;
 ";
+
+/// How the name of a file ends that a restore has written and not given its own yet.
 const PARTIAL: &str = "restored";
 
 /// What is not backed up: the tables, which are copied as such, and what each start writes anew.
@@ -122,9 +124,9 @@ fn write_backup(data_dir: &Path, partial: &Path) -> Result<(), BackupError> {
     for (path, relative) in files_of(data_dir, data_dir)? {
         let contents = fs::read(&path).map_err(BackupError::file(&path, "read"))?;
         let metadata = fs::metadata(&path).map_err(BackupError::file(&path, "read"))?;
-        let row = params![relative, metadata.mode() & 0o777, contents];
+        let mode = metadata.mode() & 0o777;
         let text = "INSERT INTO backup_files (path, mode, contents) VALUES (?1, ?2, ?3)";
-        backup.execute(text, row).map_err(&failed)?;
+        backup.execute(text, params![relative, mode, contents]).map_err(&failed)?;
     }
     backup.pragma_update(None, "application_id", APPLICATION_ID).map_err(&failed)?;
     backup.close().map_err(|(_, error)| failed(error))?;
@@ -171,7 +173,9 @@ pub fn restore(file: &Path, data_dir: &Path) -> Result<(), BackupError> {
     let target = data_dir.join(FILE);
     let partial = beside(&target, PARTIAL);
     write_as(&partial, 0o600, &[]).map_err(BackupError::file(&partial, "written"))?;
-    fs::copy(file, &partial).map_err(BackupError::file(&partial, "written"))?;
+    // Not `fs::copy`, which would take over the backup's mode.
+    let copied = fs::read(file).and_then(|bytes| fs::write(&partial, bytes));
+    copied.map_err(BackupError::file(&partial, "written"))?;
     let only_tables = || -> rusqlite::Result<()> {
         let database = Connection::open(&partial)?;
         database.execute_batch("DROP TABLE backup_files; VACUUM; PRAGMA application_id = 0;")?;
@@ -283,6 +287,13 @@ mod tests {
         store
     }
 
+    /// Returns when the store has let go of its file.
+    async fn closed(store: StoreHandle) {
+        let mut health = store.health();
+        drop(store);
+        while health.changed().await.is_ok() {}
+    }
+
     async fn setting(data: &Path) -> String {
         let store = StoreHandle::open(data).expect("a store");
         store.page_settings().await.expect("read").remove(0).value
@@ -301,9 +312,9 @@ mod tests {
         fs::write(&file, "an older one").expect("written");
         back_up(data.path(), &file).expect("written");
         assert_eq!(fs::metadata(&file).expect("there").mode() & 0o777, 0o600);
-        drop(store);
+        closed(store).await;
 
-        drop(with_setting(other.path(), "\"Attic\"").await);
+        closed(with_setting(other.path(), "\"Attic\"").await).await;
         fs::write(other.path().join("token.key"), "another").expect("written");
         restore(&file, other.path()).expect("restored");
         assert_eq!(setting(other.path()).await, "\"Kitchen\"");
@@ -327,7 +338,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_backup_or_a_newer_one_changes_nothing() {
         let (data, outside) = (folder(), folder());
-        drop(with_setting(data.path(), "\"Kitchen\"").await);
+        closed(with_setting(data.path(), "\"Kitchen\"").await).await;
         let file = outside.path().join("backup");
         back_up(data.path(), &file).expect("written");
         let change = |name: &str, text: &str| {

@@ -29,9 +29,19 @@ impl Client {
 
     /// Opens a socket from this address, where the box trusts the proxy that says so, and says hello.
     pub(crate) async fn greeted_from(house: &House, from: &str) -> Result<Self, u16> {
+        Self::greeted_with(house, &[("X-Forwarded-For", from)]).await
+    }
+
+    /// Opens a socket with these header fields, and says hello.
+    pub(crate) async fn greeted_with(
+        house: &House,
+        fields: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
         let mut request: Request =
             format!("wss://{}/api/v1/signal", house.host()).into_client_request().expect("a URL");
-        request.headers_mut().insert("X-Forwarded-For", from.parse().expect("a header"));
+        for (name, value) in fields {
+            request.headers_mut().insert(*name, value.parse().expect("a header"));
+        }
         let mut client = Self::upgrade(house, request).await?;
         client.say(r#"{"id":0,"type":"hello","version":1}"#).await;
         assert!(matches!(client.hear().await.message, ServerMessage::Welcome { version: 1, .. }));

@@ -95,6 +95,7 @@ const REFUSALS = {
   'room-full': ['roomFull', ['tryAgain', 'dismiss']],
   'room-locked': ['roomLocked', ['tryAgain', 'dismiss']],
   removed: ['removed', ['dismiss']],
+  'signed-out': ['signedOut', ['signIn', 'tryAgain', 'dismiss']],
   refused: ['notLetIn', ['tryAgain', 'dismiss']],
   'not-admitted': ['notAdmitted', ['tryAgain', 'dismiss']],
   'password-required': ['passwordRequired', ['dismiss']],

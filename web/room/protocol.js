@@ -81,7 +81,7 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'offer', generation: number, revision: number, sdp: string, mids: Record<string, Shown> }} Offer */
 /** @typedef {{ type: 'mids', generation: number, mids: Record<string, Shown> }} Mids */
 /** @typedef {{ type: 'layers', generation: number, tracks: Record<string, boolean[]> }} Layers by mid, in the order of the offer */
-/** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' | 'removed' | 'refused' }} Bye */
+/** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' | 'removed' | 'refused' | 'signed-out' }} Bye */
 /** @typedef {Welcome | Joined | Waiting | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | RoomChanged | Knocks | Muted | ChatDeleted | History | Reacted | ViewerSeen | ViewerLeft | Said | IceServers | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
 /** @typedef {ServerMessage & { re?: number }} Outgoing */
 
@@ -192,7 +192,7 @@ const SERVER = {
   mids: { generation: count, mids: table(shown) },
   layers: { generation: count, tracks: table(list(flag)) },
   restart: { direction },
-  bye: { reason: word('server-stopping', 'replaced', 'slow', 'left', 'removed', 'refused') },
+  bye: { reason: word('server-stopping', 'replaced', 'slow', 'left', 'removed', 'refused', 'signed-out') },
 };
 
 /** The types a client may send. */

@@ -240,7 +240,7 @@ export class Session {
   /** @param {Outgoing} message */
   #hear(message) {
     if (message.type === 'error') return console.warn('parlor:', message.code, message.message);
-    if (message.type === 'bye' && ['replaced', 'removed', 'refused'].includes(message.reason)) {
+    if (message.type === 'bye' && ['replaced', 'removed', 'refused', 'signed-out'].includes(message.reason)) {
       return this.#end(new RequestError(message.reason, ''));
     }
     if (!this.#wanted) return;

@@ -22,6 +22,8 @@ const OPEN_MS = 6000;
 const REOPEN_MS = 1500;
 /** A socket that stands answers within this time, or the network is another one. */
 const PROBE_MS = 500;
+/** A way that was let through may fail so often in a row before the other one is tried. */
+const WAY_TRIES = 3;
 const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 5000;
 /** What this tab remembers: `events`, or nothing for WebSocket. */
@@ -44,6 +46,9 @@ export class SignalSocket {
   #openTimer = 0;
   #probeTimer = 0;
   #patience = OPEN_MS;
+  /** This way has been let through: it is not given up for one failure. */
+  #hasStood = false;
+  #nFailed = 0;
 
   /**
    * @param {object} ears
@@ -128,6 +133,8 @@ export class SignalSocket {
     if (socket !== this.#socket) return;
     clearTimeout(this.#openTimer);
     this.#ready = true;
+    this.#hasStood = true;
+    this.#nFailed = 0;
     remember(WAY, this.#byEvents ? 'events' : '', 'session');
     this.#backoff = FIRST_BACKOFF_MS;
     this.#patience = OPEN_MS;
@@ -168,11 +175,17 @@ export class SignalSocket {
     else waiting.resolve(message);
   }
 
-  /** @param {WebSocket | EventSocket} socket */
-  #lost(socket) {
+  /** @param {WebSocket | EventSocket} socket @param {boolean} [given] up by us: it may have stood */
+  #lost(socket, given = false) {
     if (socket !== this.#socket) return;
     // It has never stood: perhaps the other way is let through.
-    if (!this.#ready) this.#byEvents = !this.#byEvents;
+    if (!this.#ready && !given) {
+      this.#nFailed += 1;
+      if (!this.#hasStood || this.#nFailed >= WAY_TRIES) {
+        this.#byEvents = !this.#byEvents;
+        this.#nFailed = 0;
+      }
+    }
     this.#drop();
     if (!this.#wanted) return;
     // Jitter, so that a house full of pages does not return in one instant after a restart.
@@ -205,6 +218,7 @@ export class SignalSocket {
     this.#backoff = FIRST_BACKOFF_MS;
     this.#connect();
   }
+
   /**
    * The network may be another one. A socket that does not answer at once is dead; one that was being
    * opened is opened anew.
@@ -221,10 +235,10 @@ export class SignalSocket {
     this.request({ type: 'ping' }).catch(() => {});
   }
 
-  /** @param {WebSocket} socket it is given up, and the next one is opened at once */
+  /** @param {WebSocket | EventSocket} socket it is given up, and the next one is opened at once */
   #again(socket) {
     if (socket !== this.#socket) return;
-    this.#lost(socket);
+    this.#lost(socket, true);
     this.#patience = REOPEN_MS;
     this.retryNow();
   }

@@ -95,7 +95,7 @@ test('a socket that does not answer is given up at once, and one that does is ke
   assert.equal(sockets.length, 3, 'what was being opened is opened anew');
   context.mock.timers.tick(1600);
   context.mock.timers.tick(400);
-  assert.equal(sockets.length, 4, 'and is not waited for as long as else');
+  assert.equal(sockets.length, 4, 'and is not waited for as long as else, by the way that has stood');
   sockets[3].onopen();
   await sockets[3].answer({ type: 'welcome', version: 1, server: 'parlor' });
   assert.equal(seen.opened, 2);

@@ -216,6 +216,7 @@ fn who_may_what() {
             whence: Whence::Machine([127, 0, 0, 1].into()),
             is_machine,
             by_bearer: false,
+            by: None,
         };
         assert!(visitor(true).may(&Need::Metrics).is_ok(), "{name}");
         assert_eq!(visitor(false).may(&Need::Metrics).is_ok(), name == "owner", "{name}");

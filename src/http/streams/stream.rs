@@ -5,6 +5,7 @@ use tracing::info;
 
 use super::{Command, Denied, IfMatch, Patched, stay::Stay};
 use crate::{
+    access::Standing,
     http::sdp_fragment::{self, Credentials},
     protocol::ErrorCode,
 };
@@ -12,6 +13,7 @@ use crate::{
 /// One session.
 pub(super) struct Stream {
     stay: Stay,
+    standing: Standing,
     /// The client's newest.
     offer: String,
     /// ICE sessions it had.
@@ -20,8 +22,8 @@ pub(super) struct Stream {
 
 impl Stream {
     /// A session whose first offer has been answered.
-    pub(super) fn new(stay: Stay, offer: String) -> Self {
-        Self { stay, offer, n_ice: 1 }
+    pub(super) fn new(stay: Stay, standing: Standing, offer: String) -> Self {
+        Self { stay, standing, offer, n_ice: 1 }
     }
 
     pub(super) fn etag(&self) -> String {
@@ -50,6 +52,11 @@ impl Stream {
                 },
                 () = self.stay.ended() => {
                     info!(kind, "session over");
+                    return None;
+                }
+                () = self.standing.ended() => {
+                    info!(kind, "session over: what let it in holds no more");
+                    self.stay.leave().await;
                     return None;
                 }
             }

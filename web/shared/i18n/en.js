@@ -236,6 +236,7 @@ export default {
   unacceptable: 'The box could not take this browser’s picture or sound. Writing and watching still work.',
   roomFull: 'This room is full. Wait until somebody leaves, or choose another room.',
   roomLocked: 'The room is locked, and nobody new comes in. Ask somebody inside to unlock it, then try again.',
+  signedOut: 'You are out of the room: you have signed out, or your invite was withdrawn. Sign in, or ask for a new invite.',
   removed: 'A moderator has removed you from this room. You cannot come in again as long as it lasts. You can choose another room.',
   notLetIn: 'You were not let in. Ask somebody inside, or choose another room.',
   notAdmitted: 'Your place in the room is no longer kept, and somebody has to let you in again.',
