@@ -291,3 +291,40 @@ async fn joins_are_limited_for_every_door() {
         assert_eq!(answer.header("retry-after"), "60");
     }
 }
+
+/// Whoever streams sound alone without knowing has nobody to tell them (RFC 9725 4.4.3).
+#[tokio::test]
+async fn half_of_an_offer_is_not_taken_for_the_whole() {
+    let (_data, the_box) = start(&[("PARLOR_HTTP_JOINS_PER_MINUTE", "1000")]);
+    let of_video = |keep: &str| {
+        let (head, video) = PUBLISHER.split_once("m=video ").expect("a section");
+        let known = ["VP8", "VP9", "AV1", "H264", "H265"];
+        let others = known.into_iter().filter(|codec| *codec != keep);
+        let video = others.fold(video.to_owned(), |sdp, codec| {
+            sdp.replace(&format!(" {codec}/90000"), " X/90000")
+        });
+        format!("{head}m=video {video}")
+    };
+    let h264 = of_video("H264");
+    assert_eq!(
+        post(&the_box, "/whip/studio", &h264).await.status(),
+        201,
+        "H.264 and Opus are taken"
+    );
+    let without_bundle: String =
+        PUBLISHER.split_inclusive('\n').filter(|line| !line.starts_with("a=group:")).collect();
+    let halves = [
+        ("H.264 beside surround sound", h264.replace("opus/48000/2", "multiopus/48000/6"), "audio"),
+        ("sound beside pictures of no known codec", of_video("none"), "video"),
+        ("two sections and no BUNDLE", without_bundle, "BUNDLE"),
+    ];
+    let n_before = members(&the_box, "studio").await.len();
+    for (what, offer, reason) in halves {
+        let answer = post(&the_box, "/whip/studio", &offer).await;
+        let found = (answer.status(), answer.code());
+        assert_eq!(found, (422, "sdp-unacceptable".to_owned()), "{what}: {answer:?}");
+        assert!(answer.body().contains(reason), "{what}: {reason} in {answer:?}");
+        assert_eq!(answer.header("location"), "", "{what}");
+    }
+    assert_eq!(members(&the_box, "studio").await.len(), n_before, "and nobody has come");
+}

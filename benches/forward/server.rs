@@ -245,7 +245,14 @@ impl House {
     /// This member watches all of these but itself.
     pub(crate) fn watch(&mut self, member: u64, publishers: std::ops::Range<u64>) {
         let watch = publishers.filter(|number| *number != member).map(MemberId).collect();
-        let down = DownWant { generation: 1, watch, tiles: [].into(), answer: None, offer: None };
+        let down = DownWant {
+            generation: 1,
+            watch,
+            hear: None,
+            tiles: [].into(),
+            answer: None,
+            offer: None,
+        };
         self.tell(&Order::Watch { member });
         self.desire(member, |want| want.down = Some(down));
     }

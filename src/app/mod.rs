@@ -16,7 +16,7 @@ use std::{
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
+    task::AbortHandle,
 };
 use tracing::{error, info, warn};
 
@@ -48,7 +48,7 @@ use fault::{bind_error, media_error, turn_error};
 use keeping::open_store;
 pub use keeping::{back_up, reset_owner, restore};
 use urls::open_lines;
-use vitals::{Vitals, look_after};
+use vitals::{Looks, Vitals, look_after};
 
 /// Longest drain after a stop signal: the contract's 5 s, less what ending the process takes.
 const DRAIN: Duration = Duration::from_millis(4_500);
@@ -125,7 +125,7 @@ struct House {
     door: watch::Receiver<()>,
     readiness: watch::Sender<Readiness>,
     vitals: Vitals,
-    looking: JoinHandle<()>,
+    stop_looking: AbortHandle,
     #[cfg(feature = "camera")]
     cameras: crate::camera::CameraHandle,
 }
@@ -161,7 +161,7 @@ impl House {
             Arc::new(Access::new(store.clone(), Keys::new(trust.tokens().derive("access"))));
         let (desk, asks) = Desk::new();
         let (settings_sender, settings_receiver) = watch::channel(settings.clone());
-        let rooms = RoomsHandle::start(settings_receiver.clone(), sfu.clone(), Some(store));
+        let rooms = RoomsHandle::start(settings_receiver.clone(), sfu.clone(), Some(store.clone()));
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
         let secret = trust::turn_secret(&settings.data_dir).map_err(trust_error)?;
         let tls = Arc::new(http::TurnTls::new(trust.identity()));
@@ -181,16 +181,24 @@ impl House {
         .map_err(bind_error)?;
         let listening = server.local_addrs();
         let (close_door, door) = open_door(server);
+        let looks = Looks::of(&sfu, &store, &rooms);
+        let every = systemd::look_every();
+        let looking = tokio::spawn(look_after(looks, every, readiness.clone(), systemd::alive));
+        let stop_looking = looking.abort_handle();
+        let own = rooms.clone();
         let vitals = Vitals::default()
             .with("addresses", closed(addresses.clone()))
+            .with("the store", closed(store.health()))
+            .with("the watchdog", async { drop(looking.await) })
             .with("certificates", async { drop(keeping.await) })
             .with("the door", closed(door.clone()))
             .with("media", sfu.ended())
             .with("TURN", turn.ended())
-            .with("rooms", rooms_ended(rooms.clone()));
-        let looking = tokio::spawn(look_after_rooms(rooms.clone(), readiness.clone()));
+            .with("rooms", async move { own.ended().await });
         #[cfg(feature = "camera")]
         let cameras = crate::camera::start(&settings, rooms.clone());
+        #[cfg(feature = "camera")]
+        let vitals = vitals.with("cameras", cameras.ended());
         #[cfg(not(feature = "camera"))]
         if settings.demo || settings.cameras.is_some() {
             warn!("this parlor was built without cameras; none will be in any room");
@@ -211,7 +219,7 @@ impl House {
             door,
             readiness,
             vitals,
-            looking,
+            stop_looking,
             #[cfg(feature = "camera")]
             cameras,
         })
@@ -281,7 +289,7 @@ impl House {
 
     /// In reverse: first nobody new comes in, at last the packets stop.
     async fn stop(self) {
-        self.looking.abort();
+        self.stop_looking.abort();
         self.readiness.send_replace(Readiness::NotReady("the box is stopping".into()));
         let door = async {
             self.rooms.stop().await;
@@ -297,16 +305,6 @@ impl House {
         self.turn.stop().await;
         self.sfu.stop().await;
     }
-}
-
-/// The registry is asked now and then.
-async fn look_after_rooms(rooms: RoomsHandle, readiness: watch::Sender<Readiness>) {
-    let answers = || async { drop(rooms.list().await) };
-    look_after("rooms", systemd::look_every(), readiness, answers).await;
-}
-
-async fn rooms_ended(rooms: RoomsHandle) {
-    rooms.ended().await;
 }
 
 /// Returns when whoever could send is gone.

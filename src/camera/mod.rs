@@ -66,9 +66,17 @@ const FOUND_GO_TO: &str = "home";
 pub struct CameraHandle {
     stop: watch::Sender<bool>,
     fleet: JoinHandle<()>,
+    /// Closed when the fleet has ended, be it by a panic.
+    open: watch::Receiver<()>,
 }
 
 impl CameraHandle {
+    /// Returns when the cameras have ended, which without [`CameraHandle::stop`] is a fault of ours.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut open = self.open.clone();
+        async move { while open.changed().await.is_ok() {} }
+    }
+
     /// Leaves the rooms and closes the devices, within 3 s.
     pub async fn stop(self) {
         self.stop.send_replace(true);
@@ -93,8 +101,13 @@ pub fn start_fleet<H: House>(
     house: H,
 ) -> CameraHandle {
     let (stop, stopped) = watch::channel(false);
+    let (closes, open) = watch::channel(());
     let fleet = Fleet { house, cameras, demo_room, stopped };
-    CameraHandle { stop, fleet: tokio::spawn(fleet.run()) }
+    let fleet = tokio::spawn(async move {
+        let _closes = closes;
+        fleet.run().await;
+    });
+    CameraHandle { stop, fleet, open }
 }
 
 struct Fleet<H: House> {
@@ -124,7 +137,7 @@ impl<H: House> Fleet<H> {
         let started = tokio::task::spawn_blocking(|| gst::init().map_err(|why| why.to_string()));
         if let Err(why) = started.await.unwrap_or_else(|why| Err(why.to_string())) {
             error!(why, "GStreamer does not start: there are no cameras");
-            return;
+            return stop_asked(&mut self.stopped).await;
         }
         let base_time = gst::SystemClock::obtain().time();
         info!(gstreamer = %gst::version_string(), "cameras start");

@@ -2,7 +2,7 @@
 //!
 //! The room is its first camera, else its active speaker, else its first publisher; yet whoever shows
 //! a picture now comes before whoever does not, and of a stream that came anew under its name only the
-//! newest counts: the one before has died without a farewell.
+//! newest counts: the one before has died without a farewell. Sound is of whoever speaks.
 
 use std::cmp::Reverse;
 
@@ -32,6 +32,20 @@ impl Room {
                 best.map(|(_, place)| place.member)
             }
         }
+    }
+
+    /// Whose voice goes with that: in a room whoever speaks is heard, also where another is seen. A
+    /// camera shows a place, and that place is heard.
+    pub(super) fn find_voice(
+        &self,
+        target: &Target,
+        watching: Option<MemberId>,
+    ) -> Option<MemberId> {
+        let active = self.speaking.active.filter(|_| *target == Target::Room)?;
+        let publishes = self.places.get(&active).is_some_and(|place| place.up.is_some());
+        let shown = self.places.get(&watching?)?;
+        let is_other = shown.member != active && !shown.kind.shows_a_place();
+        (publishes && is_other).then_some(active)
     }
 
     /// Whether a younger stream goes by the same name.

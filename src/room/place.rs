@@ -240,6 +240,7 @@ impl Place {
             DownWant {
                 generation: down.generation,
                 watch,
+                hear: None,
                 tiles: Arc::clone(&down.tiles),
                 answer: down.answer.clone(),
                 offer: None,

@@ -100,6 +100,8 @@ pub enum ViewerNews {
 pub(super) struct Viewer {
     pub(super) target: Target,
     pub(super) watching: Option<MemberId>,
+    /// Whose voice it hears, where that is another's.
+    pub(super) hearing: Option<MemberId>,
     name: Nickname,
     source: Source,
     /// Until then its path has to be there; `None`: it is.
@@ -124,6 +126,7 @@ impl Viewer {
             generation: 1,
             tiles: [].into(),
             watch: self.watching.into_iter().collect(),
+            hear: self.hearing,
             answer: None,
             offer: Some(self.offer.clone()),
         };
@@ -159,8 +162,18 @@ impl Room {
         self.make_way(source, limit)?;
         let (offer, desired) = ((1, offer), Desired::default());
         let connect_by = Some(now.instant + CONNECT_WITHIN);
-        let new =
-            Viewer { target, watching, name, source, connect_by, offer, answered: 0, desired };
+        let hearing = self.find_voice(&target, watching);
+        let new = Viewer {
+            target,
+            watching,
+            hearing,
+            name,
+            source,
+            connect_by,
+            offer,
+            answered: 0,
+            desired,
+        };
         self.viewers.insert(viewer, new);
         self.desire_view(viewer);
         Ok(())
@@ -213,21 +226,23 @@ impl Room {
 
     /// Somebody came, went, began or ceased to show a picture: who is meant may be another now.
     pub(super) fn aim_viewers(&mut self) {
-        let aims: Vec<(MemberId, Option<MemberId>)> = self
-            .viewers
-            .iter()
-            .map(|(id, viewer)| (*id, viewer.watching, self.find(&viewer.target)))
-            .filter(|(_, before, now)| before != now)
-            .map(|(id, _, now)| (id, now))
-            .collect();
-        for (id, watching) in aims {
+        type Aim = (MemberId, Option<MemberId>, Option<MemberId>);
+        let aim = |(id, viewer): (&MemberId, &Viewer)| {
+            let watching = self.find(&viewer.target);
+            let hearing = self.find_voice(&viewer.target, watching);
+            let is_news = (viewer.watching, viewer.hearing) != (watching, hearing);
+            is_news.then_some((*id, watching, hearing))
+        };
+        let aims: Vec<Aim> = self.viewers.iter().filter_map(aim).collect();
+        for (id, watching, hearing) in aims {
             let Some(viewer) = self.viewers.get_mut(&id) else { continue };
-            viewer.watching = watching;
+            viewer.hearing = hearing;
+            let before = std::mem::replace(&mut viewer.watching, watching);
             if watching.is_none() && matches!(viewer.target, Target::Member(_)) {
                 self.end_view(id, "whom it watched has left");
                 continue;
             }
-            if let Some(viewer) = viewer.view(id) {
+            if let Some(viewer) = viewer.view(id).filter(|_| before != watching) {
                 self.tell_all(&ServerMessage::ViewerChanged { viewer });
             }
             self.desire_view(id);

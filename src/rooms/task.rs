@@ -1,7 +1,7 @@
 //! The task of one room: takes inputs one by one, lets the pure [`Room`] decide, does what it says.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     pin::Pin,
     time::{Duration, Instant, SystemTime},
 };
@@ -82,6 +82,8 @@ pub(super) struct RoomTask {
     pub(super) ledger: Ledger,
     /// Since when nobody is here.
     empty_since: Option<Instant>,
+    /// Seats whose owners have dropped their outboxes: what they said before comes first.
+    dropped: VecDeque<SeatId>,
 }
 
 /// What the registry sees of a room without asking.
@@ -124,6 +126,7 @@ impl RoomTask {
             history: history::Part::of(history),
             ledger,
             empty_since: Some(Instant::now()),
+            dropped: VecDeque::new(),
         }
     }
 
@@ -176,6 +179,11 @@ impl RoomTask {
     }
 
     async fn next_event(&mut self, commands: &mut mpsc::Receiver<Command>) -> Event {
+        if commands.is_empty()
+            && let Some(seat) = self.dropped.pop_front()
+        {
+            return Event::OutboxClosed(seat);
+        }
         let room_empty = self.empty_since.map(|since| since + EMPTY_ROOM_KEPT);
         let deadline = self.room.next_deadline().into_iter().chain(room_empty).min();
         let timer = async {
@@ -187,10 +195,11 @@ impl RoomTask {
         tokio::select! {
             command = commands.recv() => Event::Command(command),
             news = self.sfu.changed() => Event::News(news),
-            Some(seat) = self.closed.next(), if !self.closed.is_empty() => match seat {
-                Some(seat) => Event::OutboxClosed(seat),
-                None => Event::Nothing,
-            },
+            Some(seat) = self.closed.next(), if !self.closed.is_empty() => {
+                // A farewell may be in the queue: whoever left is not lost.
+                self.dropped.extend(seat);
+                Event::Nothing
+            }
             viewer = self.owners.next_closed() => Event::ViewerClosed(viewer),
             () = timer => Event::Deadline,
         }

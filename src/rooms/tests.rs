@@ -5,14 +5,17 @@ use std::net::IpAddr;
 use super::*;
 use crate::{
     config::{Direct, NoFiles, RoomAhead, Sources},
-    protocol::{ClientMessage, ServerMessage},
+    protocol::{ClientMessage, MemberState, ServerMessage},
     room::CHAT_HISTORY_BYTES,
     seams::Addresses,
 };
 
+mod restart;
+
 struct Rooms {
     handle: RoomsHandle,
     settings: watch::Sender<Arc<Settings>>,
+    sfu: SfuHandle,
     _addresses: watch::Sender<Arc<Addresses>>,
 }
 
@@ -34,7 +37,8 @@ impl Rooms {
         let (addresses, seen) = watch::channel(Arc::new(Addresses::loopback()));
         let sfu = SfuHandle::start(&settings.media, seen).expect("a free port");
         let (settings, receiver) = watch::channel(Arc::new(settings));
-        Self { handle: RoomsHandle::start(receiver, sfu, store), settings, _addresses: addresses }
+        let handle = RoomsHandle::start(receiver, sfu.clone(), store);
+        Self { handle, settings, sfu, _addresses: addresses }
     }
 
     async fn join(&self, room: &str, host: u8) -> Result<Guest, JoinError> {
@@ -47,11 +51,24 @@ impl Rooms {
         host: u8,
         device: Option<&str>,
     ) -> Result<Guest, JoinError> {
+        self.join_as(room, host, ("Ana", device), Liveness::Watched).await
+    }
+
+    async fn join_as(
+        &self,
+        room: &str,
+        host: u8,
+        (name, device): (&str, Option<&str>),
+        liveness: Liveness,
+    ) -> Result<Guest, JoinError> {
         let (sender, outbox) = mpsc::channel(OUTBOX_LEN);
         let request = JoinRequest {
             room: RoomName::parse(room).expect("a room name"),
-            name: Nickname::parse("Ana").expect("a name"),
-            kind: MemberKind::Person,
+            name: Nickname::parse(name).expect("a name"),
+            kind: match liveness {
+                Liveness::MediaPath => MemberKind::Stream,
+                _ => MemberKind::Person,
+            },
             role: Role::Guest,
             rank: Rank::Participant,
             mic: true,
@@ -62,7 +79,7 @@ impl Rooms {
             source: Some(IpAddr::from([192, 0, 2, host]).into()),
             re: Some(1),
             outbox: sender,
-            liveness: Liveness::Watched,
+            liveness,
             label: None,
         };
         let seat = self.handle.join(request).await?;
@@ -187,6 +204,29 @@ async fn a_room_that_is_set_up_ahead_has_its_own_rules_and_is_there_for_all() {
     assert_eq!(refused.code, ErrorCode::RoomFull);
     let refused = rooms.join("other", 1).await.map(|_| ()).expect_err("the owner makes rooms");
     assert_eq!(refused.code, ErrorCode::RoomCreateRefused);
+}
+
+#[tokio::test]
+async fn whoever_says_goodbye_and_hangs_up_in_one_breath_has_left_and_is_not_lost() {
+    let rooms = Rooms::open();
+    let mut other = rooms.join("hall", 1).await.expect("a place");
+    while !matches!(other.hear().await, ServerMessage::Joined { .. }) {}
+    // Both are there when the room's task looks: which it takes first would be chance.
+    for _ in 0..30 {
+        let guest = rooms.join("hall", 2).await.expect("a place");
+        let member = guest.seat.member;
+        guest.seat.leave().await;
+        drop(guest.outbox);
+        loop {
+            match other.hear().await {
+                ServerMessage::MemberLeft { id, .. } if id == member => break,
+                ServerMessage::MemberChanged { member: changed } => {
+                    assert_ne!(changed.state, MemberState::Lost, "it had said goodbye");
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 /// Asks, and gives the answer; what comes meanwhile is passed over.

@@ -41,6 +41,8 @@ pub struct DownWant {
     pub generation: u32,
     /// Whose tracks to send, as far as they publish.
     pub watch: BTreeSet<MemberId>,
+    /// Whose sound to send in place of theirs; `None`: theirs.
+    pub hear: Option<MemberId>,
     /// How large the client shows what it watches. What is not named is shown, at an unknown size.
     pub tiles: Arc<[TileSize]>,
     /// The client's newest answer, and the offer's revision that it answers.

@@ -41,7 +41,7 @@ pub mod up;
 pub mod wire;
 mod worker;
 
-pub use door::{SfuHandle, SfuRoom, StartError};
+pub use door::{SfuHandle, SfuRoom, StartError, ThreadEnded};
 pub use up::published_sections;
 
 pub use crate::seams::media::{

@@ -60,6 +60,10 @@ pub const SYNC_WITHIN: Duration = Duration::from_secs(1);
 /// A store that cannot write is tried again this often.
 pub const RETRY: Duration = Duration::from_secs(10);
 
+/// Whoever asks whether the store can be written gets what was seen at most this long ago. A write for
+/// trial wakes a disk and wears a memory card a little, so it is not made more often.
+const TRIED_WITHIN: Duration = Duration::from_secs(30);
+
 /// Jobs that wait for the thread. A disk that takes a second for each would hold as many requests.
 const MAILBOX_LEN: usize = 256;
 
@@ -105,6 +109,25 @@ impl StoreHandle {
         self.health.clone()
     }
 
+    /// Whether it can be written: tried, where nobody has written for a while.
+    ///
+    /// # Errors
+    /// The thread has too much to do, or has ended.
+    pub async fn try_write(&self) -> Result<Health, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::trial(reply))?;
+        answer.await.map_err(|_| StoreError::Stopping)?;
+        Ok(self.health.borrow().clone())
+    }
+
+    /// SQLite refuses all writes from now on, as on a disk that is read-only; or takes them again.
+    #[cfg(test)]
+    pub(crate) async fn refuse_writes(&self, refuse: bool) {
+        let refused =
+            self.read(move |file| Ok(file.pragma_update(None, "query_only", refuse)?)).await;
+        refused.expect("SQLite knows this");
+    }
+
     /// Work that changes nothing.
     async fn read<T: Send + 'static>(
         &self,
@@ -135,14 +158,17 @@ impl StoreHandle {
         work: impl FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::new(kind, work, reply);
+        self.send(Job::new(kind, work, reply))?;
+        answer.await.map_err(|_| StoreError::Stopping)?
+    }
+
+    fn send(&self, job: Job) -> Result<(), StoreError> {
         // overflow: DROPS the job, and the caller is told that the store is busy: a disk that hangs
         // must not hold requests in memory without end.
         self.jobs.try_send(job).map_err(|error| match error {
             mpsc::TrySendError::Full(_) => StoreError::Busy,
             mpsc::TrySendError::Disconnected(_) => StoreError::Stopping,
-        })?;
-        answer.await.map_err(|_| StoreError::Stopping)?
+        })
     }
 }
 

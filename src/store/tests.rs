@@ -306,3 +306,23 @@ fn a_full_disk_is_said_changes_nothing_and_is_got_over() {
     assert_eq!(database.transaction(false, fill), Ok(()));
     assert_eq!(database.sync(), Ok(()));
 }
+
+#[tokio::test]
+async fn that_it_cannot_be_written_is_found_out_without_anybody_writing() {
+    let folder = folder();
+    let store = open(&folder);
+    store.refuse_writes(true).await;
+    let Ok(Health::Failing(fault)) = store.try_write().await else {
+        panic!("it cannot be written")
+    };
+    assert!(fault.contains("read-only") && fault.contains(FILE), "{fault}");
+    assert!(matches!(*store.health().borrow(), Health::Failing(_)), "all are told");
+    // What is done by hand finds out that it works again before the next trial does.
+    store.refuse_writes(false).await;
+    owner(&store).await;
+    assert_eq!(store.try_write().await, Ok(Health::Well));
+    // Not again at once: it was written just now.
+    store.refuse_writes(true).await;
+    assert_eq!(store.try_write().await, Ok(Health::Well));
+    drop(store);
+}

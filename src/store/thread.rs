@@ -13,7 +13,8 @@ use tokio::sync::{oneshot, watch};
 use tracing::{error, info};
 
 use super::{
-    Health, RETRY, SYNC_WITHIN, database::Database, error::OpenError, error::StoreError, failing,
+    Health, RETRY, SYNC_WITHIN, TRIED_WITHIN, database::Database, error::OpenError,
+    error::StoreError, failing,
 };
 
 /// What a job does to the file.
@@ -44,6 +45,19 @@ impl Job {
     }
 }
 
+impl Job {
+    /// Writes, if that was not done lately; what comes of it is in the health.
+    pub(super) fn trial(reply: oneshot::Sender<()>) -> Self {
+        Self(Box::new(move |keeper| {
+            if keeper.is_trial_due() {
+                keeper.sync();
+            }
+            // overflow: none, because it is a oneshot; whoever no longer waits asks again.
+            let _ = reply.send(());
+        }))
+    }
+}
+
 /// Starts it. It ends when nobody can send jobs any more.
 pub(super) fn start(
     path: PathBuf,
@@ -52,7 +66,14 @@ pub(super) fn start(
     health: watch::Sender<Health>,
 ) -> io::Result<()> {
     let now = Instant::now();
-    let mut keeper = Keeper { path, database: opened, health, tried_at: now, unsynced_since: None };
+    let mut keeper = Keeper {
+        path,
+        database: opened,
+        health,
+        tried_at: now,
+        written_at: None,
+        unsynced_since: None,
+    };
     keeper.report_start();
     thread::Builder::new().name("store".into()).spawn(move || keeper.run(&mailbox)).map(drop)
 }
@@ -64,6 +85,8 @@ pub(super) struct Keeper {
     health: watch::Sender<Health>,
     /// When writing was last tried, while it fails.
     tried_at: Instant,
+    /// When writing last went well.
+    written_at: Option<Instant>,
     /// Since when something waits to be brought to the disk.
     unsynced_since: Option<Instant>,
 }
@@ -94,6 +117,11 @@ impl Keeper {
         *self.health.borrow() != Health::Well
     }
 
+    /// While it fails it is tried anyway.
+    fn is_trial_due(&self) -> bool {
+        !self.is_failing() && self.written_at.is_none_or(|at| at.elapsed() >= TRIED_WITHIN)
+    }
+
     fn due(&self) -> Option<Instant> {
         if self.is_failing() {
             return Some(self.tried_at + RETRY);
@@ -116,6 +144,14 @@ impl Keeper {
             Ok(database) => database.sync(),
             Err(fault) => Err(fault.clone()),
         };
+        // Whoever else has the file lets go of it soon, or is in the way.
+        let result = result.map_err(|fault| match fault {
+            StoreError::Busy => StoreError::Failing("another program has it locked".into()),
+            fault => fault,
+        });
+        if result.is_ok() {
+            self.written_at = Some(Instant::now());
+        }
         self.judge(&result);
     }
 
@@ -138,6 +174,7 @@ impl Keeper {
         }
         let result = database.transaction(kind == Work::WriteSoon, work);
         if result.is_ok() {
+            self.written_at = Some(Instant::now());
             self.unsynced_since = match kind {
                 Work::WriteSoon => self.unsynced_since.or_else(|| Some(Instant::now())),
                 // Its sync has taken along what was before it.

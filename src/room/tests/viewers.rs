@@ -55,6 +55,11 @@ impl Bench {
         })
     }
 
+    /// Whose voice in place of theirs.
+    fn voice(&self, viewer: u64) -> Option<Option<u64>> {
+        Some(self.wanted(viewer)?.hear.map(|member| member.0))
+    }
+
     fn shown(&self, viewer: u64) -> Option<Vec<u64>> {
         Some(self.wanted(viewer)?.watch.iter().map(|member| member.0).collect())
     }
@@ -287,10 +292,21 @@ fn a_room_is_watched_by_its_picture() {
         let member = MemberId(member);
         Input::Speaking(Speaking { active: Some(member), members: [member].into() })
     };
+    assert_eq!(bench.voice(101), Some(None), "and its sound");
     bench.handle(speaking(1));
-    assert_eq!(bench.shown(101), None, "a voice has no picture");
+    assert_eq!(bench.shown(101), Some(vec![2]), "a voice has no picture");
+    assert_eq!(bench.voice(101), Some(Some(1)), "but is heard");
+    let told = bench.log.iter().any(|action| {
+        matches!(action, Action::Send { message, .. }
+            if matches!(message.message, ServerMessage::ViewerChanged { .. }))
+    });
+    assert!(!told, "it watches whom it watched");
+    bench.handle(speaking(2));
+    assert_eq!((bench.shown(101), bench.voice(101)), (Some(vec![2]), Some(None)));
+    bench.handle(speaking(1));
     bench.handle(seen(1, Path::Connected, true));
     assert_eq!(bench.shown(101), Some(vec![1]), "now it has, and speaks");
+    assert_eq!(bench.voice(101), Some(None));
     bench.ask(ada, ClientMessage::State { mic: true, cam: false });
     assert_eq!(bench.shown(101), Some(vec![2]), "its camera is off");
     bench.ask(ada, ClientMessage::State { mic: true, cam: true });

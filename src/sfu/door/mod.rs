@@ -16,6 +16,8 @@ use std::{
 
 use tokio::sync::watch;
 
+#[cfg(test)]
+use crate::sfu::worker::Fault;
 use crate::{
     config::MediaSettings,
     seams::{Addresses, media::SfuError},
@@ -71,6 +73,11 @@ pub enum StartError {
     #[error("a media thread could not be started: {0}")]
     Thread(io::Error),
 }
+
+/// A worker's thread has ended by a fault of ours, and will not begin anew.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} has ended")]
+pub struct ThreadEnded(String);
 
 /// Speaks to the workers.
 #[derive(Clone)]
@@ -185,11 +192,20 @@ impl SfuHandle {
         SfuRoom::open(Arc::clone(&self.workers), home, max_speakers)
     }
 
-    /// What is wrong with the media plane, if something is: threads that will not begin anew. Rooms go on
-    /// on the others; where there are none, nobody is seen or heard.
-    pub fn fault(&self) -> Option<String> {
-        let (n_ended, n) = (*self.workers.n_ended.borrow(), self.workers.list.len());
-        (n_ended > 0).then(|| format!("{n_ended} of {n} media threads have ended"))
+    /// How a worker's thread is called: its number, from 1, and its port.
+    pub fn thread_name(&self, worker: usize) -> String {
+        let (n, (port, _)) = (self.workers.list.len(), &self.workers.list[worker]);
+        format!("media thread {} of {n} (UDP port {port})", worker + 1)
+    }
+
+    /// Resolves when this worker's thread has gone once through all it does; one that hangs never
+    /// answers. Where one has ended rooms go on on the others.
+    ///
+    /// # Errors
+    /// The thread has ended and will not begin anew.
+    pub async fn turns(&self, worker: usize) -> Result<(), ThreadEnded> {
+        let turn = self.workers.mailbox(worker).turn().await;
+        turn.ok_or_else(|| ThreadEnded(self.thread_name(worker)))
     }
 
     /// Returns when the last thread has ended by itself: nobody is seen or heard any more.
@@ -207,8 +223,21 @@ impl SfuHandle {
     /// The thread of this port panics, as it would by a fault of ours.
     #[cfg(test)]
     pub(crate) fn fail(&self, port: u16) {
+        self.suffer(port, Fault::Panic);
+    }
+
+    /// The thread of this port hangs until what is returned is dropped.
+    #[cfg(test)]
+    pub(crate) fn hang(&self, port: u16) -> std::sync::mpsc::SyncSender<()> {
+        let (go_on, until) = std::sync::mpsc::sync_channel(0);
+        self.suffer(port, Fault::Hang(until));
+        go_on
+    }
+
+    #[cfg(test)]
+    fn suffer(&self, port: u16, fault: Fault) {
         let worker = self.workers.list.iter().find(|(known, _)| *known == port);
-        worker.expect("a worker's port").1.fail();
+        worker.expect("a worker's port").1.suffer(fault);
     }
 
     /// Tells all peers goodbye and waits for the threads. Rooms that are still held hear nothing any

@@ -29,6 +29,12 @@ impl Downlink {
         self.estimator.as_ref().map_or(0, |estimator| estimator.padding(self.clock))
     }
 
+    /// So much is under way to the client that nothing more is to be sent now but sound.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.estimator.as_ref().is_some_and(|estimator| estimator.is_full(self.clock))
+    }
+
     /// There is a stream that padding may go by.
     pub fn can_pad(&self) -> bool {
         self.negotiation.padding_slot().is_some()

@@ -222,7 +222,7 @@ impl Downlink {
         };
         let length = report.write(out)?;
         if let Some(estimator) = &mut self.estimator {
-            estimator.sender_report(self.clock, slot, ntp);
+            estimator.sender_report(self.clock, slot, ntp, line.n_packets);
         }
         srtp.seal_rtcp(report.ssrc, length, out)
     }

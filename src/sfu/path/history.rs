@@ -40,12 +40,14 @@ pub(super) struct SentPacket {
 pub(super) struct History {
     ring: Box<[Entry]>,
     next: u64,
+    /// The newest that was told to have arrived.
+    told: u64,
 }
 
 impl History {
     pub(super) fn new() -> Self {
         // From 1, so that `next - 1` is the newest in all arithmetic.
-        Self { ring: vec![Entry::default(); FIRST_LEN].into(), next: 1 }
+        Self { ring: vec![Entry::default(); FIRST_LEN].into(), next: 1, told: 0 }
     }
 
     fn place(&self, number: u64) -> usize {
@@ -97,6 +99,19 @@ impl History {
     /// Of what was sent so far nothing that is told counts any more.
     pub(super) fn forget(&mut self) {
         self.ring.iter_mut().for_each(|entry| entry.is_open = false);
+    }
+
+    /// A packet arrived that was sent after all that were told of before: bytes that were sent after it,
+    /// as far as they are remembered.
+    pub(super) fn told(&mut self, sequence: u16) -> Option<u64> {
+        let newest = self.next - 1;
+        let number = newest.checked_sub(u64::from((newest as u16).wrapping_sub(sequence)))?;
+        if number <= self.told {
+            return None;
+        }
+        self.told = number;
+        let first = (number + 1).max(self.next.saturating_sub(self.ring.len() as u64));
+        Some((first..self.next).map(|after| u64::from(self.ring[self.place(after)].len)).sum())
     }
 
     /// A packet arrived. `None`: not sent, forgotten, or told before.

@@ -19,6 +19,7 @@
 
 mod allocate;
 mod feedback;
+mod flight;
 mod history;
 mod pacer;
 mod probe;
@@ -39,6 +40,7 @@ pub use reports::{Report, Sent};
 pub use sound::{Headroom, Sound};
 
 use feedback::ReferenceClock;
+use flight::Flight;
 use history::History;
 use probe::{Probe, Seen};
 use rate::{Arrivals, Rate};
@@ -60,8 +62,11 @@ pub struct Estimator {
     trend: Trend,
     rate: Rate,
     probe: Probe,
+    flight: Flight,
     rtt_us: Option<u64>,
     wanted_bps: f64,
+    /// What probes have found to get through before any limit was met.
+    found_bps: f64,
     /// The client tells of arrivals: what its reports say is nothing new then.
     has_arrivals: bool,
     reports: Reports,
@@ -78,8 +83,10 @@ impl Estimator {
             trend: Trend::new(),
             rate: Rate::new(),
             probe: Probe::new(),
+            flight: Flight::default(),
             rtt_us: None,
             wanted_bps: 0.0,
+            found_bps: 0.0,
             has_arrivals: false,
             reports: Reports::new(),
         }
@@ -95,6 +102,8 @@ impl Estimator {
         self.rate = Rate::new();
         self.rate.untried_bps = untried_bps;
         self.probe = Probe::new();
+        self.flight = Flight::default();
+        self.found_bps = 0.0;
         self.rtt_us = None;
         self.reports = Reports::new();
         self.reports.want(self.us(now), wanted_bps);
@@ -108,8 +117,10 @@ impl Estimator {
     #[inline]
     pub fn sent(&mut self, now: Instant, len: usize) -> u16 {
         let len = len + BELOW;
+        let now_us = self.us(now);
         self.probe.sent(len);
-        self.history.push(self.us(now), len)
+        self.flight.sent(now_us, len);
+        self.history.push(now_us, len)
     }
 
     /// Feedback came.
@@ -117,6 +128,7 @@ impl Estimator {
         let now_us = self.us(now);
         let reference_us = self.clock.unwrap(feedback.reference());
         let (mut n_lost, mut n_told, mut newest_sent) = (0_u32, 0_u32, None);
+        let mut last = None;
         feedback.each(|sequence, arrival| {
             let Some(arrival) = arrival else {
                 let is_new = self.history.lost(sequence);
@@ -132,6 +144,7 @@ impl Estimator {
                 n_told += 1;
             }
             newest_sent = newest_sent.max(Some(told.sent_us));
+            last = Some(sequence);
             self.arrivals.add(arrived_us, told.len);
             self.trend.add(told.sent_us, arrived_us, told.len);
         });
@@ -143,15 +156,22 @@ impl Estimator {
         }
         if n_told > 0 || newest_sent.is_some() {
             self.has_arrivals = true;
-            self.rate.told(n_lost, n_told);
+            let left = last.and_then(|sequence| self.history.told(sequence));
+            // What was lost in the silence says that the path was gone, not what it carries.
+            if !self.flight.is_silent() {
+                self.rate.told(n_lost, n_told);
+            }
+            if let Some(before_bps) = left.and_then(|left| self.flight.told(now_us, left)) {
+                self.resume(now_us, before_bps);
+            }
             self.judge(now_us);
         }
     }
 
-    /// A sender report of this NTP time leaves for a stream.
-    pub fn sender_report(&mut self, now: Instant, stream: usize, ntp: u64) {
+    /// A sender report of this NTP time leaves for a stream of which so many packets have left.
+    pub fn sender_report(&mut self, now: Instant, stream: usize, ntp: u64, n_packets: u32) {
         if !self.has_arrivals {
-            self.reports.sender_report(self.us(now), stream, ntp);
+            self.reports.sender_report(self.us(now), stream, ntp, n_packets);
         }
     }
 
@@ -174,6 +194,36 @@ impl Estimator {
         }
     }
 
+    /// Feedback comes again after it had stopped: the path is taken to carry half of what it did, and
+    /// more is looked for at once.
+    fn resume(&mut self, now_us: u64, before_bps: f64) {
+        self.arrivals = Arrivals::default();
+        self.trend = Trend::new();
+        self.rate.resume(now_us, before_bps / 2.0);
+        self.probe = Probe::after_success();
+    }
+
+    /// Time has passed: feedback that stops is a sign too. To be called before [`Self::bps`] is asked.
+    pub fn look(&mut self, now: Instant) {
+        let now_us = self.us(now);
+        if !self.has_arrivals {
+            return self.reports.look(now_us);
+        }
+        let rtt_us = self.known_rtt_us();
+        while self.flight.step(rtt_us, self.bps()) {
+            self.rate.lower(now_us, self.bps() / 2.0);
+        }
+    }
+
+    /// So much is under way that nothing more is to be sent now but sound.
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.has_arrivals && self.flight.is_full(self.us(now), self.known_rtt_us(), self.bps())
+    }
+
+    fn known_rtt_us(&self) -> u64 {
+        self.rtt_us.unwrap_or(100_000)
+    }
+
     fn judge(&mut self, now_us: u64) {
         let usage = self.trend.usage();
         // At overuse what comes while packets wait is what the path carries.
@@ -182,19 +232,18 @@ impl Estimator {
             Usage::Over => queue.carries_bps().or(self.arrivals.recent_bps()),
             _ => self.arrivals.bps(),
         };
-        let rtt_us = self.rtt_us.unwrap_or(100_000);
+        let rtt_us = self.known_rtt_us();
         self.rate.update(now_us, usage, arrives, rtt_us, self.probe.floor_bps());
-        if !self.rate.is_measured() {
-            return;
-        }
         let seen = Seen {
             arrives_bps: arrives,
             loss: self.rate.loss(),
             least_us: queue.newest_us(),
             is_quiet: usage != Usage::Over && !self.rate.is_lossy(),
+            is_limited: self.rate.is_measured(),
         };
-        let found = self.probe.update(now_us, self.rate.bps(), self.wanted_bps, seen);
-        if let Some(bps) = found {
+        let known_bps = self.bps();
+        if let Some(bps) = self.probe.update(now_us, known_bps, self.wanted_bps, seen) {
+            self.found_bps = self.found_bps.max(bps);
             self.rate.raise(now_us, bps);
         }
     }
@@ -212,8 +261,10 @@ impl Estimator {
         if self.rate.is_measured() {
             return self.rate.bps();
         }
-        // As long as all goes well, twice of what does.
-        START_BPS.max(2.0 * self.arrivals.bps().unwrap_or(0.0))
+        let arrives_bps = self.arrivals.bps().unwrap_or(0.0);
+        // Where probes cannot be, what is sent is the trial: as long as all goes well, twice of that.
+        let tried_bps = if self.rate.untried_bps > 0.0 { 2.0 * arrives_bps } else { arrives_bps };
+        START_BPS.max(self.found_bps).max(tried_bps)
     }
 
     /// The same, without what is only hoped for: as fast as this a burst may leave.
@@ -246,12 +297,12 @@ impl Estimator {
 
     /// Bytes of padding that are due now, for a probe.
     pub fn padding(&self, now: Instant) -> usize {
-        self.probe.padding(self.us(now))
+        if self.is_full(now) { 0 } else { self.probe.padding(self.us(now)) }
     }
 
     /// When [`Self::padding`] is due again.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let at_us = self.probe.next_padding_us(self.us(now))?;
+        let at_us = self.probe.next_padding_us(self.us(now)).filter(|_| !self.is_full(now))?;
         Some(self.began + Duration::from_micros(at_us))
     }
 }

@@ -13,6 +13,8 @@ const BURST: Duration = Duration::from_millis(25);
 const BURST_BYTES: (f64, f64) = (3_600.0, 65_536.0);
 /// What a path in the same house is taken to carry until something shows its limit, bits a second.
 const NEAR_BPS: f64 = 50_000_000.0;
+/// Where too much is under way, feedback says when it goes on; without any it is tried this often.
+const FULL: Duration = Duration::from_millis(100);
 /// What waits leaves in steps of this: one message to the kernel for several packets.
 const STEP: Duration = Duration::from_millis(5);
 
@@ -35,12 +37,15 @@ pub struct Pacer {
     /// Below 0 where something had to leave all the same.
     bytes: f64,
     filled: Instant,
+    /// Too much is under way already.
+    is_full: bool,
 }
 
 impl Pacer {
     /// A full bucket.
     pub fn new(now: Instant, pace: Pace) -> Self {
-        let mut pacer = Self { bytes_a_second: 0.0, most: 0.0, bytes: 0.0, filled: now };
+        let mut pacer =
+            Self { bytes_a_second: 0.0, most: 0.0, bytes: 0.0, filled: now, is_full: false };
         pacer.set(now, pace);
         pacer.bytes = pacer.most;
         pacer
@@ -69,6 +74,12 @@ impl Pacer {
         self.bytes = (self.bytes + elapsed.as_secs_f64() * self.bytes_a_second).min(self.most);
     }
 
+    /// Whether so much is under way that nothing more may leave.
+    #[inline]
+    pub fn set_full(&mut self, is_full: bool) {
+        self.is_full = is_full;
+    }
+
     /// A probe is due so many bytes: what waits may leave for them.
     pub fn allow(&mut self, len: usize) {
         self.bytes = self.bytes.max(len as f64);
@@ -77,7 +88,7 @@ impl Pacer {
     /// A packet may leave now.
     #[inline]
     pub fn has_room(&self) -> bool {
-        self.bytes > 0.0
+        self.bytes > 0.0 && !self.is_full
     }
 
     /// A packet of so many bytes has left.
@@ -89,6 +100,9 @@ impl Pacer {
 
     /// When what waits may go on.
     pub fn due(&self, now: Instant) -> Instant {
+        if self.is_full {
+            return now + FULL;
+        }
         let lacks = (-self.bytes).max(0.0) / self.bytes_a_second.max(1.0);
         now + STEP.max(Duration::from_secs_f64(lacks.min(1.0)))
     }
@@ -136,6 +150,19 @@ mod tests {
         assert!((64_000..67_000).contains(&burst) && took <= ms(150), "{burst} {took:?}");
         let (_, took) = burst_and_time(pace(6e6, false, true));
         assert!(took <= ms(30), "{took:?}");
+    }
+
+    #[test]
+    fn nothing_leaves_while_too_much_is_under_way() {
+        let start = Instant::now() + Duration::from_secs(3600);
+        let mut pacer = Pacer::new(start, Pace { bps: 6e6, is_measured: false, is_near: false });
+        assert!(pacer.has_room());
+        pacer.set_full(true);
+        assert!(!pacer.has_room() && pacer.due(start) == start + FULL);
+        pacer.allow(1200);
+        assert!(!pacer.has_room(), "nor for a probe");
+        pacer.set_full(false);
+        assert!(pacer.has_room());
     }
 
     #[test]

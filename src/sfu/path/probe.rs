@@ -63,6 +63,9 @@ pub(super) struct Seen {
     pub(super) least_us: Option<i64>,
     /// Neither overuse nor unusual loss.
     pub(super) is_quiet: bool,
+    /// A limit was met: then no more is tried than the next layer needs. Before that, layers are many and
+    /// each would need a probe of its own.
+    pub(super) is_limited: bool,
 }
 
 impl Probe {
@@ -76,6 +79,11 @@ impl Probe {
             best_bps: 0.0,
             least_us: None,
         }
+    }
+
+    /// As after a success: much more may get through than is known.
+    pub(super) fn after_success() -> Self {
+        Self { growth: GROWTH.1, ..Self::new() }
     }
 
     /// What was known before the probe under way.
@@ -105,7 +113,8 @@ impl Probe {
         match self.phase {
             Phase::Idle => {
                 if seen.is_quiet && wanted_bps > known_bps && now_us >= self.next_us {
-                    let bps = (known_bps * self.growth).min(wanted_bps * 1.1);
+                    let most_bps = if seen.is_limited { wanted_bps * 1.1 } else { f64::INFINITY };
+                    let bps = (known_bps * self.growth).min(most_bps);
                     self.phase = Phase::Running { began_us: now_us, bps, sent: 0 };
                     self.floor_bps = known_bps;
                     self.best_bps = 0.0;

@@ -171,6 +171,12 @@ impl Rate {
         }
     }
 
+    /// The path was silent, and now tells again: this much is taken to get through.
+    pub(super) fn resume(&mut self, now_us: u64, bps: f64) {
+        self.capacity_bps = None;
+        self.raise(now_us, bps);
+    }
+
     /// Packets of one feedback: `n_lost` of them did not arrive.
     pub(super) fn told(&mut self, n_lost: u32, n_told: u32) {
         self.n_lost += n_lost;
@@ -217,7 +223,8 @@ impl Rate {
         self.lower(now_us, known);
     }
 
-    fn lower(&mut self, now_us: u64, bps: f64) {
+    /// No more than this, where it was more.
+    pub(super) fn lower(&mut self, now_us: u64, bps: f64) {
         if bps < self.bps {
             self.bps = bps.max(MIN_BPS);
             self.is_measured = true;

@@ -16,6 +16,7 @@
 //! Nothing that a report says is believed beyond what was sent. Fraction and cumulative number of lost
 //! packets have to agree: the lesser counts, and a number that jumps back begins anew.
 
+mod silence;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,11 @@ mod tests;
 use std::collections::VecDeque;
 
 use super::rate::{DECREASE, DOUBT, HEADROOM, HIGH_LOSS, INCREASE_A_SECOND, LOSS_MEMORY};
-use super::rate::{MAX_BPS, MIN_BPS, TRIAL};
+use super::{
+    START_BPS,
+    rate::{MAX_BPS, MIN_BPS, TRIAL},
+};
+use silence::Silence;
 use stream::{Interval, Reported};
 pub use stream::{Report, Sent};
 
@@ -169,6 +174,7 @@ pub(super) struct Reports {
     remb: Option<(u64, f64)>,
     /// What a higher layer needs in all; 0: nobody needs one.
     wanted_bps: f64,
+    silence: Silence,
 }
 
 impl Reports {
@@ -191,6 +197,7 @@ impl Reports {
             trial: None,
             remb: None,
             wanted_bps: 0.0,
+            silence: Silence::default(),
         }
     }
 
@@ -213,8 +220,20 @@ impl Reports {
         }
     }
 
-    /// A sender report of this NTP time leaves.
-    pub(super) fn sender_report(&mut self, now_us: u64, stream: usize, ntp: u64) {
+    /// Time has passed: reports that stop lower the limit step by step.
+    pub(super) fn look(&mut self, now_us: u64) {
+        if !self.silence.step() {
+            return;
+        }
+        let intervals = self.streams.iter().flatten().filter_map(|stream| stream.interval.as_ref());
+        let arrived_bps = intervals.fold(Sum::default(), Sum::add).arrives_bps;
+        let known_bps = self.bps.unwrap_or(arrived_bps.max(START_BPS));
+        self.lower(now_us, known_bps / 2.0, known_bps / 2.0);
+    }
+
+    /// A sender report of this NTP time leaves; so many packets of the stream have left in all.
+    pub(super) fn sender_report(&mut self, now_us: u64, stream: usize, ntp: u64, n_packets: u32) {
+        self.silence.asked(now_us, stream, n_packets);
         if self.sender_reports.len() == N_SENDER_REPORTS {
             self.sender_reports.pop_front();
         }
@@ -227,6 +246,7 @@ impl Reports {
         if stream >= MAX_STREAMS {
             return;
         }
+        self.silence.heard();
         self.measure_round_trip(now_us, stream, report);
         if self.streams.len() <= stream {
             self.streams.resize(stream + 1, None);
@@ -361,7 +381,8 @@ impl Reports {
     fn try_more(&mut self, now_us: u64) -> bool {
         let wanted_bps = (TRIAL * self.wanted_bps).min(MAX_BPS);
         let before = self.bps.filter(|bps| now_us >= self.no_trial_before_us && wanted_bps > *bps);
-        let Some(from_bps) = before else { return false };
+        let Some(from_bps) = before.filter(|_| !self.silence.lasts(now_us)) else { return false };
+        self.silence.forgive();
         let (loss, rtt_us) = (self.loss, self.rtt_us);
         self.trial = Some(Trial {
             began_us: now_us,

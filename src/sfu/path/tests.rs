@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use super::*;
 
+mod silence;
+
 /// One-way delays: to the viewer, and back.
 const DELAY_US: u64 = 20_000;
 /// A browser tells of arrivals this often.
@@ -83,6 +85,13 @@ struct Viewer {
     n_lost: usize,
     audio_bps: u32,
     can_pad: bool,
+    /// Bytes, and those of padding.
+    n_sent: usize,
+    n_padding: usize,
+    /// Nothing that the browser tells comes here.
+    deaf: bool,
+    /// Layers are chosen.
+    chooses: bool,
 }
 
 impl Viewer {
@@ -116,6 +125,10 @@ impl Viewer {
             n_lost: 0,
             audio_bps: AUDIO_BPS,
             can_pad: true,
+            n_sent: 0,
+            n_padding: 0,
+            deaf: false,
+            chooses: true,
         }
     }
 
@@ -129,6 +142,7 @@ impl Viewer {
 
     fn send(&mut self, bytes: usize) {
         let mut left = bytes;
+        self.n_sent += bytes;
         while left > 0 {
             let len = left.min(1200);
             left -= len;
@@ -145,10 +159,10 @@ impl Viewer {
     /// 10 ms.
     fn step(&mut self) {
         self.now_us += 10_000;
-        if self.now_us.is_multiple_of(20_000) {
+        if self.now_us.is_multiple_of(20_000) && self.audio_bps > 0 {
             self.send(self.audio_bps as usize / 8 / 50 - BELOW);
         }
-        if self.now_us.is_multiple_of(30_000) {
+        if self.now_us.is_multiple_of(30_000) && !self.estimator.is_full(self.now()) {
             for n in 0..self.tiles.len() {
                 let tile = self.tiles[n];
                 let bps = tile.current.map_or(0, |layer| tile.layers[usize::from(layer)].bps);
@@ -161,15 +175,19 @@ impl Viewer {
         }
         let padding = self.estimator.padding(self.now());
         if padding > 0 && self.can_pad {
+            self.n_padding += padding;
             self.send(padding);
         }
         self.report();
         while self.feedback.front().is_some_and(|(at, _)| *at <= self.now_us) {
             let (_, packet) = self.feedback.pop_front().expect("there is one");
+            if self.deaf {
+                continue;
+            }
             let feedback = TransportFeedback::parse(&packet).expect("it is well formed");
             self.estimator.feedback(self.now(), &feedback);
         }
-        if self.now_us.is_multiple_of(250_000) {
+        if self.now_us.is_multiple_of(250_000) && self.chooses {
             self.allocate();
         }
     }
@@ -198,6 +216,7 @@ impl Viewer {
     }
 
     fn allocate(&mut self) {
+        self.estimator.look(self.now());
         let budget = Budget {
             bps: self.estimator.bps(),
             is_measured: self.estimator.is_measured(),

@@ -6,6 +6,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use ipnet::IpNet;
+
 use super::Router;
 use crate::seams::media::Path;
 
@@ -66,6 +68,11 @@ impl KnownAddresses {
 }
 
 impl Router {
+    /// The prefixes of the house have changed.
+    pub(crate) fn set_near(&mut self, near: &Arc<[IpNet]>) {
+        self.viewers.iter_mut().for_each(|(_, viewer)| viewer.set_near(near));
+    }
+
     /// The box's addresses have changed: offers and answers to come have the new ones. Connections
     /// that stand are not disturbed; those that do not come about without them, and those whose address
     /// the box has lost, are begun anew.

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use ipnet::IpNet;
 use rand::{Rng, rngs::StdRng};
 
 use super::{ConnectionKey, timers::Timers};
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) down: Arc<DownShared>,
     pub(crate) candidates: Arc<[String]>,
     pub(crate) local: SocketAddr,
+    /// IPv6 prefixes on the box's links.
+    pub(crate) near: Arc<[IpNet]>,
     pub(crate) rng: StdRng,
 }
 

@@ -36,34 +36,34 @@ const USUAL_HEIGHT: u16 = 720;
 /// A published track in its room.
 pub(crate) struct Published {
     /// What it is, and the packets of its first layer.
-    pub(crate) track: SourceTrack,
+    pub(super) track: SourceTrack,
     others: Vec<SourceTrack>,
     meters: [Meter; MAX_LAYERS],
     quality: Quality,
     /// Of sound that comes redundantly: the same without that.
     plain: Meter,
     /// What its publisher is told to send.
-    pub(crate) demand: Demand,
+    pub(super) demand: Demand,
     /// Only the loudest of these are forwarded.
-    pub(crate) is_voice: bool,
+    pub(super) is_voice: bool,
     /// It is none of the loudest now.
-    pub(crate) is_left_out: bool,
+    pub(super) is_left_out: bool,
     /// Its packets of this wake-up follow some that were left out.
-    pub(crate) resumes: bool,
+    pub(super) resumes: bool,
     /// Its number between workers.
-    pub(crate) lane: Lane,
+    pub(super) lane: Lane,
     /// What it costs, where another worker has to say that.
     told: Option<Box<Description>>,
     /// The connection that brings it, as the room numbers them.
-    pub(crate) publisher: usize,
+    pub(super) publisher: usize,
     /// Layers and indices of packets that came in this wake-up.
-    pub(crate) fresh: Vec<(u8, u64)>,
+    pub(super) fresh: Vec<(u8, u64)>,
     /// As the viewers' tables have it.
-    pub(crate) codec: Option<Codec>,
+    pub(super) codec: Option<Codec>,
     /// When it changed last from one to another.
     pub(super) codec_changed: Option<Instant>,
     /// The earliest entry in the worker's timers.
-    pub(crate) scheduled: Option<Instant>,
+    pub(super) scheduled: Option<Instant>,
 }
 
 impl Published {

@@ -23,18 +23,18 @@ use crate::{
 /// An `up` connection.
 pub(crate) struct Publisher {
     room: RoomId,
-    pub(crate) member: MemberId,
-    pub(crate) generation: u32,
-    pub(crate) revision: u32,
+    pub(super) member: MemberId,
+    pub(super) generation: u32,
+    pub(super) revision: u32,
     /// `None` if it could not even be made.
-    pub(crate) uplink: Option<Uplink>,
-    pub(crate) answer: Result<Arc<str>, SfuError>,
+    pub(super) uplink: Option<Uplink>,
+    pub(super) answer: Result<Arc<str>, SfuError>,
     /// Which track each publishing section feeds, in the order of the sections.
-    pub(crate) tracks: Vec<(Mid, usize)>,
-    pub(crate) path: Path,
+    pub(super) tracks: Vec<(Mid, usize)>,
+    pub(super) path: Path,
     /// The addresses that the client knows.
-    pub(crate) addresses: KnownAddresses,
-    pub(crate) scheduled: Option<Instant>,
+    pub(super) addresses: KnownAddresses,
+    pub(super) scheduled: Option<Instant>,
 }
 
 impl Publisher {

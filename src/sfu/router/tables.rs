@@ -38,7 +38,9 @@ impl Router {
             for &number in &order {
                 let published = &self.tracks[number];
                 let Some(codec) = published.codec else { continue };
-                if want.watch.contains(&published.track.id().member) {
+                let heard = want.hear.filter(|_| published.track.kind() == MediaKind::Audio);
+                let member = published.track.id().member;
+                if heard.map_or_else(|| want.watch.contains(&member), |heard| heard == member) {
                     viewer.shown.push(number);
                     table.push(shown_track(&published.track, codec));
                 }

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ipnet::IpNet;
 use slab::Slab;
 
 mod fed;
@@ -60,24 +61,24 @@ struct SlotState {
 /// A `down` connection.
 pub(crate) struct Viewer {
     room: RoomId,
-    pub(crate) member: MemberId,
-    pub(crate) generation: u32,
-    pub(crate) downlink: Downlink,
-    pub(crate) fault: Option<SfuError>,
+    pub(super) member: MemberId,
+    pub(super) generation: u32,
+    pub(super) downlink: Downlink,
+    pub(super) fault: Option<SfuError>,
     /// Revision of the newest answer that was applied.
-    pub(crate) answered: Option<u32>,
+    pub(super) answered: Option<u32>,
     /// Our answer to the client's newest offer, where it is the client that offers.
-    pub(crate) reply: Option<(u32, Result<Arc<str>, SfuError>)>,
-    pub(crate) path: Path,
+    pub(super) reply: Option<(u32, Result<Arc<str>, SfuError>)>,
+    pub(super) path: Path,
     /// The addresses that the client knows.
-    pub(crate) addresses: KnownAddresses,
-    pub(crate) scheduled: Option<Instant>,
+    pub(super) addresses: KnownAddresses,
+    pub(super) scheduled: Option<Instant>,
     /// Tracks it is to be shown.
-    pub(crate) shown: Vec<usize>,
+    pub(super) shown: Vec<usize>,
     /// Slots may have been accepted: [`Viewer::sync_slots`].
-    pub(crate) slots_stale: bool,
+    pub(super) slots_stale: bool,
     /// When it was last given other tracks: it is about to accept them.
-    pub(crate) awaits_since: Option<Instant>,
+    pub(super) awaits_since: Option<Instant>,
     slots: Vec<Option<SlotState>>,
     /// Slot of each track of the room.
     by_track: Vec<Option<Slot>>,
@@ -92,6 +93,8 @@ pub(crate) struct Viewer {
     sizes: Arc<[TileSize]>,
     /// The estimate that layers were last chosen by.
     chosen_bps: f64,
+    /// IPv6 prefixes on the box's links.
+    near: Arc<[IpNet]>,
     /// None on loopback.
     pacer: Option<Pacer>,
     /// Some slot has a backlog.
@@ -135,6 +138,7 @@ impl Viewer {
             sound: Sound::default(),
             sizes: Arc::default(),
             chosen_bps: f64::INFINITY,
+            near: Arc::clone(&shared.near),
             pacer: None,
             is_held: false,
             turn: 0,

@@ -11,6 +11,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Instant};
 
+use ipnet::IpNet;
 use rand::{SeedableRng, rngs::StdRng};
 use slab::Slab;
 
@@ -46,6 +47,8 @@ pub(crate) struct WorkerCore {
     numbers: HashMap<RoomId, usize>,
     /// Rooms that were thrown away, of which nobody was told yet.
     fallen: Vec<RoomId>,
+    /// When it was last told the time.
+    newest: Option<Instant>,
     /// The room that sends first in the next wake-up.
     first: usize,
     n_datagrams: u64,
@@ -64,7 +67,8 @@ impl WorkerCore {
         local: SocketAddr,
         seed: [u8; 32],
     ) -> Self {
-        let shared = Shared { up, down, candidates, local, rng: StdRng::from_seed(seed) };
+        let rng = StdRng::from_seed(seed);
+        let shared = Shared { up, down, candidates, local, near: Arc::default(), rng };
         Self {
             shared,
             demux: Demux::default(),
@@ -73,6 +77,7 @@ impl WorkerCore {
             rooms: Slab::new(),
             numbers: HashMap::new(),
             fallen: Vec::new(),
+            newest: None,
             first: 0,
             n_datagrams: 0,
             n_bad: 0,
@@ -102,9 +107,12 @@ impl WorkerCore {
         done
     }
 
-    /// Nothing of it is used any more; what it had open is closed without a word.
+    /// Nothing of it is used any more; its clients are told goodbye, as far as it can still do that.
     fn throw_away(&mut self, number: usize) {
-        let Some(room) = self.rooms.try_remove(number) else { return };
+        let Some(mut room) = self.rooms.try_remove(number) else { return };
+        if let Some(now) = self.newest {
+            guarded("room that has fallen", || room.say_goodbye(now, &mut self.outbox));
+        }
         self.numbers.remove(&room.id);
         self.fallen.push(room.id);
         for key in room.connections() {
@@ -175,6 +183,17 @@ impl WorkerCore {
         }
     }
 
+    /// Something panicked outside all rooms, so that nothing here is used any more: clients are told
+    /// goodbye, as far as that can still be done. Whoever is behind them comes back at once.
+    pub(crate) fn abandon(&mut self, now: Instant, sink: &mut impl Sink) {
+        let Self { rooms, outbox, .. } = self;
+        for (_, room) in rooms.iter_mut() {
+            guarded("worker that has fallen", || room.say_goodbye(now, outbox));
+        }
+        // overflow: DROPS what the socket does not take; its clients find out by silence.
+        guarded("worker that has fallen", || outbox.send(sink));
+    }
+
     /// All rooms are closed; [`WorkerCore::flush`] sends the goodbyes.
     pub(crate) fn close(&mut self, now: Instant) {
         let rooms: Vec<RoomId> = self.numbers.keys().copied().collect();
@@ -190,6 +209,14 @@ impl WorkerCore {
         }
         self.shared.candidates = candidates;
         self.shared.local = local;
+    }
+
+    /// Which IPv6 prefixes are on the box's links: whoever comes from there is in the same house.
+    pub(crate) fn set_near(&mut self, near: Arc<[IpNet]>) {
+        for number in 0..self.rooms.capacity() {
+            self.within(number, |room, _| room.set_near(&near));
+        }
+        self.shared.near = near;
     }
 
     /// Connections of all rooms.
@@ -252,6 +279,7 @@ impl WorkerCore {
 
     /// Sends everything that this wake-up has called forth.
     pub(crate) fn flush(&mut self, now: Instant, sink: &mut impl Sink) {
+        self.newest = Some(now);
         // Elsewhere each time: where the socket takes no more, it shall not be the same who lose.
         let n_places = self.rooms.capacity();
         self.first = (self.first + 1) % n_places.max(1);

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::load::Load;
 use crate::{
@@ -99,9 +99,29 @@ pub(crate) struct Inbox {
     pub(crate) wants: HashMap<RoomId, BTreeMap<MemberId, Option<Desired>>>,
     pub(crate) closed: Vec<RoomId>,
     pub(crate) stop: bool,
-    /// The thread is to panic.
+    /// Who asks whether the thread turns.
+    pub(crate) asked: Vec<oneshot::Sender<()>>,
     #[cfg(test)]
-    pub(crate) fail: bool,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// A fault that a test wants.
+#[cfg(test)]
+pub(crate) enum Fault {
+    /// The thread panics, as it would by a fault of ours.
+    Panic,
+    /// It hangs until the other end is dropped.
+    Hang(std::sync::mpsc::Receiver<()>),
+}
+
+#[cfg(test)]
+impl Fault {
+    pub(crate) fn happen(self) {
+        match self {
+            Self::Panic => panic!("the fault that a test wants"),
+            Self::Hang(until) => drop(until.recv()),
+        }
+    }
 }
 
 /// What a worker's thread shares with handles.
@@ -181,10 +201,30 @@ impl Mailbox {
         self.change(|inbox| inbox.stop = true);
     }
 
-    /// The thread panics, as it would by a fault of ours.
+    /// Resolves when the thread has gone once through all it does; `None`: it will not any more.
+    pub(crate) async fn turn(&self) -> Option<()> {
+        while !self.is_gone.load(Ordering::SeqCst) {
+            let (reply, answer) = oneshot::channel();
+            self.change(|inbox| {
+                // overflow: as many as wait; whoever has given up is forgotten with the next.
+                inbox.asked.retain(|reply| !reply.is_closed());
+                inbox.asked.push(reply);
+            });
+            // Whichever of this and `give_up` comes second sees the other.
+            if self.is_gone.load(Ordering::SeqCst) {
+                break;
+            }
+            // Dropped without an answer: the thread has panicked, and may begin anew.
+            if answer.await.is_ok() {
+                return Some(());
+            }
+        }
+        None
+    }
+
     #[cfg(test)]
-    pub(crate) fn fail(&self) {
-        self.change(|inbox| inbox.fail = true);
+    pub(crate) fn suffer(&self, fault: Fault) {
+        self.change(|inbox| inbox.fault = Some(fault));
     }
 
     pub(crate) fn take(&self) -> Inbox {

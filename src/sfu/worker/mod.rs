@@ -14,11 +14,12 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 pub(crate) mod core;
 pub(crate) mod load;
@@ -27,6 +28,8 @@ mod moderation;
 pub(crate) mod restarts;
 mod sockets;
 
+#[cfg(test)]
+pub(crate) use self::mailbox::Fault;
 pub(crate) use self::mailbox::{Mailbox, Opened, Outcome};
 use self::{
     core::WorkerCore, load::BusyMeter, mailbox::Outcomes, moderation::Moderation, sockets::Sockets,
@@ -60,44 +63,61 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    fn candidates(&mut self, ipv6: bool) -> (Arc<[String]>, SocketAddr) {
+    /// Where the box is, what it announces, and its first address.
+    fn announced(&mut self, ipv6: bool) -> (Arc<Addresses>, Arc<[String]>, SocketAddr) {
         let addresses = Arc::clone(&self.addresses.borrow_and_update());
         let spoken = Spoken { ipv6, tcp: self.listener.is_some() };
         let lines = host_candidates(&addresses, self.port, self.index == 0, spoken);
         let ip = addresses.ips().next().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        (lines.into(), SocketAddr::new(ip, self.port))
+        (addresses, lines.into(), SocketAddr::new(ip, self.port))
     }
 
-    /// Runs until it is told to stop; then says goodbye to all connections. After a panic it may run
-    /// again: what it had is gone, and its rooms were told.
+    /// Runs until it is told to stop; then says goodbye to all connections, as it does when it panics.
+    /// After a panic it may run again: what it had is gone, and its rooms were told.
     pub(crate) fn run(&mut self) -> std::io::Result<()> {
         let ipv6 = self.socket.local_addr()?.is_ipv6();
         let mut sockets = Sockets::new(&self.socket, self.listener.as_ref())?;
-        let (candidates, local) = self.candidates(ipv6);
+        let (addresses, candidates, local) = self.announced(ipv6);
         let (up, down) = (Arc::clone(&self.up), Arc::clone(&self.down));
         let mut core = WorkerCore::new(up, down, candidates, local, rand::random());
+        core.set_near(addresses.networks.on_link.as_slice().into());
         let mut outcomes = Outcomes::new(Arc::clone(&self.mailbox));
+        let going = AssertUnwindSafe(|| self.go_on(ipv6, &mut sockets, &mut core, &mut outcomes));
+        catch_unwind(going).unwrap_or_else(|panic| {
+            // Else its clients would go on sending for half a minute to whom nobody is behind.
+            core.abandon(Instant::now(), &mut sockets);
+            resume_unwind(panic)
+        })
+    }
+
+    fn go_on(
+        &mut self,
+        ipv6: bool,
+        sockets: &mut Sockets,
+        core: &mut WorkerCore,
+        outcomes: &mut Outcomes,
+    ) -> std::io::Result<()> {
         let mut busy = self.has_others.then(|| BusyMeter::new(Instant::now()));
         let mut drops = Drops::default();
         let mut moderation = Moderation::new(Instant::now());
         let mut rested = false;
         loop {
             let due = [core.poll_timeout(), sockets.poll_timeout()].into_iter().flatten().min();
-            let more = rested || self.wait(&sockets, due)?;
+            let more = rested || self.wait(sockets, due)?;
             let began = busy.as_ref().map(|_| Instant::now());
-            let mut stop = false;
+            let (mut stop, mut asked) = (false, Vec::new());
             if self.mailbox.bell().answer() {
-                stop = self.take_wishes(&mut core, &mut outcomes);
-                self.look_at_addresses(&mut core, ipv6);
+                (stop, asked) = self.take_wishes(core, outcomes);
+                self.look_at_addresses(core, ipv6);
             }
-            let received = more && sockets.receive(&mut core);
+            let received = more && sockets.receive(core);
             let now = Instant::now();
-            sockets.handle_timeout(now, &mut core);
+            sockets.handle_timeout(now, core);
             core.handle_timeout(now);
             if stop {
                 core.close(now);
             }
-            core.flush(now, &mut sockets);
+            core.flush(now, sockets);
             for (room, member, observed) in core.take_news() {
                 outcomes.of(room).inspect(|outcome| outcome.put(room, member, observed));
             }
@@ -107,6 +127,10 @@ impl Worker {
             core.take_fallen().into_iter().for_each(|room| outcomes.fall(room));
             self.mailbox.set_connections(core.n_connections());
             drops.add(now, core.take_dropped(), self.index);
+            // overflow: none, because each is a oneshot; whoever no longer waits has its answer.
+            for reply in asked {
+                let _ = reply.send(());
+            }
             if stop {
                 outcomes.is_stopped = true;
                 return Ok(());
@@ -129,20 +153,25 @@ impl Worker {
     fn look_at_addresses(&mut self, core: &mut WorkerCore, ipv6: bool) {
         // It errs where the sender is gone: then nothing changes any more.
         if self.addresses.has_changed().unwrap_or(false) {
-            let (candidates, local) = self.candidates(ipv6);
+            let (addresses, candidates, local) = self.announced(ipv6);
+            core.set_near(addresses.networks.on_link.as_slice().into());
             core.set_candidates(candidates, local);
         }
     }
 
-    /// Passes on what rooms want. True if the worker is to stop.
-    fn take_wishes(&self, core: &mut WorkerCore, outcomes: &mut Outcomes) -> bool {
+    /// Passes on what rooms want. Whether the worker is to stop, and who waits for the turn's end.
+    fn take_wishes(
+        &self,
+        core: &mut WorkerCore,
+        outcomes: &mut Outcomes,
+    ) -> (bool, Vec<oneshot::Sender<()>>) {
         let inbox = self.mailbox.take();
         // First of all: they are to be told if what follows panics.
         for (room, outcome, _) in &inbox.opened {
             outcomes.insert(*room, Arc::clone(outcome));
         }
         #[cfg(test)]
-        assert!(!inbox.fail, "the fault that a test wants");
+        inbox.fault.into_iter().for_each(mailbox::Fault::happen);
         let now = Instant::now();
         for (room, _, opened) in inbox.opened {
             match opened {
@@ -162,7 +191,7 @@ impl Worker {
             core.close_room(now, room);
             outcomes.remove(room);
         }
-        inbox.stop
+        (inbox.stop, inbox.asked)
     }
 }
 

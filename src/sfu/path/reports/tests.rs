@@ -163,7 +163,7 @@ fn a_trial_that_fills_a_queue_is_over_before_much_is_lost() {
         client.reports.want(client.now_us, 550_000.0);
         let second = |client: &mut Client, rtt_ms: u64| {
             let ntp = client.now_us / SECOND_US;
-            client.reports.sender_report(client.now_us, 0, ntp << 16);
+            client.reports.sender_report(client.now_us, 0, ntp << 16, 0);
             let (_, report) = &mut client.streams[0];
             report.last_sender_report = ntp as u32;
             report.delay = ((1000 - rtt_ms) * 65_536 / 1000) as u32;
@@ -228,7 +228,7 @@ fn whatever_was_told_is_forgotten_in_time_and_nothing_panics() {
             };
             let sent = Sent { n_packets: word(), n_octets: word() };
             let (stream, ntp, bps) = (word() as usize % 4, u64::from(word()), f64::from(word()));
-            client.reports.sender_report(client.now_us, stream, ntp << 16);
+            client.reports.sender_report(client.now_us, stream, ntp << 16, 0);
             client.reports.reported(client.now_us, stream, sent, report);
             if random.below(4) == 0 {
                 client.reports.remb(client.now_us, bps);
@@ -281,7 +281,7 @@ fn a_queue_that_grows_is_a_limit_before_anything_is_lost() {
     ] {
         let mut client = Client::new(1);
         for second in 0..2 + n_seconds {
-            client.reports.sender_report(client.now_us, 0, (second + 1) << 16);
+            client.reports.sender_report(client.now_us, 0, (second + 1) << 16, 0);
             client.send(&[(100, 1000, 0)]);
             let (sent, report) = &mut client.streams[0];
             // From the third second on packets wait.
@@ -296,4 +296,45 @@ fn a_queue_that_grows_is_a_limit_before_anything_is_lost() {
         }
         assert_eq!(client.kbps().is_some(), is_limit, "{delay_ms} ms, {arrives}, {n_seconds} s");
     }
+}
+
+impl Client {
+    /// Seconds in which so many packets are sent and nothing is told; the limits that are seen.
+    fn silent(&mut self, seconds: u64, n_packets: u32) -> Vec<Option<u64>> {
+        let mut seen = Vec::new();
+        for second in 0..seconds {
+            self.send(&[(n_packets, 600, 0)]);
+            let n_packets = self.streams[0].0.n_packets;
+            self.reports.sender_report(self.now_us, 0, second << 16, n_packets);
+            self.reports.look(self.now_us);
+            seen.push(self.kbps());
+        }
+        seen
+    }
+}
+
+#[test]
+fn reports_that_stop_lower_the_limit_step_by_step() {
+    let mut client = Client::new(1);
+    (0..20).for_each(|_| client.over(1500, 5000));
+    assert_eq!(client.kbps(), None);
+    let seen = client.silent(40, 300);
+    assert!(seen[..10].iter().all(Option::is_none), "RTCP may take so long: {seen:?}");
+    let known: Vec<u64> = seen.into_iter().flatten().collect();
+    assert!(known.windows(2).all(|pair| pair[1] <= pair[0]), "{known:?}");
+    assert_eq!((known.first(), known.last()), (Some(&3000), Some(&50)), "{known:?}");
+    // It tells again, and a higher layer is tried.
+    client.reports.want(client.now_us, 1_500_000.0);
+    (0..20).for_each(|_| client.over(40, 5000));
+    assert!(client.kbps().is_some_and(|kbps| kbps >= 1500), "{:?}", client.kbps());
+}
+
+#[test]
+fn whoever_is_sent_nothing_or_never_told_anything_is_not_silent() {
+    let mut client = Client::new(1);
+    (0..20).for_each(|_| client.over(1500, 5000));
+    assert!(client.silent(60, 0).iter().all(Option::is_none));
+    let mut client = Client::new(1);
+    client.reports = Reports::new();
+    assert!(client.silent(60, 300).iter().all(Option::is_none));
 }

@@ -67,6 +67,9 @@ impl Viewer {
         wanted: &mut Vec<(usize, u8)>,
     ) {
         let Wishes { places, tiles, sound_bps, plain_bps } = self.wishes(now, tracks);
+        if let Some(estimator) = self.downlink.estimator() {
+            estimator.look(now);
+        }
         let estimator = self.downlink.estimator().filter(|estimator| estimator.has_feedback());
         let (bps, is_measured, loss) = match &estimator {
             Some(estimator) => (estimator.bps(), estimator.is_measured(), estimator.loss()),

@@ -11,9 +11,11 @@
 
 use std::{
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use ipnet::IpNet;
 use slab::Slab;
 
 use super::{MAX_RESENT, SEAL_ROOM, SlotState, Viewer, ViewerKey};
@@ -128,7 +130,7 @@ impl Viewer {
             }
             None => (START_BPS.max(2.0 * sent_bps), false),
         };
-        let pace = Pace { bps, is_measured, is_near: is_near(ip) };
+        let pace = Pace { bps, is_measured, is_near: is_near(ip, &self.near) };
         match &mut self.pacer {
             Some(pacer) => pacer.set(now, pace),
             none => *none = Some(Pacer::new(now, pace)),
@@ -141,7 +143,13 @@ impl Viewer {
         self.downlink.set_clock(now);
         if let Some(pacer) = &mut self.pacer {
             pacer.refill(now);
+            pacer.set_full(self.downlink.is_full());
         }
+    }
+
+    /// The prefixes of the house have changed.
+    pub(crate) fn set_near(&mut self, near: &Arc<[IpNet]>) {
+        self.near = Arc::clone(near);
     }
 
     /// When what is kept back may go on.
@@ -304,10 +312,38 @@ impl Viewer {
     }
 }
 
-/// An address of the house: RFC 1918, link-local, ULA.
-fn is_near(ip: IpAddr) -> bool {
-    match ip {
+/// An address of the house: RFC 1918, link-local, ULA, or of a prefix that is on one of the box's links:
+/// IPv6 clients in the same room come by their global addresses.
+fn is_near(ip: IpAddr, prefixes: &[IpNet]) -> bool {
+    let is_private = match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    is_private || prefixes.iter().any(|prefix| prefix.contains(&ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_the_houses_own_prefix_is_near() {
+        let prefixes: [IpNet; 2] =
+            ["2001:db8:1:2::/64", "2001:db8:9::7/128"].map(|text| text.parse().expect("a prefix"));
+        for (ip, expected) in [
+            ("192.168.1.7", true),
+            ("169.254.3.4", true),
+            ("203.0.113.5", false),
+            ("fd00::5", true),
+            ("fe80::5", true),
+            ("2001:db8:1:2:a:b:c:d", true),
+            ("2001:db8:9::7", true),
+            ("2001:db8:1:3::1", false),
+            ("2001:db8:9::8", false),
+        ] {
+            let ip = ip.parse().expect("an address");
+            assert_eq!(is_near(ip, &prefixes), expected, "{ip}");
+            assert_eq!(is_near(ip, &[]), expected && !ip.to_string().starts_with("2001"), "{ip}");
+        }
     }
 }

@@ -73,8 +73,14 @@ impl Viewer {
         let member = MemberId(number);
         let mut peer = Peer::new(shared, &format!("down{number}")).await;
         let watch = BTreeSet::from([PUBLISHER]);
-        let mut want =
-            DownWant { generation, watch, tiles: Arc::default(), answer: None, offer: None };
+        let mut want = DownWant {
+            generation,
+            watch,
+            hear: None,
+            tiles: Arc::default(),
+            answer: None,
+            offer: None,
+        };
         room.desire(member, Desired { up: None, down: Some(want.clone()) });
         camera.turn().await;
         let seen = news(room, member, |seen| {
@@ -155,8 +161,12 @@ async fn one_worker() {
     let room = handle.open_room(8);
     let shared = ClientShared::new();
     let mut camera = Camera::new(&shared, &room, 1).await;
-    let viewer = Viewer::new(&shared, &room, &mut camera, (2, 1)).await;
+    let mut viewer = Viewer::new(&shared, &room, &mut camera, (2, 1)).await;
     handle.fail(viewer.port());
+    // Clients that know nothing of rooms (of WHIP and WHEP) hear it by their connection, and come back.
+    for peer in [&mut camera.peer, &mut viewer.peer] {
+        while !peer.turn().await.iter().any(|incoming| matches!(incoming, Incoming::Closed)) {}
+    }
     let mut told = BTreeSet::new();
     while told.len() < 2 {
         for (member, seen) in room.changed().await.members {
@@ -188,7 +198,7 @@ async fn a_thread_that_panics_begins_anew_and_its_rooms_go_on() {
 async fn a_thread_that_panics_again_and_again_ends_and_that_is_told() {
     let handle = start(1);
     let port = handle.ports()[0];
-    assert_eq!(handle.fault(), None);
+    assert_eq!(handle.turns(0).await, Ok(()));
     let again_and_again = async {
         loop {
             handle.fail(port);
@@ -202,6 +212,27 @@ async fn a_thread_that_panics_again_and_again_ends_and_that_is_told() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), ended).await.expect("it gives up");
-    assert_eq!(handle.fault().as_deref(), Some("1 of 1 media threads have ended"));
+    let fault = handle.turns(0).await.expect_err("nobody is there").to_string();
+    assert_eq!(fault, format!("media thread 1 of 1 (UDP port {port}) has ended"));
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_thread_that_hangs_does_not_turn_and_the_others_do() {
+    const ENOUGH: usize = 50;
+    let handle = start(2);
+    let go_on = handle.hang(handle.ports()[0]);
+    let other = async {
+        for _ in 0..ENOUGH {
+            handle.turns(1).await.expect("it has not ended");
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = handle.turns(0) => panic!("it does not turn"),
+        () = other => {}
+    }
+    drop(go_on);
+    assert_eq!(handle.turns(0).await, Ok(()));
     handle.stop().await;
 }

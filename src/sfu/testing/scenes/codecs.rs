@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::{
     ids::MemberId,
+    protocol::TrackSource,
     sfu::testing::world::{Source, World},
 };
 
@@ -127,4 +128,37 @@ fn who_changes_codecs_with_every_frame_is_told_to_others_once_a_second() {
     assert!(world.n_news - n_news <= 20, "{} pieces of news", world.n_news - n_news);
     let n_now = received(&world, viewer, 0).len() + received(&world, viewer, 1).len();
     assert!(n_now >= n_got + 100, "half of it is shown all the time: {}", n_now - n_got);
+}
+
+#[test]
+fn two_channels_are_asked_of_whoever_has_them_and_offered_to_the_viewers() {
+    for (offered, is_stereo) in
+        [("stereo=1;sprop-stereo=1", true), ("sprop-stereo=1", true), ("minptime=10", false)]
+    {
+        let mut world = World::new();
+        let source = world.publisher_of(1, ("opus", TrackSource::Microphone), |offer| {
+            let usual = "a=fmtp:111 minptime=10;useinbandfec=1";
+            assert!(offer.contains(usual), "{offer}");
+            offer.replace(usual, &format!("a=fmtp:111 {offered}"))
+        });
+        let answer = world.seen[&source.member].up.as_ref().expect("an up").answer.clone();
+        let answer = answer.expect("an answer");
+        let parameters = answer.lines().find(|line| line.starts_with("a=fmtp:111 "));
+        let asked = parameters
+            .is_some_and(|line| line.contains(";stereo=1;") || line.contains(" stereo=1;"));
+        assert_eq!(asked, is_stereo, "{offered}: {parameters:?}");
+
+        let viewer = world.viewer(100, &[source.member]);
+        let mut packet = vec![0x80, 111, 0, 1, 0, 0, 0, 1];
+        packet.extend(source.ssrc.to_be_bytes());
+        packet.extend(b"two channels");
+        world.ups.get_mut(&source.member).expect("a publisher").client.send_rtp(&packet);
+        let offer = |world: &World| world.seen.get(&viewer)?.down.as_ref()?.offer.clone();
+        world.until("the sound is offered", |world| offer(world).is_some());
+        let offer = offer(&world).expect("an offer");
+        let parameters = offer.lines().find(|line| line.starts_with("a=fmtp:111 "));
+        let parameters = parameters.unwrap_or_else(|| panic!("of Opus in {offer}"));
+        // A line shows one after the other, mono or not.
+        assert!(parameters.contains("sprop-stereo=1;stereo=1"), "{parameters}");
+    }
 }

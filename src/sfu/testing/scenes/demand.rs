@@ -100,7 +100,7 @@ fn while_a_layer_wakes_the_lower_one_goes_on() {
         assert!(n_packets(&world, &viewers[0]) > n, "a picture all the time");
     }
     assert_eq!(told(&world), None, "all that could be had was asked for, and nothing is flapping");
-    source.on = [true; 3];
+    source.on = vec![true; 3];
     let large = play(&mut world, &mut source, &mut viewers, 5 * SECOND, |world, viewers| {
         viewers[0].layer(world) == Some(2)
     });
@@ -144,7 +144,7 @@ fn one_who_is_alone_sends_nothing_and_whoever_comes_has_the_best_picture_at_once
 fn a_camera_that_is_off_by_choice_comes_back_with_all_that_is_needed() {
     let (mut world, mut source, mut viewers) = obedient(1);
     play(&mut world, &mut source, &mut viewers, 10 * SECOND, |_, _| false);
-    let off = std::mem::take(&mut source.on);
+    let off = std::mem::replace(&mut source.on, vec![false; 3]);
     source.obeys = false;
     play(&mut world, &mut source, &mut viewers, 20 * SECOND, |_, _| false);
     let n = n_packets(&world, &viewers[0]);

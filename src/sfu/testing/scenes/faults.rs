@@ -1,6 +1,6 @@
 //! A panic costs who caused it, or a room, and no one else.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
     ids::MemberId,
@@ -95,9 +95,14 @@ fn a_room_that_makes_us_panic_falls_alone_and_can_be_opened_again() {
     let other = ROOM + 1;
     world.core.open_room(world.now, other, 4);
     let n_timers = world.core.n_timers();
+    world.wire.ways.clear();
     fault::plant("flush");
     world.core.flush(world.now, &mut world.wire);
     assert!(!fault::is_planted());
+    // All three clients hear that at once, and need not find out by silence.
+    let told: BTreeSet<SocketAddr> = world.wire.ways.iter().map(|(to, _)| *to).collect();
+    let all = world.ups.values().chain(world.downs.values()).map(|peer| peer.address);
+    assert_eq!(told, all.collect());
     assert_eq!(world.core.take_fallen(), [ROOM]);
     assert!(world.core.take_fallen().is_empty());
     assert_eq!(world.core.n_connections(), 0);

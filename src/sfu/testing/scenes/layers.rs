@@ -13,79 +13,83 @@ use crate::{
 };
 
 /// SSRCs of the layers, the lowest first, and what they cost.
-const SSRCS: [u32; 3] = [501, 502, 503];
-const BPS: [usize; 3] = [150_000, 500_000, 1_500_000];
+const SSRCS: [u32; 4] = [501, 502, 503, 504];
+const BPS: [usize; 4] = [150_000, 500_000, 1_500_000, 2_500_000];
 const FRAME: Duration = Duration::from_millis(30);
 const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
 
-/// A member that publishes its camera in three layers.
+/// A member that publishes its camera in three layers, or in four.
 pub(super) struct Layered {
     pub(super) member: MemberId,
     n: u32,
-    sequences: [u16; 3],
+    sequences: [u16; 4],
     /// Their names, the lowest first.
-    rids: [&'static str; 3],
+    rids: &'static [&'static str],
     /// The offer names the highest first.
     is_reversed: bool,
     /// It sends what is wanted alone, as a page does, and begins each layer with a keyframe.
     pub(super) obeys: bool,
     /// What it sends.
-    pub(super) on: [bool; 3],
+    pub(super) on: Vec<bool>,
 }
 
 impl Layered {
     pub(super) fn new(world: &mut World) -> Self {
-        Self::with(world, ["q", "h", "f"], false)
+        Self::with(world, &["q", "h", "f"], false)
     }
 
     /// As OBS offers.
     fn reversed(world: &mut World) -> Self {
-        Self::with(world, ["2", "1", "0"], true)
+        Self::with(world, &["2", "1", "0"], true)
     }
 
-    fn with(world: &mut World, rids: [&'static str; 3], is_reversed: bool) -> Self {
+    /// As OBS does where four are set.
+    fn four(world: &mut World) -> Self {
+        Self::with(world, &["3", "2", "1", "0"], true)
+    }
+
+    fn with(world: &mut World, rids: &'static [&'static str], is_reversed: bool) -> Self {
         let source = world.publisher_with(1, |offer| {
-            let mut names = rids;
+            let mut names = rids.to_vec();
             if is_reversed {
                 names.reverse();
             }
-            let [a, b, c] = names;
-            let lines = format!(
-                "a=extmap:10 {RID}\r\na=rid:{a} send\r\na=rid:{b} send\r\na=rid:{c} send\r\n\
-                 a=simulcast:send {a};{b};{c}\r\n"
-            );
+            let each: String = names.iter().map(|name| format!("a=rid:{name} send\r\n")).collect();
+            let all = names.join(";");
+            let lines = format!("a=extmap:10 {RID}\r\n{each}a=simulcast:send {all}\r\n");
             let end = offer.find("a=ssrc:").expect("an SSRC was declared");
             offer[..end].to_owned() + &lines
         });
         Self {
             member: source.member,
             n: 0,
-            sequences: [10, 20_000, 65_000],
+            sequences: [10, 20_000, 65_000, 400],
             rids,
             is_reversed,
             obeys: false,
-            on: [true; 3],
+            on: vec![true; rids.len()],
         }
     }
 
     /// Takes over what the box wants. Which layers begin by that.
-    fn obey(&mut self, world: &World) -> [bool; 3] {
-        let before = self.on;
+    fn obey(&mut self, world: &World) -> Vec<bool> {
         let up = world.seen[&self.member].up.as_ref().expect("an up");
         let wanted = up.layers.values().next();
-        self.on = std::array::from_fn(|layer| {
-            let number = if self.is_reversed { 2 - layer } else { layer };
+        let n = self.on.len();
+        let is_wanted = |layer: usize| {
+            let number = if self.is_reversed { n - 1 - layer } else { layer };
             wanted.is_none_or(|wanted| wanted.get(number).copied().unwrap_or(true))
-        });
-        std::array::from_fn(|layer| self.on[layer] && !before[layer])
+        };
+        let before = std::mem::replace(&mut self.on, (0..n).map(is_wanted).collect());
+        self.on.iter().zip(before).map(|(now, before)| *now && !before).collect()
     }
 
     /// One frame of each layer; a keyframe where that was asked for.
     fn send(&mut self, world: &mut World) {
-        let begins = if self.obeys { self.obey(world) } else { [false; 3] };
+        let begins = if self.obeys { self.obey(world) } else { vec![false; self.on.len()] };
         let peer = world.ups.get_mut(&self.member).expect("the publisher is there");
         let asked = std::mem::take(&mut peer.plis);
-        for (layer, rid) in self.rids.into_iter().enumerate() {
+        for (layer, rid) in self.rids.iter().enumerate() {
             if !self.on[layer] {
                 continue;
             }
@@ -295,7 +299,7 @@ fn what_comes_says_which_layer_is_better_and_not_its_place_in_the_offer() {
             let took = play(&mut world, &mut source, &mut viewers, 5 * SECOND, |world, viewers| {
                 viewers[0].layer(world) == Some(layer)
             });
-            let seen = (obeys, source.on, viewers[0].layers(&world));
+            let seen = (obeys, source.on.clone(), viewers[0].layers(&world));
             assert!(took.is_some_and(|took| took <= 3 * SECOND), "{height}: {took:?} {seen:?}");
             play(&mut world, &mut source, &mut viewers, 8 * SECOND, |_, _| false);
             assert_eq!(viewers[0].layer(&world), Some(layer), "{height}: it stays so");
@@ -305,4 +309,31 @@ fn what_comes_says_which_layer_is_better_and_not_its_place_in_the_offer() {
         // Of what nobody shows only the lowest may be missed least.
         assert!(!obeys || source.on == [true, false, true], "{:?}", source.on);
     }
+}
+
+/// OBS stops if it has offered four and the answer takes fewer.
+#[test]
+fn four_layers_are_taken_and_each_is_shown_where_it_fits() {
+    let mut world = World::new();
+    let mut source = Layered::four(&mut world);
+    let answer = world.seen[&source.member].up.as_ref().expect("an up").answer.clone();
+    let answer = answer.expect("an answer");
+    for rid in source.rids {
+        assert!(answer.contains(&format!("a=rid:{rid} recv")), "{rid}: {answer}");
+    }
+    assert!(answer.contains("a=simulcast:recv 0;1;2;3"), "{answer}");
+    let mut viewers = [110, 111].map(|n| Watcher::new(&mut world, n, source.member));
+    play(&mut world, &mut source, &mut viewers, 3 * SECOND, |_, _| false);
+    show(&mut world, viewers[1].member, 80);
+    for (height, layer) in [(1080, 3), (330, 2), (160, 1), (80, 0), (720, 3)] {
+        show(&mut world, viewers[0].member, height);
+        let took = play(&mut world, &mut source, &mut viewers, 5 * SECOND, |world, viewers| {
+            viewers[0].layer(world) == Some(layer)
+        });
+        let seen = viewers[0].layers(&world);
+        assert!(took.is_some_and(|took| took <= 3 * SECOND), "{height}: {took:?} {seen:?}");
+        play(&mut world, &mut source, &mut viewers, 4 * SECOND, |_, _| false);
+    }
+    assert_eq!(viewers[1].layer(&world), Some(0));
+    viewers[0].assert_continuous(&world);
 }

@@ -179,6 +179,7 @@ async fn publish_and_watch(by_tcp: bool) {
     let mut want = DownWant {
         generation: 1,
         watch: BTreeSet::from([publisher]),
+        hear: None,
         tiles: Arc::default(),
         answer: None,
         offer: None,

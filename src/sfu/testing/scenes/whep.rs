@@ -34,7 +34,8 @@ impl World {
     fn offers(&mut self, revision: u32, sdp: &str, watch: MemberId) {
         let offer = Some((revision, sdp.into()));
         let watch = BTreeSet::from([watch]);
-        let down = DownWant { generation: 1, watch, tiles: [].into(), answer: None, offer };
+        let down =
+            DownWant { generation: 1, watch, hear: None, tiles: [].into(), answer: None, offer };
         self.wants.entry(VIEWER).or_default().down = Some(down);
         self.apply(VIEWER);
         self.until("the offer is answered", |world| world.answer_to(revision).is_some());
@@ -170,4 +171,29 @@ fn sound_that_went_out_as_red_is_sent_again_as_opus() {
     let payloads: Vec<&Vec<u8>> = stream.payloads.values().collect();
     assert_eq!((payloads.len(), stream.n_red, stream.n_repaired), (3, 2, 1));
     assert_eq!(*payloads[1], [2; 20], "what its payload type says");
+}
+
+#[test]
+fn its_picture_is_of_one_and_its_sound_of_whoever_is_heard() {
+    let mut world = World::new();
+    let mut source = world.publisher(1);
+    let mut voice = Microphone::new(&mut world, 2, 111);
+    World::watching(&mut source, &mut world);
+    let n_streams = |world: &World| world.downs[&VIEWER].streams.len();
+    voice.send(&mut world, 111, b"unheard");
+    assert_eq!(n_streams(&world), 1, "nobody has asked for it");
+    for hear in [Some(voice.member), None] {
+        let down = world.wants.get_mut(&VIEWER).and_then(|want| want.down.as_mut());
+        down.expect("a wanted down").hear = hear;
+        world.apply(VIEWER);
+        voice.send(&mut world, 111, b"a voice");
+        world.send_frame(&mut source, 2, false);
+        world.run(Duration::from_millis(100));
+    }
+    let sections = &world.downs[&VIEWER].sections;
+    let sound = sections.iter().find(|section| !section.video).expect("a section");
+    let sound = world.downs[&VIEWER].streams[&sound.ssrc].payloads.values();
+    assert_eq!(sound.collect::<Vec<_>>(), [b"a voice"], "once, as it was wanted");
+    assert_eq!(n_payloads(&world), 7, "the picture has gone on through both");
+    assert!(world.has_all(VIEWER, &source, 0));
 }
