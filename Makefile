@@ -9,7 +9,7 @@ ARGS ?=
 # The browsers meet a development build in `make test`, which has it already. What is measured there
 # means little, so the late viewer's picture gets more time than the release build's one second.
 BROWSER_PROFILE ?= dev
-BROWSER_OPTIONS ?= $(if $(filter dev,$(BROWSER_PROFILE)),--light --budget 5000 --runs 3)
+BROWSER_OPTIONS ?= $(if $(filter dev,$(BROWSER_PROFILE)),--light --budget 25000 --runs 1)
 
 # How long `make fuzz` runs each target.
 FUZZ_SECONDS ?= 60
@@ -94,6 +94,7 @@ container: ## the container's image, called parlor, by podman or docker
 test-appliance: image container ## the package in Debian 12 and 13, the container, the disk image in QEMU (root; an hour without KVM)
 	image/debian/test $(package)
 	node image/container/test.mjs parlor
+	node image/disk/test-root.mjs $${WORK:-/var/tmp/parlor-image}/root
 	node image/disk/test.mjs $(call disk,img) --bundle $(call disk,raucb)
 
 bench: ## forwarding against the machine's floor

@@ -127,7 +127,7 @@ fn a_data_folder_that_cannot_be_used_ends_it() {
     let folder = Folder::new();
     let cases = [
         (folder.file("a-file", "").join("data"), 73, "cannot be made"),
-        (folder.file("version", "3\n").parent().unwrap().to_owned(), 65, "by a newer parlor"),
+        (folder.file("version", "4\n").parent().unwrap().to_owned(), 65, "by a newer parlor"),
     ];
     for (data, code, text) in cases {
         let output = serve(&data).output().unwrap();
@@ -136,7 +136,7 @@ fn a_data_folder_that_cannot_be_used_ends_it() {
         assert!(err.contains(text) && err.lines().count() == 1, "{err}");
         assert_eq!(out, "");
     }
-    assert_eq!(fs::read_to_string(folder.join("version")).unwrap(), "3\n");
+    assert_eq!(fs::read_to_string(folder.join("version")).unwrap(), "4\n");
     folder.file("version", "two");
     assert_eq!(serve(folder.0.path()).output().unwrap().status.code(), Some(65));
 }
@@ -201,7 +201,7 @@ fn systemd_is_told_of_start_reload_life_and_end() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);
     assert_eq!(mode(&data.join("version")), 0o600);
-    assert_eq!(fs::read_to_string(data.join("version")).unwrap(), "2\n");
+    assert_eq!(fs::read_to_string(data.join("version")).unwrap(), "3\n");
 }
 
 #[test]

@@ -166,12 +166,13 @@ fn what_comes_later_is_named() {
         "camera.source = \"rtsp://…\"",
         "camera.audio = \"pipewire\"",
         "rooms.direct",
-        "media.tcp",
         "room.direct",
     ] {
         assert!(loaded.dormant.iter().any(|line| line == key), "{key}: {:?}", loaded.dormant);
     }
-    for key in ["room.lobby", "room.password", "rooms.history_days", "rooms.history_lines"] {
+    for key in
+        ["media.tcp", "room.lobby", "room.password", "rooms.history_days", "rooms.history_lines"]
+    {
         assert!(!loaded.dormant.iter().any(|line| line == key), "{:?}", loaded.dormant);
     }
     let http: Vec<_> = loaded.dormant.iter().filter(|line| line.starts_with("http")).collect();

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { execFileSync } from 'node:child_process';
 
 const OVMF = process.env.OVMF ?? '/usr/share/OVMF';
+// One emulated processor without wide vectors: two wait for each other where the machine is busy, and AVX is slow to emulate.
 /** What people are told to forward, and what a browser asks for by itself. */
 const FORWARDED = [['tcp', 8172], ['tcp', 443], ['tcp', 80], ['udp', 10000], ['tcp', 10000]];
 
@@ -59,7 +60,7 @@ export class Machine {
     const forwards = FORWARDED.map(([kind, port]) => `hostfwd=${kind}:${this.#address}:${port}-:${port}`).join(',');
     const [command, ...words] = [
       ...this.#prefix, 'nice', '-n', process.env.NICE ?? '0', 'qemu-system-x86_64',
-      '-M', 'q35', '-accel', process.env.ACCEL ?? 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '1536', '-nodefaults', '-display', 'none',
+      '-M', 'q35', '-accel', process.env.ACCEL ?? 'tcg,thread=multi', '-cpu', process.env.CPU ?? 'Nehalem,+aes,+rdrand', '-smp', process.env.SMP ?? '1', '-m', '1536', '-nodefaults', '-display', 'none',
       '-drive', `if=pflash,format=raw,readonly=on,file=${OVMF}/OVMF_CODE_4M.fd`,
       '-drive', `if=pflash,format=raw,file=${path.join(this.#folder, 'vars.fd')}`,
       '-drive', `if=virtio,format=qcow2,file=${this.#image}`,

@@ -16,7 +16,7 @@ use std::{
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    task::AbortHandle,
+    task::{AbortHandle, JoinHandle},
 };
 use tracing::{error, info, warn};
 
@@ -130,6 +130,33 @@ struct House {
     cameras: crate::camera::CameraHandle,
 }
 
+/// The keeper of certificates runs until nobody holds its handle.
+fn keep_certificates(
+    settings: &Settings,
+    addresses: &watch::Receiver<Arc<Addresses>>,
+) -> Result<(JoinHandle<()>, TrustHandle), AppError> {
+    let first = addresses.borrow().clone();
+    let opened = trust::Keeper::open(settings, &first, SystemTime::now());
+    let (keeper, trust) = opened.map_err(trust_error)?;
+    Ok((tokio::spawn(keeper.run(addresses.clone())), trust))
+}
+
+fn start_turn(
+    settings: &watch::Receiver<Arc<Settings>>,
+    addresses: &watch::Receiver<Arc<Addresses>>,
+    trust: &TrustHandle,
+) -> Result<TurnHandle, AppError> {
+    let data_dir = settings.borrow().data_dir.clone();
+    let secret = trust::turn_secret(&data_dir).map_err(trust_error)?;
+    let tls = Arc::new(http::TurnTls::new(trust.identity()));
+    turn::start(settings.clone(), addresses.clone(), secret, tls).map_err(turn_error)
+}
+
+/// Looks after everybody from now on.
+fn look(looks: Looks, readiness: watch::Sender<Readiness>) -> JoinHandle<()> {
+    tokio::spawn(look_after(looks, systemd::look_every(), readiness, systemd::alive))
+}
+
 /// Lets people in until the sender is dropped or used; the receiver ends when the door is closed.
 fn open_door(server: HttpServer) -> (oneshot::Sender<()>, watch::Receiver<()>) {
     let (close_door, closing) = oneshot::channel();
@@ -152,21 +179,15 @@ impl House {
         let (network, network_seen) = watch::channel(settings.network.clone());
         let net = net::start(network_seen).await.map_err(anyhow::Error::from)?;
         let addresses = net.addresses;
-        let now = SystemTime::now();
-        let (keeper, trust) = trust::Keeper::open(&settings, &addresses.borrow().clone(), now)
-            .map_err(trust_error)?;
-        let keeping = tokio::spawn(keeper.run(addresses.clone()));
+        let (keeping, trust) = keep_certificates(&settings, &addresses)?;
         let sfu = SfuHandle::start(&settings.media, addresses.clone()).map_err(media_error)?;
-        let access =
-            Arc::new(Access::new(store.clone(), Keys::new(trust.tokens().derive("access"))));
+        let keys = Keys::new(trust.tokens().derive("access"));
+        let access = Arc::new(Access::new(store.clone(), keys));
         let (desk, asks) = Desk::new();
         let (settings_sender, settings_receiver) = watch::channel(settings.clone());
         let rooms = RoomsHandle::start(settings_receiver.clone(), sfu.clone(), Some(store.clone()));
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
-        let secret = trust::turn_secret(&settings.data_dir).map_err(trust_error)?;
-        let tls = Arc::new(http::TurnTls::new(trust.identity()));
-        let turn = turn::start(settings_receiver.clone(), addresses.clone(), secret, tls)
-            .map_err(turn_error)?;
+        let turn = start_turn(&settings_receiver, &addresses, &trust)?;
         let server = HttpServer::bind(http::Doors {
             settings: settings_receiver,
             rooms: rooms.clone(),
@@ -179,13 +200,9 @@ impl House {
             max_connections,
         })
         .map_err(bind_error)?;
-        let listening = server.local_addrs();
-        let (close_door, door) = open_door(server);
-        let looks = Looks::of(&sfu, &store, &rooms);
-        let every = systemd::look_every();
-        let looking = tokio::spawn(look_after(looks, every, readiness.clone(), systemd::alive));
+        let (listening, (close_door, door)) = (server.local_addrs(), open_door(server));
+        let looking = look(Looks::of(&sfu, &store, &rooms), readiness.clone());
         let stop_looking = looking.abort_handle();
-        let own = rooms.clone();
         let vitals = Vitals::default()
             .with("addresses", closed(addresses.clone()))
             .with("the store", closed(store.health()))
@@ -194,7 +211,7 @@ impl House {
             .with("the door", closed(door.clone()))
             .with("media", sfu.ended())
             .with("TURN", turn.ended())
-            .with("rooms", async move { own.ended().await });
+            .with("rooms", rooms.ended());
         #[cfg(feature = "camera")]
         let cameras = crate::camera::start(&settings, rooms.clone());
         #[cfg(feature = "camera")]

@@ -232,8 +232,9 @@ impl RoomsHandle {
     }
 
     /// Returns when the registry has ended: stopped, or by a fault of ours.
-    pub async fn ended(&self) {
-        self.commands.closed().await;
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let commands = self.commands.clone();
+        async move { commands.closed().await }
     }
 
     /// Says `bye` to everybody and ends all rooms. Returns when every outbox has its last message.

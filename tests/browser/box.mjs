@@ -9,10 +9,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { PATIENCE } from './patience.mjs';
 
-const READY_MS = 30_000;
+const READY_MS = 30_000 * PATIENCE;
 /** One that has not ended by then is killed; the contract's 5 s are the scenes' to check. */
-const END_MS = 15_000;
+const END_MS = 15_000 * PATIENCE;
 
 const CAMERA = `
 [[camera]]

@@ -11,8 +11,9 @@ import {
   LIGHT, WORDS, chatArrives, join, launch, noFaults, openPage, pictureGrows, screenIsSeen, soundGrows, tilesOf,
   toggleIsSeen, until,
 } from './page.mjs';
+import { PATIENCE } from './patience.mjs';
 
-const GONE_MS = 2000;
+const GONE_MS = 2000 * PATIENCE;
 const CLOSINGS = 5;
 /** Else Firefox neither has a candidate of loopback nor checks one of ours. */
 const LOOPBACK = { 'media.peerconnection.ice.loopback': true };

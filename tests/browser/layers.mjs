@@ -8,13 +8,14 @@ import { parseArgs } from 'node:util';
 
 import { checklist } from './checks.mjs';
 import { WORDS, framesGrow, join, launch, noFaults, openPage, tilesOf, until } from './page.mjs';
+import { PATIENCE } from './patience.mjs';
 
 /** The box waits 5 s before it turns a layer off, and tiles are told after 0.2 s. */
 const OFF_MS = 9000;
 /** Chromium feels its way up: on a busy machine the largest layer takes its time to come at all. */
 const RAMP_MS = 30_000;
 /** From a larger tile to the larger picture. */
-const LARGE_MS = 2000;
+const LARGE_MS = 2000 * PATIENCE;
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { budget: { type: 'string', default: '1000' } } });
 const [url] = positionals;

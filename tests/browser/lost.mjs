@@ -9,11 +9,12 @@ import { readFile, readdir } from 'node:fs/promises';
 import { Box, LIGHT_CAMERA } from './box.mjs';
 import { checklist } from './checks.mjs';
 import { LIGHT, framesGrow, join, launchWithProcess, openPage, pictureGrows, tilesOf, until } from './page.mjs';
+import { PATIENCE } from './patience.mjs';
 
-const LOST_MS = 5000;
-const STOP_MS = 5000;
+const LOST_MS = 5000 * PATIENCE;
+const STOP_MS = 5000 * PATIENCE;
 /** With a browser that does not close: nothing of the box is cut short at the contract's 5 s. */
-const STOP_ALONE_MS = 4000;
+const STOP_ALONE_MS = 4000 * PATIENCE;
 const NAMES = ['Ana', 'Ben'];
 
 const [binary] = process.argv.slice(2);

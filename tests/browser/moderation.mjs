@@ -63,7 +63,7 @@ async function ownerComes() {
   await field(page, 'Password').fill('correct horse battery');
   await field(page, 'Password again').fill('correct horse battery');
   await button(page, 'Set up').click();
-  await until('signed in', () => page.evaluate(async () => (await (await fetch('/api/v1/session')).json()).who), (who) => who === 'owner');
+  await field(page, 'Announced addresses').waitFor();
   await page.goto(`${url}r/Hall`);
   await join(page, 'Olga');
   return page;

@@ -2,6 +2,7 @@
 // controls, conditions with deadlines, and readings of WebRTC statistics. No fixed sleeps.
 
 import { createRequire } from 'node:module';
+import { PATIENCE } from './patience.mjs';
 
 const require = createRequire(new URL('../../web/package.json', import.meta.url));
 const { chromium } = require('playwright-core');
@@ -90,6 +91,7 @@ export const hear = (page, ...messages) => page.evaluate((written) => {
  */
 export async function openPage(browser, url, faults, { before, ...options } = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(30_000 * PATIENCE);
   await context.grantPermissions(options.permissions ?? ['camera', 'microphone']);
   const page = await context.newPage();
   page.on('pageerror', (error) => faults.push(`${error.name}: ${error.message}`));
@@ -112,7 +114,7 @@ export const WORDS = {
 export async function join(page, name, words = WORDS.en) {
   await page.getByRole('textbox', { name: words.name }).fill(name);
   await page.getByRole('button', { name: words.join, exact: true }).click();
-  await page.getByRole('button', { name: words.leave }).waitFor({ timeout: 30_000 });
+  await page.getByRole('button', { name: words.leave }).waitFor({ timeout: 30_000 * PATIENCE });
 }
 
 /**
@@ -124,14 +126,15 @@ export async function join(page, name, words = WORDS.en) {
  * @returns {Promise<T>}
  */
 export async function until(what, ask, holds, deadlineMs = 15_000) {
-  const end = performance.now() + deadlineMs;
+  const patienceMs = deadlineMs * PATIENCE;
+  const end = performance.now() + patienceMs;
   let answer;
   do {
     answer = await ask();
     if (holds(answer)) return answer;
     await new Promise((resolve) => { setTimeout(resolve, EVERY_MS); });
   } while (performance.now() < end);
-  throw new Error(`${what}: not within ${deadlineMs} ms; last seen: ${JSON.stringify(answer)}`);
+  throw new Error(`${what}: not within ${patienceMs} ms; last seen: ${JSON.stringify(answer)}`);
 }
 
 /** What a page receives, a member: frames decoded and sound energy, by the member's name. */

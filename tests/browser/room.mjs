@@ -19,8 +19,9 @@ import {
   tilesOf, toggleIsSeen, until,
 } from './page.mjs';
 import { voiceFile } from './voice.mjs';
+import { PATIENCE } from './patience.mjs';
 
-const GONE_MS = 2000;
+const GONE_MS = 2000 * PATIENCE;
 
 const { url, options } = readArguments(process.argv.slice(2));
 const { summary, check, finish } = checklist({ url, picturesMs: [], goneMs: null });

@@ -47,6 +47,7 @@ async function onLoopback(name, started, ...words) {
 // A development build, three browsers and their encoders fill a small machine: with fewer frames, what is
 // seen late is late by the box's fault.
 const light = options.includes('--light');
+if (light) process.env.PARLOR_PATIENCE ??= '5';
 const budget = options.includes('--budget') ? ['--budget', options[options.indexOf('--budget') + 1]] : [];
 const scenes = {
   room: () => onLoopback('room.mjs', light ? [LIGHT_CAMERA] : [], ...options),

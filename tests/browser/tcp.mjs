@@ -14,6 +14,7 @@ import { Box, LIGHT_CAMERA } from './box.mjs';
 import { checklist } from './checks.mjs';
 import { cable, chromiumIn, makeNamespaces } from './namespaces.mjs';
 import { LIGHT, framesGrow, join, launch, noFaults, openPage, soundGrows, until } from './page.mjs';
+import { PATIENCE } from './patience.mjs';
 
 const SERVER = '10.79.0.2';
 const CLIENT = '10.79.0.9';
@@ -27,10 +28,10 @@ const HTTP_PORT = 8172;
 const MEDIA_PORT = 10000;
 /** What the tunnel forwards to the media port. */
 const TUNNEL_PORT = 17000;
-/** From `joined` to the other's picture. */
-const MEDIA_MS = 5_000;
+/** From `joined` to the other's picture: no connection was begun anew, which the page does after ten seconds. */
+const MEDIA_MS = 9_000 * PATIENCE;
 /** UDP is cut in a call: until there is picture by TCP. */
-const BACK_MS = 15_000;
+const BACK_MS = 15_000 * PATIENCE;
 
 const [binary] = process.argv.slice(2);
 if (!binary) throw new Error('usage: node tests/browser/tcp.mjs BINARY');

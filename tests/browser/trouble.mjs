@@ -8,6 +8,7 @@
 import { Box, LIGHT_CAMERA } from './box.mjs';
 import { checklist } from './checks.mjs';
 import { LIGHT, WORDS, join, launch, noFaults, openPage, pictureGrows, tilesOf, until } from './page.mjs';
+import { PATIENCE } from './patience.mjs';
 
 /** Two for the members, one that finds the room full. */
 const TWO_SEATS = '\n[rooms]\nmax_participants = 2\n';
@@ -38,7 +39,7 @@ async function boxDies(box, page) {
   });
   await check('after fifteen it is said in a sentence, with ways on', async () => {
     const card = page.getByRole('alert').filter({ hasText: 'does not answer' });
-    await card.waitFor({ timeout: 20_000 });
+    await card.waitFor({ timeout: 20_000 * PATIENCE });
     await card.getByRole('button', { name: 'Leave' }).waitFor();
     await box.start();
     await card.getByRole('button', { name: 'Try again' }).click();

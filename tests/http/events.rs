@@ -101,8 +101,8 @@ async fn a_session_by_events_is_a_member_like_any_other() {
     ben.hear_until(|message| matches!(message, ServerMessage::Chat { .. })).await;
     ben.say(r#"{"id":2,"type":"chat","text":"hi"}"#).await;
     // One's own line comes back too.
-    assert_eq!(ana.hear_until("chat").await["text"], "hello");
-    assert_eq!(ana.hear_until("chat").await["text"], "hi");
+    assert_eq!(ana.hear_until("chat").await["line"]["text"], "hello");
+    assert_eq!(ana.hear_until("chat").await["line"]["text"], "hi");
     // Longer than the silence after which a client is gone, it only listens: what it posts keeps it.
     say(&id, json!({"id": 4, "type": "ping"})).await;
     assert_eq!(ana.hear_until("pong").await["re"], 4);

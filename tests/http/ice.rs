@@ -79,7 +79,7 @@ async fn a_member_is_told_of_servers_and_anew_before_they_expire() {
     let change = |change: fn(&mut parlor::config::Settings)| {
         house.settings.send_modify(|settings| change(Arc::make_mut(settings)));
     };
-    change(|settings| settings.rooms.max_participants = 9);
+    change(|settings| settings.http.joins_per_minute = 9);
     client.say(r#"{"id":2,"type":"ping"}"#).await;
     assert_eq!(client.hear().await.message, ServerMessage::Pong);
     change(|settings| settings.turn.realm = "another".into());

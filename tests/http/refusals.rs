@@ -93,7 +93,7 @@ async fn a_wrong_method_is_told_the_right_one() {
         ("DELETE", "/api/v1/rooms", "GET, HEAD"),
         ("PUT", "/healthz", "GET, HEAD"),
         ("GET", "/api/v1/leave", "POST"),
-        ("HEAD", "/api/v1/signal", "GET"),
+        ("HEAD", "/api/v1/signal", "GET, POST"),
     ] {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {}", house.host());
         let answer = house.send(&head, "").await;

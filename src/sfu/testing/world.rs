@@ -221,14 +221,8 @@ impl World {
         let member = MemberId(number.into());
         self.downs.insert(member, Peer::new(self.now, &self.shared, number + 1000));
         let watch: BTreeSet<MemberId> = watch.iter().copied().collect();
-        let down = DownWant {
-            generation: 1,
-            watch,
-            hear: None,
-            tiles: Arc::default(),
-            answer: None,
-            offer: None,
-        };
+        let (hear, answer, offer) = (None, None, None);
+        let down = DownWant { generation: 1, watch, hear, tiles: [].into(), answer, offer };
         self.wants.entry(member).or_default().down = Some(down);
         self.apply(member);
         member

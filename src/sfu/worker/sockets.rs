@@ -110,6 +110,7 @@ impl Sockets {
 impl Sink for Sockets {
     fn send(&mut self, arena: &[u8], messages: &[Message], dropped: &mut Vec<usize>) {
         let Some(streams) = self.streams.as_mut().filter(|streams| !streams.is_empty()) else {
+            // overflow: DROPS, listed in `dropped`, here and below.
             return self.sender.send(arena, messages, dropped);
         };
         let now = Instant::now();
@@ -118,6 +119,7 @@ impl Sink for Sockets {
         for run in messages.chunk_by(|one, next| is_stream(one) == is_stream(next)) {
             let n_before = dropped.len();
             match is_stream(&run[0]) {
+                // overflow: DROPS, listed in `dropped`.
                 true => streams.send(now, arena, run, dropped),
                 false => self.sender.send(arena, run, dropped),
             }

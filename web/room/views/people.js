@@ -14,7 +14,8 @@ import { MemberMenu } from './member-menu.js';
 export class PeopleView {
   #drawer = byId('people', HTMLElement);
   #list = byId('people-list', HTMLUListElement);
-  #drawn = '';
+  /** @type {Map<string, { looks: string, row: HTMLElement }>} */
+  #rows = new Map();
 
   /**
    * @param {object} wires
@@ -31,13 +32,38 @@ export class PeopleView {
     const open = state.phase === 'room' && state.panel === 'people';
     show(this.#drawer, open);
     if (!open) return this.menu.close();
-    // Drawn anew only when something in it changed, so that focus stays where it is.
-    const wanted = JSON.stringify([document.documentElement.lang, state.pinned, state.you, members(state)]);
-    if (wanted === this.#drawn) return;
+    const all = members(state);
+    const gone = new Set(this.#rows.keys());
     const focused = document.activeElement?.id ?? '';
-    this.#drawn = wanted;
-    this.#list.replaceChildren(...members(state).map((member) => this.#row(member, state)));
-    if (/^(pin|more)-/.test(focused)) document.getElementById(focused)?.focus();
+    for (const { id } of all) gone.delete(id);
+    for (const id of gone) {
+      this.#rows.get(id)?.row.remove();
+      this.#rows.delete(id);
+    }
+    all.forEach((member, index) => {
+      const row = this.#keptRow(member, state);
+      const there = this.#list.children[index] ?? null;
+      if (row !== there) this.#list.insertBefore(row, there);
+    });
+    if (/^(pin|more)-/.test(focused) && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
+  }
+
+  /**
+   * A row is made anew only when something in it is another: a press on one of its buttons must not be lost
+   * because somebody else has switched a microphone.
+   * @param {Member} member @param {PageState} state
+   */
+  #keptRow(member, state) {
+    const { name, kind, rank, state: seen, mic, cam, hand } = member;
+    const looks = JSON.stringify([
+      document.documentElement.lang, name, kind, rank, seen, mic, cam, hand, state.pinned === member.id, state.you === member.id, deeds(state, member),
+    ]);
+    const kept = this.#rows.get(member.id);
+    if (kept?.looks === looks) return kept.row;
+    const row = this.#row(member, state);
+    kept?.row.replaceWith(row);
+    this.#rows.set(member.id, { looks, row });
+    return row;
   }
 
   /** @param {Member} member @param {PageState} state */
