@@ -111,6 +111,15 @@ impl Ledger {
         }
     }
 
+    /// All that was said until now is in the store, or the store has not answered for a while.
+    pub(super) async fn settle(&self) {
+        if let Some(open) = &self.0
+            && tokio::time::timeout(PATIENCE, open.settle()).await.is_err()
+        {
+            warn!("the store did not answer; what was said last may be lost");
+        }
+    }
+
     async fn older(&self, room: &RoomName, before: u64) -> (Vec<Kept>, bool) {
         let Some(open) = &self.0 else { return (Vec::new(), false) };
         open.settle().await;

@@ -304,6 +304,8 @@ impl Registry {
         }
         self.rooms.clear();
         while self.tasks.join_next().await.is_some() {}
+        // Nobody says anything any more; what was said is there after a restart.
+        self.ledger.settle().await;
         let _ = done.send(());
     }
 }
