@@ -137,6 +137,17 @@ pub enum Announce {
     Name(String),
 }
 
+impl Announce {
+    /// The address, unless it is a name.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(ip) => Some(*ip),
+            Self::Socket(address) => Some(address.ip()),
+            Self::Name(_) => None,
+        }
+    }
+}
+
 /// `[turn]`: coturn's words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnSettings {

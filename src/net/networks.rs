@@ -9,6 +9,9 @@
 //! | in an application's container | the network it shares with others (veth, netkit), slirp4netns' | its gateway, pasta's addresses for the host |
 //! | in a system container (LXC, nspawn) | as on a machine: it stands on the LAN, as a rule | its gateway |
 //!
+//! An announced address (`network.announce`) is one of the machine that forwards to us, or our own: what
+//! comes from it may be anybody's, through a tunnel there. Behind a port map it is the one sign of it.
+//!
 //! An interface that `network.interfaces.include` names, or that one of its globs means and `exclude`
 //! does not, is the owner's: it counts as the LAN whatever it is.
 
@@ -26,7 +29,7 @@ use super::{
     table::Table,
 };
 use crate::{
-    config::NetworkSettings,
+    config::{Announce, NetworkSettings},
     seams::{ContainerNetwork, Networks},
 };
 
@@ -91,6 +94,7 @@ pub(super) fn networks(table: &Table, settings: &NetworkSettings, inside: Contai
     let own: BTreeSet<IpAddr> = addresses()
         .filter(|address| !judge.is_bridge(address.index))
         .map(|address| address.ip)
+        .chain(settings.announce.iter().filter_map(Announce::ip))
         .collect();
     Networks {
         own: own.into_iter().collect(),

@@ -176,10 +176,10 @@ fn local_address(address: &InterfaceAddress, link: &Link, vpn: bool) -> LocalAdd
 }
 
 fn configured(entry: &Announce) -> Option<LocalAddress> {
-    let (ip, port) = match entry {
-        Announce::Ip(ip) => (*ip, None),
-        Announce::Socket(address) => (address.ip(), Some(address.port())),
-        Announce::Name(_) => return None,
+    let ip = entry.ip()?;
+    let port = match entry {
+        Announce::Socket(address) => Some(address.port()),
+        Announce::Ip(_) | Announce::Name(_) => None,
     };
     let prefix_len = if ip.is_ipv4() { 32 } else { 128 };
     let origin = AddressOrigin::Configured(port);

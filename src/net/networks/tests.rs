@@ -74,6 +74,25 @@ fn every_address_of_the_machine_is_its_own_but_a_bridge_s() {
 }
 
 #[test]
+fn an_announced_address_is_of_the_machine_that_forwards_to_the_container() {
+    let inside = with_gateways(table(&[("eth0 veth", &["172.17.0.5/16"])]), &["172.17.0.1"]);
+    let announced = NetworkSettings {
+        announce: vec![
+            Announce::Ip("192.168.1.10".parse().expect("an address")),
+            Announce::Socket("203.0.113.7:17000".parse().expect("an address")),
+            Announce::Name("box.example".to_owned()),
+        ],
+        ..settings()
+    };
+    let own = |settings: &NetworkSettings| {
+        let found = networks(&inside, settings, Container::Application);
+        found.own.iter().map(IpAddr::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(own(&settings()), ["172.17.0.5"]);
+    assert_eq!(own(&announced), ["172.17.0.5", "192.168.1.10", "203.0.113.7"]);
+}
+
+#[test]
 fn a_machine_with_containers_knows_their_networks() {
     let docker = table(&[
         ("eth0", &["192.168.1.5/24"]),
