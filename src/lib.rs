@@ -85,6 +85,10 @@
 //!     api.rs             what /api/v1 and /trust tell
 //!     assets.rs          the page: built in, or from a folder
 //!     reply.rs           answers, problems, the headers of all
+//!     body.rs            bodies: there already, or still coming
+//!     cameras.rs         the box's cameras: what there is, how it is, who watches
+//!     stills.rs          single pictures of a camera, one or one after the other
+//!     go2rtc.rs          a camera's socket as go2rtc has it
 //!     session.rs         one client's signaling
 //!     ice.rs             STUN and TURN servers for clients, and when they are told anew
 //!     session/           joining: who it is in its room
@@ -148,6 +152,7 @@
 //!     fuzzing.rs         its door for fuzzing
 //! web/                   the page: ES modules served as they lie here
 //!   room/                joining and the room: state and protocol (pure), socket, up, down; `media/`, `views/`
+//!   camera/              the page of one camera: state (pure), its connection
 //!   settings/            the owner's page: model (pure), views by lit-html
 //!   signin/              signing in, and set-up by the code
 //!   trust/               how to trust the box's certificate, by plain http as well

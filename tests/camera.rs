@@ -6,6 +6,8 @@
 #![cfg(feature = "camera")]
 
 mod camera_peer;
+#[path = "camera_peer/eyes.rs"]
+mod eyes;
 #[path = "support/skipped.rs"]
 mod skipped;
 
@@ -29,9 +31,10 @@ use parlor::{
     ids::RoomName,
     protocol::{Direction, ErrorCode, MemberKind, ServerMessage, TrackSource},
     rooms::Liveness,
+    seams::cameras::CameraMap,
 };
 use skipped::skipped;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 fn home() -> RoomName {
     RoomName::parse("home").expect("a room")
@@ -39,7 +42,8 @@ fn home() -> RoomName {
 
 fn start(cameras: Vec<CameraSettings>) -> (CameraHandle, mpsc::Receiver<Said>) {
     let (house, said) = FakeHouse::new();
-    (camera::start_fleet(Some(cameras), None, house), said)
+    let (directory, _) = watch::channel(CameraMap::default());
+    (camera::start_fleet(Some(cameras), None, house, directory, camera::Closed::new()), said)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -201,7 +205,13 @@ async fn a_microphone_that_does_not_work_leaves_the_picture_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_seat_is_taken_again() {
     let (house, mut said) = FakeHouse::new();
-    let handle = camera::start_fleet(Some(vec![demo(&home())]), None, house);
+    let handle = camera::start_fleet(
+        Some(vec![demo(&home())]),
+        None,
+        house,
+        watch::channel(CameraMap::default()).0,
+        camera::Closed::new(),
+    );
     for _ in 0..2 {
         let (room, _) = Room::enter(said).await;
         // The room ends: its end of the outbox is dropped, and so is the test's.
@@ -215,7 +225,13 @@ async fn a_lost_seat_is_taken_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_no_camera_is_configured_one_is_found_or_the_test_picture_stands_in() {
     let (house, said) = FakeHouse::new();
-    let handle = camera::start_fleet(None, Some(home()), house);
+    let handle = camera::start_fleet(
+        None,
+        Some(home()),
+        house,
+        watch::channel(CameraMap::default()).0,
+        camera::Closed::new(),
+    );
     let (_, join) = Room::enter(said).await;
     assert_eq!((join.room, join.kind), (home(), MemberKind::Camera));
     handle.stop().await;

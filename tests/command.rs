@@ -87,7 +87,7 @@ fn what_is_asked_for_goes_to_stdout_and_what_is_wrong_to_stderr() {
 
 #[test]
 fn faults_are_one_line_each() {
-    for (file, n_faults) in [("cameras", 19), ("turn", 20), ("unknown", 13), ("types", 18)] {
+    for (file, n_faults) in [("cameras", 20), ("turn", 20), ("unknown", 13), ("types", 18)] {
         let path = format!("tests/config/invalid/{file}.toml");
         let (_, err) = texts(&parlor(&["check", "--config", &path]).output().unwrap());
         assert_eq!(err.lines().count(), n_faults, "{err}");

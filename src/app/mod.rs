@@ -2,6 +2,7 @@
 //!
 //! Knows everyone, known by nobody but `main`.
 
+mod cameras;
 mod desk;
 mod fault;
 mod keeping;
@@ -42,6 +43,7 @@ use crate::{
     turn::{self, TurnHandle},
 };
 
+use cameras::CameraPart;
 use desk::Page;
 pub use fault::{AppError, trust_error};
 use fault::{bind_error, media_error, turn_error};
@@ -126,8 +128,7 @@ struct House {
     readiness: watch::Sender<Readiness>,
     vitals: Vitals,
     stop_looking: AbortHandle,
-    #[cfg(feature = "camera")]
-    cameras: crate::camera::CameraHandle,
+    cameras: CameraPart,
 }
 
 /// The keeper of certificates runs until nobody holds its handle.
@@ -186,11 +187,13 @@ impl House {
         let (desk, asks) = Desk::new();
         let (settings_sender, settings_receiver) = watch::channel(settings.clone());
         let rooms = RoomsHandle::start(settings_receiver.clone(), sfu.clone(), Some(store.clone()));
+        let (directory, cameras_seen) = cameras::directory();
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
         let turn = start_turn(&settings_receiver, &addresses, &trust)?;
         let server = HttpServer::bind(http::Doors {
             settings: settings_receiver,
             rooms: rooms.clone(),
+            cameras: cameras_seen,
             access: access.clone(),
             desk,
             trust: trust.clone(),
@@ -212,14 +215,8 @@ impl House {
             .with("media", sfu.ended())
             .with("TURN", turn.ended())
             .with("rooms", rooms.ended());
-        #[cfg(feature = "camera")]
-        let cameras = crate::camera::start(&settings, rooms.clone());
-        #[cfg(feature = "camera")]
-        let vitals = vitals.with("cameras", cameras.ended());
-        #[cfg(not(feature = "camera"))]
-        if settings.demo || settings.cameras.is_some() {
-            warn!("this parlor was built without cameras; none will be in any room");
-        }
+        let cameras = CameraPart::start(&settings, &rooms, directory, &store).await;
+        let vitals = cameras.watched_by(vitals);
         Ok(Self {
             started_with: settings,
             settings: settings_sender,
@@ -237,7 +234,6 @@ impl House {
             readiness,
             vitals,
             stop_looking,
-            #[cfg(feature = "camera")]
             cameras,
         })
     }
@@ -315,10 +311,7 @@ impl House {
             closed(self.door).await;
         };
         // Beside the rooms, not after them: a camera whose room has ended would look for another.
-        #[cfg(feature = "camera")]
         tokio::join!(self.cameras.stop(), door);
-        #[cfg(not(feature = "camera"))]
-        door.await;
         self.turn.stop().await;
         self.sfu.stop().await;
     }

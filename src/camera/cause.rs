@@ -46,6 +46,8 @@ pub enum Cause {
     NoPath(String),
     /// The room did not take the camera in.
     NoRoom(String),
+    /// The owner has closed it: who that was.
+    Closed(String),
     /// Anything else, in GStreamer's words.
     Other(String),
 }
@@ -69,12 +71,54 @@ impl fmt::Display for Cause {
             Self::NotBuilt(source) => write!(f, "Cameras of the kind {source} come later"),
             Self::NoPath(why) => write!(f, "The camera's connection inside the box failed: {why}"),
             Self::NoRoom(why) => write!(f, "The camera could not enter its room: {why}"),
+            Self::Closed(who) => write!(f, "The camera was closed by {who}"),
             Self::Other(why) => write!(f, "The camera failed: {why}"),
         }
     }
 }
 
 impl Cause {
+    /// A stable word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unplugged => "unplugged",
+            Self::Absent => "absent",
+            Self::Busy => "busy",
+            Self::Denied => "denied",
+            Self::NoFormat => "no-format",
+            Self::NoPicture => "no-picture",
+            Self::Stalled => "stalled",
+            Self::Microphone(_) => "microphone",
+            Self::NoEncoder => "no-encoder",
+            Self::EncoderFails(_) => "encoder-fails",
+            Self::EncoderUnknown(_) => "encoder-unknown",
+            Self::EncoderStopped(_) => "encoder-stopped",
+            Self::ElementMissing(_) => "element-missing",
+            Self::NotBuilt(_) => "not-built",
+            Self::NoPath(_) => "no-path",
+            Self::NoRoom(_) => "no-room",
+            Self::Closed(_) => "closed",
+            Self::Other(_) => "failed",
+        }
+    }
+
+    /// What the code leaves open.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Microphone(cause) => Some(cause.to_string()),
+            Self::NotBuilt(what) => Some((*what).to_owned()),
+            Self::EncoderFails(what)
+            | Self::EncoderUnknown(what)
+            | Self::EncoderStopped(what)
+            | Self::ElementMissing(what)
+            | Self::NoPath(what)
+            | Self::NoRoom(what)
+            | Self::Closed(what)
+            | Self::Other(what) => Some(what.clone()),
+            _ => None,
+        }
+    }
+
     /// True if the picture is as good as it can be, and only the sound is missing.
     pub fn is_of_sound(&self) -> bool {
         match self {

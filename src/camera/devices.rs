@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
-    config::{AudioSource, CameraSettings, VideoSource},
+    config::{AudioSource, CameraSettings, Unwatched, VideoSource},
     ids::{CameraId, RoomName},
 };
 
@@ -140,6 +140,7 @@ fn settings(id: CameraId, device: &Device, room: &RoomName) -> CameraSettings {
         fps: FPS,
         bitrate_bps: BITRATE_BPS,
         encoder: None,
+        unwatched: Unwatched::Close,
     }
 }
 
@@ -155,6 +156,7 @@ pub fn demo(room: &RoomName) -> CameraSettings {
         fps: 15,
         bitrate_bps: 500_000,
         encoder: None,
+        unwatched: Unwatched::Close,
     }
 }
 

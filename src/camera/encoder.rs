@@ -46,6 +46,9 @@ const fn software(factory: &'static str, codec: Codec, caps: &'static str) -> En
 pub const RANKING: &[Encoder] = &[
     hardware("v4l2h264enc", "I420", V4L2_CAPS),
     hardware("vah264enc", "NV12", H264_CAPS),
+    // Newer Intel chips have the low-power half alone.
+    hardware("vah264lpenc", "NV12", H264_CAPS),
+    hardware("vaapih264enc", "NV12", H264_CAPS),
     hardware("nvh264enc", "NV12", H264_CAPS),
     hardware("mpph264enc", "NV12", "video/x-h264,profile=baseline"),
     software("x264enc", Codec::H264, H264_CAPS),
@@ -108,11 +111,17 @@ impl Encoder {
                     "controls,video_bitrate={bps},repeat_sequence_header=1,h264_i_frame_period={gop}"
                 ),
             )],
-            "vah264enc" => words(&[
+            "vah264enc" | "vah264lpenc" => words(&[
                 ("bitrate", &kbps),
                 ("rate-control", "cbr"),
                 ("key-int-max", &gop),
                 ("b-frames", "0"),
+            ]),
+            "vaapih264enc" => words(&[
+                ("bitrate", &kbps),
+                ("rate-control", "cbr"),
+                ("keyframe-period", &gop),
+                ("max-bframes", "0"),
             ]),
             "nvh264enc" => words(&[
                 ("bitrate", &kbps),
@@ -172,101 +181,4 @@ pub fn profile_level_id((width, height): (u32, u32), fps: u32) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn choice(
-        forced: Option<&str>,
-        working: &[&str],
-    ) -> (Result<&'static str, Cause>, Vec<&'static str>) {
-        let mut tried = Vec::new();
-        let chosen = choose(forced, |encoder| {
-            tried.push(encoder.factory);
-            working.contains(&encoder.factory)
-        });
-        (chosen.map(|encoder| encoder.factory), tried)
-    }
-
-    #[test]
-    fn the_first_that_works_is_taken_and_no_more_are_tried() {
-        let cases: &[(&[&str], Result<&str, Cause>, usize)] = &[
-            (&["v4l2h264enc", "x264enc"], Ok("v4l2h264enc"), 1),
-            (&["x264enc", "vah264enc"], Ok("vah264enc"), 2),
-            (&["nvh264enc", "vp8enc"], Ok("nvh264enc"), 3),
-            (&["mpph264enc"], Ok("mpph264enc"), 4),
-            (&["vp8enc", "openh264enc", "x264enc"], Ok("x264enc"), 5),
-            (&["vp8enc", "openh264enc"], Ok("openh264enc"), 6),
-            (&["vp8enc"], Ok("vp8enc"), 7),
-            (&[], Err(Cause::NoEncoder), 7),
-        ];
-        for (working, expected, n_tried) in cases {
-            let (chosen, tried) = choice(None, working);
-            assert_eq!((chosen, tried.len()), (expected.clone(), *n_tried), "{working:?}");
-        }
-    }
-
-    #[test]
-    fn a_forced_encoder_is_the_only_one_tried() {
-        let all = &["v4l2h264enc", "openh264enc"];
-        assert_eq!(choice(Some("openh264enc"), all), (Ok("openh264enc"), vec!["openh264enc"]));
-        let fails = Err(Cause::EncoderFails("x264enc".into()));
-        assert_eq!(choice(Some("x264enc"), all), (fails, vec!["x264enc"]));
-        let unknown = Err(Cause::EncoderUnknown("mjpegenc ! filesink".into()));
-        assert_eq!(choice(Some("mjpegenc ! filesink"), all), (unknown, vec![]));
-    }
-
-    #[test]
-    fn vp8_is_kept_small_and_keeps_its_shape() {
-        let by_name = |name| RANKING.iter().find(|e| e.factory == name).expect("it is ranked");
-        let cases = [
-            ((1280, 720), (640, 360)),
-            ((640, 480), (480, 360)),
-            ((720, 1280), (202, 360)),
-            ((2000, 100), (640, 32)),
-            ((320, 240), (320, 240)),
-            ((321, 241), (320, 240)),
-        ];
-        for (wanted, size) in cases {
-            assert_eq!(by_name("vp8enc").size(wanted), size, "{wanted:?}");
-        }
-        assert_eq!(by_name("x264enc").size((1921, 1081)), (1920, 1080));
-    }
-
-    #[test]
-    fn levels_follow_size_and_rate() {
-        let cases = [
-            ((640, 360), 15, "42e01f"),
-            ((1280, 720), 30, "42e01f"),
-            ((1280, 720), 60, "42e020"),
-            ((1920, 1080), 30, "42e028"),
-            ((1920, 1080), 60, "42e02a"),
-            ((2560, 1440), 30, "42e032"),
-            ((3840, 2160), 30, "42e033"),
-        ];
-        for (size, fps, id) in cases {
-            assert_eq!(profile_level_id(size, fps), id, "{size:?} {fps}");
-        }
-    }
-
-    #[test]
-    fn each_is_told_the_bitrate_in_its_own_unit() {
-        let controls =
-            "controls,video_bitrate=1500000,repeat_sequence_header=1,h264_i_frame_period=300";
-        let expected = [
-            ("v4l2h264enc", "extra-controls", controls),
-            ("vah264enc", "bitrate", "1500"),
-            ("nvh264enc", "bitrate", "1500"),
-            ("mpph264enc", "bps", "1500000"),
-            ("x264enc", "bitrate", "1500"),
-            ("openh264enc", "bitrate", "1500000"),
-            ("vp8enc", "target-bitrate", "1500000"),
-        ];
-        let ranked: Vec<&str> = RANKING.iter().map(|encoder| encoder.factory).collect();
-        assert_eq!(ranked, expected.map(|(factory, _, _)| factory));
-        for (encoder, (factory, name, value)) in RANKING.iter().zip(expected) {
-            let properties = encoder.properties(1_500_000, 30);
-            let found = properties.iter().find(|(property, _)| *property == name);
-            assert_eq!(found.map(|(_, value)| value.as_str()), Some(value), "{factory}");
-        }
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::future::Future;
 
 use crate::{
     protocol::Request,
-    rooms::{JoinError, JoinRequest, RoomsHandle, Seat, SeatClosed},
+    rooms::{JoinError, JoinRequest, RoomsHandle, Seat, SeatClosed, Trouble},
 };
 
 /// Where members are taken in.
@@ -26,7 +26,10 @@ pub trait Place: Send + 'static {
     /// Passes a request on; its answer comes by the outbox.
     fn request(&self, request: Request) -> impl Future<Output = Result<(), SeatClosed>> + Send;
     /// Tells viewers why there is no picture, or that there is one again.
-    fn fault(&self, reason: Option<String>) -> impl Future<Output = Result<(), SeatClosed>> + Send;
+    fn fault(
+        &self,
+        trouble: Option<Trouble>,
+    ) -> impl Future<Output = Result<(), SeatClosed>> + Send;
     /// Goes at once.
     fn leave(self) -> impl Future<Output = ()> + Send;
 }
@@ -42,8 +45,8 @@ impl Place for Seat {
     async fn request(&self, request: Request) -> Result<(), SeatClosed> {
         Self::request(self, request).await
     }
-    async fn fault(&self, reason: Option<String>) -> Result<(), SeatClosed> {
-        Self::fault(self, reason).await
+    async fn fault(&self, trouble: Option<Trouble>) -> Result<(), SeatClosed> {
+        Self::fault(self, trouble).await
     }
     async fn leave(self) {
         Self::leave(self).await;

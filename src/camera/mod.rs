@@ -11,7 +11,7 @@
 //! `gstreamer`. Deliberately knows the rooms by [`House`] alone, and forwards nothing: packets go to the
 //! media plane over loopback as everybody's do.
 //!
-//! PURE: `cause`, `devices`, `encoder`, `keyframes`, `offer`, `source`, `state`. The rest are tasks and
+//! PURE: `cause`, `devices`, `encoder`, `keyframes`, `offer`, `source`, `state`, `still_gate`. The rest are tasks and
 //! GStreamer's threads, which only report: a panic in one of its callbacks would abort the process.
 
 pub mod cause;
@@ -30,9 +30,11 @@ pub mod scan;
 pub mod slot;
 pub mod source;
 pub mod state;
+pub mod still_gate;
+pub mod stills;
 pub mod supervisor;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use gstreamer::{self as gst, prelude::*};
 use tokio::{
@@ -51,7 +53,8 @@ use self::{
 };
 use crate::{
     config::{CameraSettings, Settings, VideoSource},
-    ids::RoomName,
+    ids::{CameraId, RoomName},
+    seams::cameras::{CameraDoor, CameraMap, CameraState, CameraStatus, ClosedBy},
 };
 
 /// A device that is plugged in becomes a camera within this time.
@@ -60,6 +63,9 @@ const RESCAN_EVERY: Duration = Duration::from_secs(4);
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 /// Where devices that nobody configured go (product contract, section 4).
 const FOUND_GO_TO: &str = "home";
+
+/// Cameras that their owner has closed.
+pub type Closed = BTreeMap<CameraId, ClosedBy>;
 
 /// Stops the cameras.
 #[derive(Debug)]
@@ -86,11 +92,16 @@ impl CameraHandle {
     }
 }
 
-/// Starts the configured cameras, or those that are found. Returns at once; must be called inside a
-/// tokio runtime.
-pub fn start<H: House>(settings: &Settings, house: H) -> CameraHandle {
+/// Starts the configured cameras, or those that are found, and tells of them by `directory`; those of
+/// `closed` open no device. Returns at once; must be called inside a tokio runtime.
+pub fn start<H: House>(
+    settings: &Settings,
+    house: H,
+    directory: watch::Sender<CameraMap>,
+    closed: Closed,
+) -> CameraHandle {
     let demo_room = settings.demo.then(|| settings.rooms.default.clone());
-    start_fleet(settings.cameras.clone(), demo_room, house)
+    start_fleet(settings.cameras.clone(), demo_room, house, directory, closed)
 }
 
 /// The same of what it needs alone: the cameras, or `None` to look for them; and the room of the test
@@ -99,10 +110,12 @@ pub fn start_fleet<H: House>(
     cameras: Option<Vec<CameraSettings>>,
     demo_room: Option<RoomName>,
     house: H,
+    directory: watch::Sender<CameraMap>,
+    closed: Closed,
 ) -> CameraHandle {
     let (stop, stopped) = watch::channel(false);
     let (closes, open) = watch::channel(());
-    let fleet = Fleet { house, cameras, demo_room, stopped };
+    let fleet = Fleet { house, cameras, demo_room, stopped, directory, closed };
     let fleet = tokio::spawn(async move {
         let _closes = closes;
         fleet.run().await;
@@ -115,10 +128,14 @@ struct Fleet<H: House> {
     cameras: Option<Vec<CameraSettings>>,
     demo_room: Option<RoomName>,
     stopped: watch::Receiver<bool>,
+    /// The cameras, as others see them.
+    directory: watch::Sender<CameraMap>,
+    closed: Closed,
 }
 
 /// A supervisor that runs.
 struct Camera {
+    id: CameraId,
     settings: watch::Sender<CameraSettings>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -188,6 +205,7 @@ impl<H: House> Fleet<H> {
                     }
                     Change::RemoveDemo => {
                         if let Some(demo) = demo.take() {
+                            self.forget(&demo.id);
                             demo.stop().await;
                         }
                     }
@@ -198,10 +216,32 @@ impl<H: House> Fleet<H> {
     }
 
     fn camera(&self, settings: CameraSettings, base_time: gst::ClockTime) -> Camera {
+        let id = settings.id.clone();
+        let status = CameraStatus {
+            name: settings.name.clone(),
+            room: settings.room.clone(),
+            state: CameraState::Starting,
+            fault: None,
+            sound: settings.audio.is_some(),
+            encoder: None,
+        };
+        let (door, side) = CameraDoor::new(status, self.closed.get(&id).cloned());
+        // overflow: none, a watch channel holds the newest map only.
+        self.directory.send_modify(|cameras| {
+            Arc::make_mut(cameras).insert(id.clone(), door);
+        });
         let (settings, received) = watch::channel(settings);
         let (stop, stopped) = watch::channel(false);
-        let supervisor = Supervisor::new(self.house.clone(), received, base_time);
-        Camera { settings, stop, task: tokio::spawn(supervisor.run(stopped)) }
+        let supervisor = Supervisor::new(self.house.clone(), received, side, base_time);
+        Camera { id, settings, stop, task: tokio::spawn(supervisor.run(stopped)) }
+    }
+
+    /// Others see it no more.
+    fn forget(&self, id: &CameraId) {
+        // overflow: none, as above.
+        self.directory.send_modify(|cameras| {
+            Arc::make_mut(cameras).remove(id);
+        });
     }
 }
 

@@ -8,12 +8,13 @@
 //!  awake --rest: nobody needs the picture--> resting --wake: somebody does--> awake
 //! ```
 //! While it rests the camera's pictures end where they leave the camera ([`Outlet::admits`]): they
-//! are counted, and neither converted nor encoded. The sound goes on.
+//! are counted, and neither converted nor encoded, but for those that become stills. Sound
+//! that nobody hears ends at the microphone likewise.
 
 use std::{
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -21,7 +22,8 @@ use std::{
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSrc;
 
-use super::{elements::lock, keyframes::KeyframeGate};
+use super::{elements::lock, keyframes::KeyframeGate, still_gate::StillGate};
+use crate::seams::stills::Stills;
 
 /// The one outlet of a camera.
 #[derive(Debug, Default)]
@@ -38,6 +40,12 @@ pub struct Outlet {
     /// The capture has shown that it encodes.
     has_begun: AtomicBool,
     n_frames: AtomicU64,
+    stills: Stills,
+    /// Nobody hears it.
+    is_mute: AtomicBool,
+    /// How many ask for stills.
+    n_wanted: AtomicUsize,
+    still_gate: Mutex<StillGate>,
 }
 
 /// Which of the two.
@@ -50,6 +58,35 @@ pub enum Kind {
 }
 
 impl Outlet {
+    /// One whose stills go there.
+    pub fn new(stills: Stills) -> Self {
+        Self { stills, ..Self::default() }
+    }
+
+    /// Where its stills go.
+    pub fn stills(&self) -> &Stills {
+        &self.stills
+    }
+
+    /// So many ask for stills now.
+    pub fn want_stills(&self, n_wanted: usize) {
+        self.n_wanted.store(n_wanted, Ordering::Release);
+    }
+
+    fn still_is_due(&self, now: Instant) -> bool {
+        let is_wanted = self.n_wanted.load(Ordering::Acquire) > 0;
+        lock(&self.still_gate).is_due(now, is_wanted, self.needs_picture())
+    }
+
+    /// A picture has come as far as the stills. True: it becomes one.
+    pub fn takes_still(&self, now: Instant) -> bool {
+        let takes = self.still_is_due(now);
+        if takes {
+            lock(&self.still_gate).taken(now);
+        }
+        takes
+    }
+
     /// Pictures since the start of the process that were encoded, or that nobody needed: they stand
     /// still where the camera does, and where its encoder does while that is to encode.
     pub fn n_frames(&self) -> u64 {
@@ -86,6 +123,16 @@ impl Outlet {
         *lock(&self.audio) = None;
     }
 
+    /// Whether somebody hears it.
+    pub fn want_sound(&self, is_wanted: bool) {
+        self.is_mute.store(!is_wanted, Ordering::Release);
+    }
+
+    /// Whether sound is to go further than the microphone.
+    pub fn admits_sound(&self) -> bool {
+        !self.is_mute.load(Ordering::Acquire)
+    }
+
     /// Nobody needs the picture.
     pub fn rest(&self) {
         self.rests.store(true, Ordering::Release);
@@ -106,11 +153,25 @@ impl Outlet {
         self.rests.store(false, Ordering::Release);
     }
 
-    /// A picture leaves the camera. False: nobody needs it, and it is to go no further.
+    /// Whether somebody needs the picture encoded.
     ///
     /// A capture that begins has to show that it can encode, whether somebody looks or not.
-    pub fn admits(&self) -> bool {
-        let admits = !self.rests.load(Ordering::Acquire) || !self.has_begun.load(Ordering::Acquire);
+    fn needs_picture(&self) -> bool {
+        !self.rests.load(Ordering::Acquire) || !self.has_begun.load(Ordering::Acquire)
+    }
+
+    /// A picture leaves the camera. False: nobody needs it, and it is to go no further.
+    pub fn admits(&self, now: Instant) -> bool {
+        let admits = self.needs_picture() || self.still_is_due(now);
+        if !admits {
+            self.n_frames.fetch_add(1, Ordering::Relaxed);
+        }
+        admits
+    }
+
+    /// A picture has come as far as the encoder. False: it is there for a still alone.
+    pub fn admits_to_encoder(&self) -> bool {
+        let admits = self.needs_picture();
         if !admits {
             self.n_frames.fetch_add(1, Ordering::Relaxed);
         }

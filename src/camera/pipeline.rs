@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use gstreamer::{self as gst, glib, prelude::*};
@@ -20,7 +21,9 @@ use super::{
     elements::{by_name, parse, set, share_clock},
     encoder::{Codec, Encoder},
     outlet::{Kind, Outlet},
-    probe, source,
+    probe,
+    source::{self, Extras},
+    stills,
 };
 use crate::config::{CameraSettings, VideoSource};
 
@@ -58,7 +61,11 @@ impl Capture {
         if !clock && settings.source == VideoSource::Test {
             tracing::warn!(camera = %settings.id, "no clockoverlay: the test picture has no clock");
         }
-        let description = source::capture(settings, encoder, clock)?;
+        let has_stills = stills::can_be_made();
+        if !has_stills {
+            tracing::warn!(camera = %settings.id, "no jpegenc: there are no stills");
+        }
+        let description = source::capture(settings, encoder, Extras { clock, stills: has_stills })?;
         tracing::debug!(camera = %settings.id, pipeline = description.text, "capture");
         let pipeline = parse(&description.text)?;
         for (element, name, value) in &description.properties {
@@ -66,13 +73,18 @@ impl Capture {
         }
         share_clock(&pipeline, base_time);
         let camera: gst::Element = by_name(&pipeline, source::CAMERA)?;
-        stop_what_nobody_needs(&camera, &outlet)?;
+        end_at(&camera, &outlet, |outlet| outlet.admits(Instant::now()))?;
+        if has_stills {
+            stills::attach(&pipeline, &outlet)?;
+        }
         let live = Arc::new(AtomicBool::new(false));
         let video: AppSink = by_name(&pipeline, source::VIDEO)?;
         let pad =
             video.static_pad("sink").ok_or_else(|| Cause::ElementMissing("appsink".into()))?;
         take(&video, Kind::Video, &outlet, &live, report.clone());
         if settings.audio.is_some() {
+            let microphone: gst::Element = by_name(&pipeline, source::MICROPHONE)?;
+            end_at(&microphone, &outlet, Outlet::admits_sound)?;
             let audio: AppSink = by_name(&pipeline, source::AUDIO)?;
             take(&audio, Kind::Audio, &outlet, &live, report.clone());
         }
@@ -144,13 +156,18 @@ impl FirstFault {
     }
 }
 
-/// Pictures that nobody needs end at the camera, before anything is done to them. What comes after a
-/// pause is encoded all the same: cameras are asked for formats whose every picture stands alone.
-fn stop_what_nobody_needs(camera: &gst::Element, outlet: &Arc<Outlet>) -> Result<(), Cause> {
-    let pad = camera.static_pad("src");
-    let pad = pad.ok_or_else(|| Cause::ElementMissing(camera.name().into()))?;
+/// Pictures and sound that nobody needs end where they begin, before anything is done to them. What
+/// comes after a pause is encoded all the same: cameras are asked for formats whose every picture
+/// stands alone.
+fn end_at(
+    source: &gst::Element,
+    outlet: &Arc<Outlet>,
+    admits: impl Fn(&Outlet) -> bool + Send + Sync + 'static,
+) -> Result<(), Cause> {
+    let pad = source.static_pad("src");
+    let pad = pad.ok_or_else(|| Cause::ElementMissing(source.name().into()))?;
     let outlet = Arc::clone(outlet);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| match outlet.admits() {
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| match admits(&outlet) {
         true => gst::PadProbeReturn::Ok,
         // Not `Drop`, as in `publisher`.
         false => gst::PadProbeReturn::Handled,

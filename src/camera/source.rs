@@ -1,11 +1,12 @@
 //! The capture pipeline in GStreamer's words.
 //!
 //! ```text
-//!  camera -|> rate, size, format -> queue -> encoder -> parser -> appsink "video"
+//!  camera -|> rate, size, format -> tee -> queue -> encoder -> parser -> appsink "video"
+//!                                   '--> jpegenc -> appsink "stills"
 //!  microphone -> convert -> queue -> opusenc               -> appsink "audio"
 //! ```
 //!
-//! At `|` a picture that nobody needs ends (`outlet`).
+//! At `|` a picture that nobody needs ends (`outlet`), and once more behind the tee (`stills`).
 //!
 //! Owns descriptions and the properties that come from the configuration, which are set one by one
 //! and never pasted into a description: a device called `x ! filesink` stays a device. PURE.
@@ -24,6 +25,12 @@ pub const MICROPHONE: &str = "microphone";
 pub const ENCODER: &str = "encoder";
 /// The name of the appsink that gives the picture.
 pub const VIDEO: &str = "video";
+/// The name of the element that pictures for the encoder come to.
+pub const TO_ENCODER: &str = "to-encoder";
+/// The name of the element that pictures for stills come to.
+pub const TO_STILLS: &str = "to-stills";
+/// The name of the appsink that gives stills.
+pub const STILLS: &str = "stills";
 /// The name of the appsink that gives the sound.
 pub const AUDIO: &str = "audio";
 
@@ -55,15 +62,24 @@ pub fn supported(settings: &CameraSettings) -> Result<(), Cause> {
     }
 }
 
-/// The capture of a camera. Without `clock` (its plugin is not installed) the test picture has none.
+/// What a capture has where the plugins for it are installed.
+#[derive(Debug, Clone, Copy)]
+pub struct Extras {
+    /// A clock in the test picture.
+    pub clock: bool,
+    /// Stills.
+    pub stills: bool,
+}
+
+/// The capture of a camera.
 pub fn capture(
     settings: &CameraSettings,
     encoder: &Encoder,
-    clock: bool,
+    extras: Extras,
 ) -> Result<Description, Cause> {
     supported(settings)?;
     let mut properties = Vec::new();
-    let mut text = video(settings, encoder, clock, &mut properties);
+    let mut text = video(settings, encoder, extras, &mut properties);
     for (name, value) in encoder.properties(settings.bitrate_bps, settings.fps) {
         properties.push((ENCODER, name, value));
     }
@@ -77,7 +93,7 @@ pub fn capture(
 fn video(
     settings: &CameraSettings,
     encoder: &Encoder,
-    clock: bool,
+    extras: Extras,
     properties: &mut Vec<Property>,
 ) -> String {
     let fps = settings.fps.max(1);
@@ -97,7 +113,7 @@ fn video(
                  ! videoconvert ! videoscale add-borders=true ! {raw}"
             )
         }
-        _ => test_picture(&raw, height, fps, clock),
+        _ => test_picture(&raw, height, fps, extras.clock),
     };
     let parser = match encoder.codec {
         Codec::H264 => {
@@ -105,10 +121,20 @@ fn video(
         }
         Codec::Vp8 => "",
     };
+    let (tee, stills) = match extras.stills {
+        // In the camera's own thread: one still now and then is not worth another.
+        true => (
+            "tee name=split split. ! ",
+            format!(
+                "  split. ! videoconvert name={TO_STILLS} ! jpegenc ! appsink name={STILLS} {SINK}"
+            ),
+        ),
+        false => ("", String::new()),
+    };
     // Before the encoder what is late is dropped: it would only become later.
     format!(
-        "{source} ! queue leaky=downstream max-size-buffers=2 max-size-bytes=0 max-size-time=0 \
-         ! {} name={ENCODER} ! {} ! {parser}appsink name={VIDEO} {SINK}",
+        "{source} ! {tee}queue name={TO_ENCODER} leaky=downstream max-size-buffers=2 \
+         max-size-bytes=0 max-size-time=0 ! {} name={ENCODER} ! {} ! {parser}appsink name={VIDEO} {SINK}{stills}",
         encoder.factory, encoder.caps
     )
 }
@@ -179,7 +205,7 @@ pub fn place_of(element: &str) -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{camera::encoder::RANKING, ids::RoomName};
+    use crate::{camera::encoder::RANKING, config::Unwatched, ids::RoomName};
 
     fn settings(source: VideoSource, audio: Option<AudioSource>) -> CameraSettings {
         CameraSettings {
@@ -192,12 +218,15 @@ mod tests {
             fps: 15,
             bitrate_bps: 500_000,
             encoder: None,
+            unwatched: Unwatched::Close,
         }
     }
 
+    const ALL: Extras = Extras { clock: true, stills: true };
+
     fn described(source: VideoSource, audio: Option<AudioSource>, encoder: &str) -> Description {
         let encoder = RANKING.iter().find(|e| e.factory == encoder).expect("it is ranked");
-        capture(&settings(source, audio), encoder, true).expect("it is supported")
+        capture(&settings(source, audio), encoder, ALL).expect("it is supported")
     }
 
     #[test]
@@ -208,6 +237,8 @@ mod tests {
             "format=I420,width=640,height=360,pixel-aspect-ratio=1/1,framerate=15/1",
             "clockoverlay",
             "x264enc name=encoder ! video/x-h264,profile=constrained-baseline ! h264parse",
+            "tee name=split split. ! queue name=to-encoder",
+            "split. ! videoconvert name=to-stills ! jpegenc ! appsink name=stills",
             "appsink name=video",
             "opusenc",
             "appsink name=audio",
@@ -239,7 +270,7 @@ mod tests {
             (VideoSource::Test, Some(AudioSource::Pipewire), microphone),
         ];
         for (source, audio, cause) in cases {
-            let result = capture(&settings(source, audio), &RANKING[4], true);
+            let result = capture(&settings(source, audio), &RANKING[4], ALL);
             assert_eq!(result, Err(cause));
         }
     }

@@ -7,17 +7,24 @@
 //!             retry_at     or not in time     |
 //!                  |            v             |
 //!                  +-------- Backoff <--------+      1 s to 60 s, doubling, jittered
+//!
+//!  Live --nobody needs it--> Resting --somebody does--> Starting
+//!  any  --its owner closes it--> Closed --opens it--> Starting
 //! ```
 //!
 //! Three parts come up in this order: the seat in the room, the capture, the publisher (the connection
 //! to the media plane). Each is kept while another is started anew: viewers keep the tile while the
-//! camera is gone, and the connection waits for pictures to come back.
+//! camera is gone, and the connection waits for pictures to come back. Resting and Closed have a seat
+//! and perhaps a connection, and no capture.
 //!
 //! PURE: time and jitter come with each event. Deliberately does not know GStreamer.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::cause::{Cause, lasting};
+pub use words::{Action, Event, Fault, Moment, Phase};
+
+mod words;
 
 /// Shortest pause before another try.
 pub const BACKOFF_MIN: Duration = Duration::from_secs(1);
@@ -27,98 +34,15 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
 pub const STABLE_AFTER: Duration = Duration::from_secs(30);
 /// No picture for this long while live is a fault.
 pub const STALLED_AFTER: Duration = Duration::from_secs(5);
+/// A camera whose picture nobody needs goes on for so long: whoever looks every few seconds does not
+/// switch it on and off.
+pub const RESTS_AFTER: Duration = Duration::from_secs(10);
 /// The room has to answer a join within.
 const JOIN_WITHIN: Duration = Duration::from_secs(10);
 /// The first picture has to come within. Trying encoders on a slow machine is part of it.
 const CAPTURE_WITHIN: Duration = Duration::from_secs(45);
 /// The media plane has to be connected within.
 const PUBLISH_WITHIN: Duration = Duration::from_secs(15);
-
-/// When an event happened, with the chance it brings along.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// For deadlines.
-    pub now: Instant,
-    /// For "since 14:05".
-    pub wall: SystemTime,
-    /// Evenly distributed in `0.0..1.0`.
-    pub jitter: f64,
-}
-
-/// What can happen to a camera.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// It is wanted.
-    Start,
-    /// The room has taken it in.
-    Seated,
-    /// The room did not take it in, or has ended its seat.
-    SeatLost(Cause),
-    /// The first picture has come. `codec_changed`: a publisher that is up speaks another codec.
-    CaptureUp {
-        /// The publisher has to be made anew.
-        codec_changed: bool,
-    },
-    /// The capture did not start, or failed.
-    CaptureLost(Cause),
-    /// The media plane is connected.
-    PublisherUp,
-    /// The connection was refused or failed.
-    PublisherLost(Cause),
-    /// The room asks for a new connection.
-    RestartAsked,
-    /// A second or so has passed.
-    Tick {
-        /// Pictures captured since the start of the process.
-        n_frames: u64,
-    },
-    /// The box stops.
-    Stop,
-}
-
-/// What is to be done, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Enter the room.
-    Join,
-    /// Leave the room.
-    Leave,
-    /// Open the camera.
-    StartCapture,
-    /// Close the camera; a start that is under way counts for nothing.
-    StopCapture,
-    /// Make a connection of this generation.
-    StartPublisher {
-        /// Grows.
-        generation: u32,
-    },
-    /// Close the connection; a start that is under way counts for nothing.
-    StopPublisher,
-    /// Tell viewers why there is no picture, or that there is one again.
-    Show(Option<Fault>),
-}
-
-/// Why and since when there is no picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Why.
-    pub cause: Cause,
-    /// Since when.
-    pub since: SystemTime,
-}
-
-/// How far the camera is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Not wanted.
-    Off,
-    /// On its way up.
-    Starting,
-    /// Pictures reach the media plane.
-    Live,
-    /// Waiting before the next try.
-    Backoff,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
@@ -138,6 +62,10 @@ pub struct Machine {
     /// Failures since a picture was stable.
     n_failures: u32,
     fault: Option<Fault>,
+    /// Its owner has closed it.
+    closed: Option<Fault>,
+    /// Since when nobody needs it.
+    idle_since: Option<Instant>,
     /// The end of the step under way (Starting) or of the pause (Backoff).
     deadline: Option<Instant>,
     live_since: Option<Instant>,
@@ -165,6 +93,8 @@ impl Machine {
             generation: 0,
             n_failures: 0,
             fault: None,
+            closed: None,
+            idle_since: None,
             deadline: None,
             live_since: None,
             frames: (0, now),
@@ -174,6 +104,16 @@ impl Machine {
     /// How far it is.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Why there is no picture.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.closed.as_ref().or(self.fault.as_ref())
+    }
+
+    /// Its owner has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some()
     }
 
     /// Failures since a picture was stable.
@@ -187,12 +127,17 @@ impl Machine {
         match event {
             Event::Start if self.phase == Phase::Off => self.phase = Phase::Starting,
             Event::Stop if self.phase != Phase::Off => self.stop(&mut actions),
+            Event::Needed(needed) => self.need(needed, at),
+            Event::Close { who, since } => {
+                self.close(Fault { cause: Cause::Closed(who), since }, &mut actions);
+            }
+            Event::Open => self.open(&mut actions),
             // What comes after the end belongs to what has ended.
             _ if self.phase == Phase::Off => {}
             Event::Start | Event::Stop => {}
             Event::Seated => {
                 self.seat = Part::Up;
-                if let Some(fault) = &self.fault {
+                if let Some(fault) = self.fault() {
                     actions.push(Action::Show(Some(fault.clone())));
                 }
             }
@@ -213,6 +158,9 @@ impl Machine {
                 self.fail(cause, at, &mut actions);
             }
             Event::PublisherUp => self.publisher = Part::Up,
+            Event::PublisherLost(_) if self.phase == Phase::Closed => {
+                self.drop_publisher(&mut actions);
+            }
             Event::PublisherLost(cause) => {
                 self.drop_publisher(&mut actions);
                 self.fail(cause, at, &mut actions);
@@ -233,6 +181,53 @@ impl Machine {
         self.seat = Part::Down;
         self.phase = Phase::Off;
         self.deadline = None;
+    }
+
+    fn need(&mut self, needed: bool, at: Moment) {
+        self.idle_since = match needed {
+            true => None,
+            false => self.idle_since.or(Some(at.now)),
+        };
+        if needed && self.phase == Phase::Resting {
+            self.phase = Phase::Starting;
+        }
+    }
+
+    fn rest(&mut self, actions: &mut Vec<Action>) {
+        self.drop_capture(actions);
+        self.phase = Phase::Resting;
+        self.live_since = None;
+    }
+
+    fn close(&mut self, fault: Fault, actions: &mut Vec<Action>) {
+        let is_news = self.closed.is_none();
+        self.closed = Some(fault.clone());
+        if self.phase == Phase::Off || !is_news {
+            return;
+        }
+        self.drop_capture(actions);
+        self.live_since = None;
+        if self.seat == Part::Up {
+            actions.push(Action::Declare { open: false });
+            actions.push(Action::Show(Some(fault)));
+            self.stay_closed();
+        }
+    }
+
+    fn stay_closed(&mut self) {
+        self.phase = Phase::Closed;
+        self.deadline = None;
+        self.fault = None;
+        self.n_failures = 0;
+    }
+
+    fn open(&mut self, actions: &mut Vec<Action>) {
+        if self.closed.take().is_none() || self.phase != Phase::Closed {
+            return;
+        }
+        self.phase = Phase::Starting;
+        actions.push(Action::Declare { open: true });
+        actions.push(Action::Show(None));
     }
 
     fn drop_capture(&mut self, actions: &mut Vec<Action>) {
@@ -256,7 +251,10 @@ impl Machine {
         }
         self.drop_publisher(actions);
         self.forgive(at);
-        if self.phase == Phase::Live && self.n_failures == 0 {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if matches!(self.phase, Phase::Live | Phase::Resting) && self.n_failures == 0 {
             self.n_failures = 1;
             self.live_since = None;
             self.phase = Phase::Starting;
@@ -269,6 +267,8 @@ impl Machine {
         if n_frames != self.frames.0 {
             self.frames = (n_frames, at.now);
         }
+        let is_idle = |since| at.now.saturating_duration_since(since) >= RESTS_AFTER;
+        let is_idle = self.idle_since.is_some_and(is_idle);
         let late = self.deadline.is_some_and(|deadline| at.now >= deadline);
         match self.phase {
             Phase::Backoff if late => {
@@ -276,6 +276,10 @@ impl Machine {
                 self.deadline = None;
             }
             Phase::Starting if late => self.step_took_too_long(at, actions),
+            Phase::Live if is_idle => {
+                self.forgive(at);
+                self.rest(actions);
+            }
             Phase::Live if at.now.saturating_duration_since(self.frames.1) >= STALLED_AFTER => {
                 self.drop_capture(actions);
                 self.fail(Cause::Stalled, at, actions);
@@ -319,7 +323,7 @@ impl Machine {
         let fault = Some(Fault { cause, since });
         if fault != self.fault {
             self.fault = fault;
-            if self.seat == Part::Up {
+            if self.seat == Part::Up && self.closed.is_none() {
                 actions.push(Action::Show(self.fault.clone()));
             }
         }
@@ -329,6 +333,9 @@ impl Machine {
     fn advance(&mut self, at: Moment, actions: &mut Vec<Action>) {
         if self.phase != Phase::Starting {
             return;
+        }
+        if self.closed.is_some() && self.seat == Part::Up {
+            return self.stay_closed();
         }
         let mut step = |action, within| {
             actions.push(action);

@@ -12,10 +12,7 @@ use std::{
 };
 
 use gstreamer as gst;
-use tokio::{
-    sync::{mpsc, watch},
-    time::MissedTickBehavior,
-};
+use tokio::sync::{mpsc, watch};
 use tracing::info;
 
 use super::{
@@ -29,8 +26,15 @@ use super::{
     state::{Action, Event, Machine, Moment, Phase},
     stop_asked,
 };
-use crate::{config::CameraSettings, ids::Mid, protocol::Outgoing, telemetry::metrics::metrics};
+use crate::{
+    config::CameraSettings,
+    ids::Mid,
+    protocol::Outgoing,
+    seams::cameras::{CameraSide, CameraState, CameraStatus},
+    telemetry::metrics::metrics,
+};
 
+mod demand;
 mod seat;
 mod sound;
 
@@ -57,6 +61,10 @@ pub struct Supervisor<H: House> {
     house: H,
     /// The device's path changes where it is plugged in elsewhere.
     settings: watch::Receiver<CameraSettings>,
+    /// What others see of it, and ask of it.
+    side: CameraSide,
+    /// How many ask for stills.
+    n_wanted: watch::Receiver<usize>,
     machine: Machine,
     place: Option<(H::Place, mpsc::Receiver<Outgoing>)>,
     outlet: Arc<Outlet>,
@@ -70,6 +78,9 @@ pub struct Supervisor<H: House> {
     generation: u32,
     /// The m-section of the picture in the newest offer.
     picture: Option<Mid>,
+    /// That of the sound.
+    sound: Option<Mid>,
+    wanted: demand::Wanted,
     /// The capture that is starting has shown a picture.
     has_frame: bool,
     /// The publisher that is starting has media to describe.
@@ -87,15 +98,20 @@ impl<H: House> Supervisor<H> {
     pub fn new(
         house: H,
         settings: watch::Receiver<CameraSettings>,
+        side: CameraSide,
         base_time: gst::ClockTime,
     ) -> Self {
         let (sender, reports) = mpsc::channel(EVENTS_LEN);
+        let n_wanted = side.stills.wanted();
+        let outlet = Arc::new(Outlet::new(side.stills.clone()));
         Self {
             house,
             settings,
+            side,
+            n_wanted,
             machine: Machine::new(Instant::now()),
             place: None,
-            outlet: Arc::default(),
+            outlet,
             base_time,
             capture: Slot::default(),
             publisher: Slot::default(),
@@ -103,6 +119,8 @@ impl<H: House> Supervisor<H> {
             silence: None,
             generation: 0,
             picture: None,
+            sound: None,
+            wanted: demand::Wanted::default(),
             has_frame: false,
             is_ready: false,
             publish_id: None,
@@ -114,17 +132,22 @@ impl<H: House> Supervisor<H> {
 
     /// Runs until `stop` says so, or its sender is gone.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        if self.side.closed.borrow().is_some() {
+            self.closed_or_opened().await;
+        }
         self.handle(Event::Start).await;
+        let mut looked = tokio::time::Instant::now();
         loop {
+            let look_at = looked + self.tick();
             tokio::select! {
                 () = stop_asked(&mut stop) => break,
                 Some((attempt, report)) = self.reports.recv() => self.report(attempt, report).await,
                 said = seat::next_said(&mut self.place) => self.said(said).await,
-                _ = ticks.tick() => {
-                    let n_frames = self.outlet.n_frames();
-                    self.handle(Event::Tick { n_frames }).await;
+                Ok(()) = self.n_wanted.changed() => self.stills_wanted().await,
+                Ok(()) = self.side.closed.changed() => self.closed_or_opened().await,
+                () = tokio::time::sleep_until(look_at) => {
+                    looked = tokio::time::Instant::now();
+                    self.look().await;
                 }
             }
         }
@@ -145,6 +168,35 @@ impl<H: House> Supervisor<H> {
             }
             self.log(before);
         }
+        self.tell_status();
+    }
+
+    /// Keeps up to date what others see of it.
+    fn tell_status(&self) {
+        let settings = self.settings.borrow();
+        let fault = self.machine.fault().map(seat::told);
+        let state = match self.machine.phase() {
+            Phase::Live => CameraState::Live,
+            Phase::Resting => CameraState::Resting,
+            _ if self.machine.is_closed() => CameraState::Closed,
+            _ if fault.is_some() => CameraState::Faulty,
+            Phase::Closed | Phase::Off | Phase::Starting | Phase::Backoff => CameraState::Starting,
+        };
+        let encoder = self.capture.running.as_ref().map(|capture| capture.encoder.factory);
+        // overflow: none, a watch channel holds the newest value only.
+        self.side.status.send_if_modified(|status| {
+            let new = CameraStatus {
+                name: settings.name.clone(),
+                room: settings.room.clone(),
+                state,
+                fault,
+                sound: settings.audio.is_some() && self.silence.is_none(),
+                encoder: encoder.or(status.encoder),
+            };
+            let is_news = *status != new;
+            *status = new;
+            is_news
+        });
     }
 
     fn log(&self, before: Phase) {
@@ -168,6 +220,7 @@ impl<H: House> Supervisor<H> {
                 self.spoken = None;
             }
             Action::Show(fault) => return self.show(fault).await,
+            Action::Declare { open } => self.declare(open).await,
         }
         None
     }
@@ -198,6 +251,7 @@ impl<H: House> Supervisor<H> {
             audio: settings.audio.is_some(),
         };
         self.generation = generation;
+        self.want_all();
         self.is_ready = false;
         self.spoken = Some((media.codec, media.audio));
         let (outlet, base_time) = (Arc::clone(&self.outlet), self.base_time);

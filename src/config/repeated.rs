@@ -10,7 +10,7 @@ use super::{
     reader::Reader,
     section::Section,
     settings::{
-        AudioSource, CameraSettings, Direct, IceServer, RoomAhead, RoomSettings, Secret,
+        AudioSource, CameraSettings, Direct, IceServer, RoomAhead, RoomSettings, Secret, Unwatched,
         VideoSource,
     },
     shape,
@@ -49,6 +49,9 @@ pub(super) fn camera(s: &mut Section<'_>) -> Camera {
     let fps = s.key("fps", 30, shape::integer(1..=120, "frames a second"));
     let bitrate = s.key("bitrate", 1_500_000, shape::bits_per_second(50_000..=50_000_000));
     let encoder = s.key("encoder", "", forms::encoder);
+    const UNWATCHED: &[(&str, Unwatched)] =
+        &[("close", Unwatched::Close), ("warm", Unwatched::Warm)];
+    let unwatched = s.key("unwatched", "close", shape::choice(UNWATCHED));
     let id_source = s.source_of("id");
     let Some(id) = id else { return Camera { id: None, settings: None } };
     let identity = Some((id.clone(), id_source));
@@ -63,6 +66,7 @@ pub(super) fn camera(s: &mut Section<'_>) -> Camera {
         fps,
         bitrate_bps: bitrate,
         encoder,
+        unwatched,
     });
     Camera { id: identity, settings }
 }

@@ -317,6 +317,17 @@ pub struct CameraSettings {
     pub bitrate_bps: u32,
     /// A GStreamer encoder to use instead of the best one found.
     pub encoder: Option<String>,
+    /// What becomes of the device while nobody needs its picture or sound (default `close`).
+    pub unwatched: Unwatched,
+}
+
+/// `camera.unwatched`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwatched {
+    /// It is closed, and opened for whoever comes: its lamp tells when somebody looks.
+    Close,
+    /// It stays open, so that a slow one is there at once.
+    Warm,
 }
 
 /// `camera.source`

@@ -1,57 +1,112 @@
-//! The body of an answer: there already, or coming piece by piece.
+//! The body of an answer: there already, or still coming.
+//!
+//! A flow is written by a task of its own. While it flows its connection counts as busy; a client that
+//! takes nothing for too long ends it.
 
 use std::{
     any::Any,
     convert::Infallible,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::mpsc;
+use hyper::body::{Frame, SizeHint};
+use tokio::{sync::mpsc, time::timeout};
 
-/// The body of an answer.
-pub(super) enum Body {
-    /// All of it.
-    Whole(Full<Bytes>),
-    /// It ends when the sender is gone.
-    Pieces {
-        /// What comes.
-        pieces: mpsc::Receiver<Bytes>,
-        /// What is held for as long as it comes: that the connection is not idle.
-        held: Option<Box<dyn Any + Send>>,
-    },
+/// Whatever is held while a body flows: a connection's being busy.
+type Guard = Box<dyn Any + Send>;
+
+/// Shared by both ends of a flow; given up by whichever ends first.
+#[derive(Default)]
+struct Held(Mutex<Option<Guard>>);
+
+impl Held {
+    fn put(&self, guard: Option<Guard>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = guard;
+    }
 }
 
+enum Kind {
+    Whole(Full<Bytes>),
+    Flow(mpsc::Receiver<Bytes>, Arc<Held>),
+}
+
+/// The body of an answer.
+pub(super) struct Body(Kind);
+
+/// Writes a [`Body`] that flows.
+pub(super) struct FlowWriter {
+    parts: mpsc::Sender<Bytes>,
+    held: Arc<Held>,
+}
+
+/// Whoever should read takes nothing, or is gone.
+#[derive(Debug)]
+pub(super) struct Ended;
+
 impl Body {
-    /// A body that comes piece by piece.
-    pub(super) fn pieces(pieces: mpsc::Receiver<Bytes>) -> Self {
-        Self::Pieces { pieces, held: None }
+    /// A body that is to be written, and its writer.
+    pub(super) fn flow() -> (Self, FlowWriter) {
+        // One part on its way: a slow client gets the newest picture, not a queue of old ones.
+        let (parts, receiver) = mpsc::channel(1);
+        let held = Arc::<Held>::default();
+        (Self(Kind::Flow(receiver, held.clone())), FlowWriter { parts, held })
     }
 
-    /// Holds this until the body has come; where it is there already, not at all.
-    pub(super) fn hold(&mut self, what: impl Any + Send) {
-        if let Self::Pieces { held, .. } = self {
-            *held = Some(Box::new(what));
+    /// A body that comes piece by piece.
+    pub(super) fn pieces(pieces: mpsc::Receiver<Bytes>) -> Self {
+        Self(Kind::Flow(pieces, Arc::default()))
+    }
+
+    /// Holds something until the flow has ended; a body that is there already needs none.
+    pub(super) fn hold(&self, guard: impl Any + Send) {
+        if let Kind::Flow(parts, held) = &self.0
+            && !parts.is_closed()
+        {
+            held.put(Some(Box::new(guard)));
         }
     }
 }
 
 impl Default for Body {
     fn default() -> Self {
-        Self::Whole(Full::default())
+        Self::from(Bytes::new())
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self::Whole(Full::new(bytes))
+        Self(Kind::Whole(Full::new(bytes)))
     }
 }
 
-impl HttpBody for Body {
+impl FlowWriter {
+    /// Writes one part. Waits for the one before it, `within` this time at most.
+    pub(super) async fn write(&self, part: Bytes, within: Duration) -> Result<(), Ended> {
+        // overflow: awaited; whoever takes nothing for too long has ended.
+        match timeout(within, self.parts.send(part)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Ended),
+        }
+    }
+
+    /// Returns when nobody reads any more.
+    pub(super) async fn closed(&self) {
+        self.parts.closed().await;
+    }
+}
+
+impl Drop for FlowWriter {
+    fn drop(&mut self) {
+        self.held.put(None);
+    }
+}
+
+impl hyper::body::Body for Body {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -59,25 +114,57 @@ impl HttpBody for Body {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.get_mut() {
-            Self::Whole(whole) => Pin::new(whole).poll_frame(context),
-            Self::Pieces { pieces, .. } => {
-                pieces.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+        match &mut self.get_mut().0 {
+            Kind::Whole(body) => Pin::new(body).poll_frame(context),
+            Kind::Flow(parts, _) => {
+                parts.poll_recv(context).map(|part| part.map(|part| Ok(Frame::data(part))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(whole) => whole.is_end_stream(),
-            Self::Pieces { .. } => false,
+        match &self.0 {
+            Kind::Whole(body) => body.is_end_stream(),
+            Kind::Flow(..) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(whole) => whole.size_hint(),
-            Self::Pieces { .. } => SizeHint::default(),
+        match &self.0 {
+            Kind::Whole(body) => body.size_hint(),
+            Kind::Flow(..) => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_flow_ends_with_its_writer_and_is_held_until_then() {
+        let (mut body, writer) = Body::flow();
+        let guard = Arc::new(());
+        body.hold(guard.clone());
+        let long = Duration::from_secs(60);
+        writer.write(Bytes::from_static(b"one"), long).await.expect("it is read");
+        let part = body.frame().await.and_then(Result::ok).and_then(|frame| frame.into_data().ok());
+        assert_eq!(part.as_deref(), Some(&b"one"[..]));
+        assert_eq!(Arc::strong_count(&guard), 2, "it flows");
+        drop(writer);
+        assert_eq!(Arc::strong_count(&guard), 1);
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn whoever_takes_nothing_has_ended() {
+        let (body, writer) = Body::flow();
+        let within = Duration::from_millis(1);
+        writer.write(Bytes::new(), within).await.expect("there is room for one");
+        writer.write(Bytes::new(), within).await.expect_err("nobody reads");
+        drop(body);
+        writer.closed().await;
     }
 }

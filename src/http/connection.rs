@@ -204,6 +204,7 @@ async fn serve_https(stream: TlsStream<TcpStream>, visit: Arc<Visit>, http: &Htt
         let (visit, busy) = (visit.clone(), (activity.begin(), visit.slot.busy()));
         async move {
             let mut reply = Box::pin(handler::answer(&visit, request)).await;
+            // One that flows is busy until it has ended.
             reply.body_mut().hold(busy);
             Ok::<_, Infallible>(reply)
         }

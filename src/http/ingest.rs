@@ -46,7 +46,9 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::MessageMalformed => StatusCode::BAD_REQUEST,
         ErrorCode::SdpUnacceptable | ErrorCode::OfferUnknown => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::NothingPublished => StatusCode::CONFLICT,
-        ErrorCode::ViewersFull | ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::ViewersFull | ErrorCode::NoPicture | ErrorCode::Stopping => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         ErrorCode::RoomFull
         | ErrorCode::RoomCreateRefused
         | ErrorCode::RoomLocked
@@ -66,9 +68,10 @@ pub(super) fn refused((code, detail): Denied) -> Reply {
     let mut reply = reply::problem(status, code, &detail);
     let retry = match code {
         ErrorCode::RateLimited => Some(60),
-        ErrorCode::NothingPublished | ErrorCode::ViewersFull | ErrorCode::Stopping => {
-            Some(RETRY_AFTER)
-        }
+        ErrorCode::NothingPublished
+        | ErrorCode::ViewersFull
+        | ErrorCode::NoPicture
+        | ErrorCode::Stopping => Some(RETRY_AFTER),
         _ => None,
     };
     if let Some(seconds) = retry {
@@ -105,7 +108,7 @@ fn accepts_sdp(headers: &HeaderMap) -> bool {
 
 impl Ask<'_> {
     /// Whether this address may begin another session now, and the box takes any.
-    fn may_begin(&self) -> Result<(), Denied> {
+    pub(super) fn may_begin(&self) -> Result<(), Denied> {
         let house = &self.visit.house;
         if *house.stopping.borrow() {
             return Err((ErrorCode::Stopping, "the box is stopping".into()));

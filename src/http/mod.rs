@@ -16,6 +16,7 @@ mod activity;
 mod api;
 mod assets;
 mod body;
+mod cameras;
 mod connection;
 mod crowd;
 mod demux;
@@ -24,6 +25,7 @@ mod error_page;
 mod events;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod go2rtc;
 mod handler;
 mod host;
 mod ice;
@@ -39,6 +41,7 @@ mod sdp_fragment;
 mod session;
 mod settings;
 mod socket;
+mod stills;
 mod streams;
 mod transport;
 mod user_agent;
@@ -68,7 +71,7 @@ use crate::{
     access::Access,
     config::Settings,
     rooms::RoomsHandle,
-    seams::{Addresses, desk::Desk, turn::TurnDoor},
+    seams::{Addresses, cameras::Cameras, desk::Desk, turn::TurnDoor},
     telemetry::metrics::metrics,
     trust::TrustHandle,
 };
@@ -96,6 +99,8 @@ pub struct Doors {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// Where sessions join.
     pub rooms: RoomsHandle,
+    /// The box's cameras.
+    pub cameras: Cameras,
     /// Who is who.
     pub access: Arc<Access>,
     /// Where the owner changes settings.
@@ -128,6 +133,7 @@ pub struct HttpServer {
 struct House {
     settings: watch::Receiver<Arc<Settings>>,
     rooms: RoomsHandle,
+    cameras: Cameras,
     access: Arc<Access>,
     desk: Desk,
     trust: TrustHandle,
@@ -185,6 +191,7 @@ impl HttpServer {
         let house = Arc::new(House {
             settings: doors.settings,
             rooms: doors.rooms,
+            cameras: doors.cameras,
             access: doors.access,
             desk: doors.desk,
             trust: doors.trust,

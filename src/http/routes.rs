@@ -1,5 +1,7 @@
 //! PURE. What a path means, by which methods, and how names are written in paths.
 
+mod camera;
+
 use super::near_miss;
 use crate::access::Need;
 use crate::ids::{CameraId, MemberId, RoomName};
@@ -77,6 +79,20 @@ pub(super) enum Route {
     WhepMember(RoomName, MemberId),
     /// `/c/ID/whep`
     WhepCamera(CameraId),
+    /// `/c/ID`: one camera's page.
+    CameraPage(CameraId),
+    /// `/api/v1/cameras`
+    Cameras,
+    /// `/api/v1/cameras/ID`
+    Camera(CameraId),
+    /// `/api/v1/cameras/ID/events`
+    CameraEvents(CameraId),
+    /// `/api/v1/cameras/ID/snapshot.jpg`, `/api/frame.jpeg?src=ID`
+    Snapshot(CameraId),
+    /// `/api/v1/cameras/ID/stream.mjpeg`, `/api/stream.mjpeg?src=ID`
+    CameraStream(CameraId),
+    /// `/api/ws?src=ID`
+    CameraSocket(CameraId),
     /// `/api/v1/stream/ID`: one session of WHIP or WHEP.
     Stream(String),
 }
@@ -90,11 +106,12 @@ impl Route {
             Self::Sessions | Self::Invite(_) => "DELETE",
             Self::Invites | Self::People => "GET, POST",
             Self::Person(_) => "PATCH, DELETE",
-            Self::Settings => "GET, PATCH",
+            Self::Settings | Self::Camera(_) => "GET, PATCH",
             Self::Whip(_) | Self::WhepRoom(_) | Self::WhepMember(..) | Self::WhepCamera(_) => {
                 "POST, OPTIONS"
             }
             Self::Stream(_) => "PATCH, DELETE, OPTIONS",
+            Self::CameraSocket(_) | Self::CameraStream(_) | Self::CameraEvents(_) => "GET",
             Self::Signal => "GET, POST",
             _ => "GET, HEAD",
         }
@@ -119,8 +136,22 @@ impl Route {
             | Self::SetUp
             | Self::Session
             | Self::Sessions => Need::Nothing,
-            Self::Home | Self::About | Self::IceServers | Self::Turn | Self::Signal => Need::Seat,
-            Self::Rooms | Self::Addresses | Self::WhepCamera(_) => Need::House,
+            // Which cameras somebody may watch is looked at one by one.
+            Self::Home
+            | Self::About
+            | Self::IceServers
+            | Self::Turn
+            | Self::Signal
+            | Self::Cameras => Need::Seat,
+            Self::Rooms | Self::Addresses => Need::House,
+            // Whoever is of the camera's room: that is looked up (`gate`).
+            Self::WhepCamera(_)
+            | Self::CameraPage(_)
+            | Self::Camera(_)
+            | Self::CameraEvents(_)
+            | Self::Snapshot(_)
+            | Self::CameraStream(_)
+            | Self::CameraSocket(_) => Need::House,
             Self::Room(room)
             | Self::Whip(room)
             | Self::WhepRoom(room)
@@ -194,6 +225,10 @@ pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute>
         "/api/v1/certificate" => Route::Certificate,
         "/api/v1/leave" => Route::Leave,
         "/api/v1/signal" => Route::Signal,
+        "/api/v1/cameras" => Route::Cameras,
+        "/api/frame.jpeg" => Route::Snapshot(camera::of_query(query)?),
+        "/api/stream.mjpeg" => Route::CameraStream(camera::of_query(query)?),
+        "/api/ws" => Route::CameraSocket(camera::of_query(query)?),
         _ => return resolve_named(path),
     })
 }
@@ -244,7 +279,7 @@ fn resolve_stream(path: &str) -> Option<Result<Route, NoRoute>> {
             let member = member.parse().map_err(|_| near_miss())?;
             Ok(Route::WhepMember(room, member))
         }),
-        ["c", id, "whep"] => id.parse().map(Route::WhepCamera).map_err(|_| NoRoute::NotFound),
+        ["c", ..] | ["api", "v1", "cameras", ..] => camera::named(&parts),
         ["api", "v1", "stream", id] if !id.is_empty() => Ok(Route::Stream(id.to_owned())),
         ["whip" | "whep", ..] => Err(near_miss()),
         _ => return None,

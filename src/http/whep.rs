@@ -26,18 +26,22 @@ pub(super) async fn post(ask: Ask<'_>, watch: Watch) -> Reply {
         return refused;
     }
     let source = visitor.whence.ip().into();
-    let request = WatchRequest { watch, name, source, offer: offer.as_str().into() };
-    match view(&visit.house.rooms, request).await {
+    let request = WatchRequest { watch, name, source, offer: Some(offer.as_str().into()) };
+    match view(&visit.house.rooms, request, &offer).await {
         Ok((stay, answer)) => created(visit, (&visitor, &reach), stay, (offer, answer)),
         Err(refusal) => refused(refusal),
     }
 }
 
-async fn view(rooms: &RoomsHandle, request: WatchRequest) -> Result<(Stay, String), Denied> {
-    let offer = request.offer.clone();
+/// Lets somebody watch by an offer; their stay and the answer.
+pub(super) async fn view(
+    rooms: &RoomsHandle,
+    request: WatchRequest,
+    offer: &str,
+) -> Result<(Stay, String), Denied> {
     let seat = rooms.watch(request).await.map_err(|error| (error.code, error.message))?;
     let mut stay = Stay::Viewer { seat, revision: 0 };
-    match stay.negotiate(&offer).await {
+    match stay.negotiate(offer).await {
         Ok(answer) => Ok((stay, answer)),
         Err(refusal) => {
             stay.leave().await;

@@ -54,6 +54,8 @@ pub enum ErrorCode {
     MemberUnknown,
     /// Nobody publishes what is to be watched.
     NothingPublished,
+    /// A camera gives no picture now.
+    NoPicture,
     /// `rooms.max_viewers` are watching.
     ViewersFull,
     /// The body is of another type than this resource takes.

@@ -180,6 +180,9 @@ pub struct Member {
     /// Why it is not live, or since when, where that is known: a sentence for the tile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same for programs, and for pages in another language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<MediaFault>,
     /// The microphone is on.
     pub mic: bool,
     /// The camera is on.
@@ -189,6 +192,18 @@ pub struct Member {
     pub hand: bool,
     /// What it publishes.
     pub tracks: Vec<Track>,
+}
+
+/// Why a member of the box's own gives no picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaFault {
+    /// Stable: `unplugged`, `absent`, `busy` and so on; see `docs/protocol.md`.
+    pub code: String,
+    /// What the code leaves open: the name of an encoder, the words of a library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Since when, in milliseconds since 1970 (UTC).
+    pub since_ms: u64,
 }
 
 /// A hand that is down is not worth a word.

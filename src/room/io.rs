@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use super::{Author, Kept, ViewerNews};
 use crate::{
     ids::{Device, Label, MemberId, Nickname},
-    protocol::{ClientMessage, MemberKind, Outgoing, Rank, RoomRules},
+    protocol::{ClientMessage, MediaFault, MemberKind, Outgoing, Rank, RoomRules},
     seams::{
         Source,
         media::{Desired, Observed, Speaking},
@@ -76,6 +76,17 @@ pub struct Arrival {
     pub re: Option<u32>,
 }
 
+/// Why a member gives no picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// A sentence.
+    pub reason: String,
+    /// The same for programs.
+    pub fault: MediaFault,
+    /// Somebody wants it so: nothing is lost.
+    pub by_choice: bool,
+}
+
 /// What can happen to a room.
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -92,8 +103,8 @@ pub enum Input {
     Fault {
         /// Who.
         seat: SeatId,
-        /// A sentence.
-        reason: Option<String>,
+        /// Why.
+        trouble: Option<Trouble>,
     },
     /// A member's socket is gone, or its outbox overflowed (`slow`).
     SocketLost {

@@ -37,7 +37,7 @@ mod tests;
 mod viewers;
 
 pub use chat::{Author, CHAT_HISTORY, CHAT_HISTORY_BYTES, Kept};
-pub use io::{Action, Arrival, Input, NoSeat, Now, Return, SeatId};
+pub use io::{Action, Arrival, Input, NoSeat, Now, Return, SeatId, Trouble};
 use place::Place;
 use viewers::Viewer;
 pub use viewers::{CONNECT_WITHIN, Looker, NoView, Target, ViewerNews, WAITING_PER_SOURCE};
@@ -229,9 +229,9 @@ impl Room {
                     self.handle_request(now, seat, id, message);
                 }
             }
-            Input::Fault { seat, reason } => {
+            Input::Fault { seat, trouble } => {
                 if self.is_current(seat) {
-                    self.change(seat.member, |place| place.fault = reason);
+                    self.change(seat.member, |place| place.trouble = trouble);
                 }
             }
             Input::SocketLost { seat, .. } | Input::Leave { seat } if self.waiting.has(seat) => {

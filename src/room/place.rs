@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Arrival, Author, PLACE_KEPT, SeatId};
+use super::{Arrival, Author, PLACE_KEPT, SeatId, Trouble};
 use crate::{
     ids::{Device, Label, MemberId, Mid, Nickname},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Rank, Shown, TileSize},
@@ -81,7 +81,7 @@ pub(super) struct Place {
     pub(super) by_path: bool,
     /// By which id it is known outside.
     pub(super) label: Option<Label>,
-    pub(super) fault: Option<String>,
+    pub(super) trouble: Option<Trouble>,
     epoch: u32,
     socket: Socket,
     pub(super) up: Option<UpWant>,
@@ -125,7 +125,7 @@ impl Place {
             watched: arrival.watched,
             by_path: arrival.by_path,
             label: arrival.label.clone(),
-            fault: None,
+            trouble: None,
             epoch,
             socket: Socket::Connected,
             up: None,
@@ -193,7 +193,8 @@ impl Place {
     }
 
     fn state(&self) -> MemberState {
-        if self.fault.is_some() || matches!(self.socket, Socket::Lost { .. }) {
+        let in_trouble = self.trouble.as_ref().is_some_and(|trouble| !trouble.by_choice);
+        if in_trouble || matches!(self.socket, Socket::Lost { .. }) {
             return MemberState::Lost;
         }
         let up = self.observed.up.as_ref().map(|up| up.path);
@@ -221,7 +222,8 @@ impl Place {
             kind: self.kind,
             rank: self.rank,
             state: self.state(),
-            reason: self.fault.clone(),
+            reason: self.trouble.as_ref().map(|trouble| trouble.reason.clone()),
+            fault: self.trouble.as_ref().map(|trouble| trouble.fault.clone()),
             mic: self.mic,
             cam: self.cam,
             hand: self.hand,

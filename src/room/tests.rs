@@ -17,8 +17,8 @@ use super::*;
 use crate::{
     ids::Nickname,
     protocol::{
-        ClientMessage, Direction, MediaKind, MemberKind, MemberState, PublishTrack, Rank, Shown,
-        Track, TrackSource,
+        ClientMessage, Direction, MediaFault, MediaKind, MemberKind, MemberState, PublishTrack,
+        Rank, Shown, Track, TrackSource,
     },
     seams::media::{DownSeen, Observed, Path, SfuError, UpSeen},
 };
@@ -341,10 +341,16 @@ fn silence_on_every_path_is_lost_and_members_of_this_process_are_exempt() {
     bench.ask(door, publish(1, &["0"]));
     bench.handle(Input::Observed { member: door.member, observed: up_seen(1, 1, Path::Quiet) });
     assert_eq!(bench.state(door), Some(MemberState::Live));
-    bench.handle(Input::Fault { seat: door, reason: Some("unplugged".into()) });
+    bench.handle(Input::Fault { seat: door, trouble: Some(unplugged()) });
     assert_eq!(bench.state(door), Some(MemberState::Lost));
     bench.handle(Input::SocketLost { seat: door, slow: false });
     assert_eq!(bench.state(door), None, "its owner is gone");
+}
+
+/// What a camera says of itself.
+fn unplugged() -> Trouble {
+    let fault = MediaFault { code: "unplugged".into(), detail: None, since_ms: 1 };
+    Trouble { reason: "unplugged".into(), fault, by_choice: false }
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Viewers: who watches without being a member (WHEP). They are counted and limited, see one target,
-//! and whoever is connected is seen by all members.
+//! Viewers: who watches without being a member (WHEP, or by a way that the media plane does not know:
+//! stills, RTSP). They are counted and limited, see one target, and whoever is connected is seen by all
+//! members.
 //!
 //! ```text
 //!  look -> Waiting --its path--> Connected
@@ -57,8 +58,8 @@ pub struct Looker {
     pub name: Nickname,
     /// Where it comes from.
     pub source: Source,
-    /// Its offer.
-    pub offer: Arc<str>,
+    /// Its offer; `None`: its pictures come by another way than the media plane's.
+    pub offer: Option<Arc<str>>,
     /// How many may watch; 0 is no limit.
     pub limit: usize,
 }
@@ -106,8 +107,8 @@ pub(super) struct Viewer {
     source: Source,
     /// Until then its path has to be there; `None`: it is.
     connect_by: Option<Instant>,
-    /// Revision and text of its newest offer.
-    offer: (u32, Arc<str>),
+    /// Revision and text of its newest offer, if the media plane serves it.
+    offer: Option<(u32, Arc<str>)>,
     /// Revision of the newest answer it was told.
     answered: u32,
     /// What the media plane was last told.
@@ -128,9 +129,9 @@ impl Viewer {
             watch: self.watching.into_iter().collect(),
             hear: self.hearing,
             answer: None,
-            offer: Some(self.offer.clone()),
+            offer: self.offer.clone(),
         };
-        Desired { up: None, down: Some(down) }
+        Desired { up: None, down: self.offer.is_some().then_some(down) }
     }
 }
 
@@ -147,7 +148,7 @@ impl Room {
     }
 
     /// Who watches, as the members see it.
-    pub(super) fn viewers_shown(&self) -> Vec<Shown> {
+    pub fn viewers_shown(&self) -> Vec<Shown> {
         self.viewers.iter().filter_map(|(id, viewer)| viewer.view(*id)).collect()
     }
 
@@ -160,8 +161,9 @@ impl Room {
             return Err(if is_room { NoView::Nothing } else { NoView::Unknown });
         }
         self.make_way(source, limit)?;
-        let (offer, desired) = ((1, offer), Desired::default());
-        let connect_by = Some(now.instant + CONNECT_WITHIN);
+        let (offer, desired) = (offer.map(|offer| (1, offer)), Desired::default());
+        // Where there is no path of ours to wait for, it is there.
+        let connect_by = offer.is_some().then_some(now.instant + CONNECT_WITHIN);
         let hearing = self.find_voice(&target, watching);
         let new = Viewer {
             target,
@@ -176,6 +178,9 @@ impl Room {
         };
         self.viewers.insert(viewer, new);
         self.desire_view(viewer);
+        if let Some(viewer) = self.viewers.get(&viewer).and_then(|new| new.view(viewer)) {
+            self.tell_all(&ServerMessage::ViewerJoined { viewer });
+        }
         Ok(())
     }
 
@@ -261,8 +266,10 @@ impl Room {
     /// A viewer's next offer, which restarts ICE.
     pub(super) fn offer_of_viewer(&mut self, id: MemberId, offer: Arc<str>) {
         let Some(viewer) = self.viewers.get_mut(&id) else { return };
-        viewer.offer = (viewer.offer.0 + 1, offer);
-        self.desire_view(id);
+        if let Some(newest) = &mut viewer.offer {
+            *newest = (newest.0 + 1, offer);
+            self.desire_view(id);
+        }
     }
 
     /// The media plane has something new about a viewer. False if it is none.
@@ -270,7 +277,7 @@ impl Room {
         let Some(viewer) = self.viewers.get_mut(&id) else { return false };
         let Some(DownSeen { path, answer, .. }) = &observed.down else { return true };
         if let Some((revision, answer)) = answer
-            && *revision == viewer.offer.0
+            && viewer.offer.as_ref().is_some_and(|(newest, _)| newest == revision)
             && *revision > viewer.answered
         {
             viewer.answered = *revision;

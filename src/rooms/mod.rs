@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     config::{Role, Settings},
     ids::{Device, Label, MemberId, Nickname, RoomName},
-    protocol::{ErrorCode, Member, MemberKind, Outgoing, Rank, Request},
+    protocol::{ErrorCode, Member, MemberKind, Outgoing, Rank, Request, Viewer},
     room::{Input, NoSeat, SeatId},
     seams::Source,
     sfu::SfuHandle,
@@ -28,7 +28,10 @@ mod viewers;
 
 pub use viewers::{ViewerSeat, Watch, WatchError, WatchRequest};
 
-pub use crate::{room::ViewerNews, sfu::published_sections};
+pub use crate::{
+    room::{Trouble, ViewerNews},
+    sfu::published_sections,
+};
 
 /// Messages a member's outbox holds. A member whose outbox is full is disconnected (it may resume):
 /// a browser that cannot take 256 messages is not reading.
@@ -170,6 +173,8 @@ pub struct RoomView {
     pub members: Vec<Member>,
     /// By which ids some of them can be watched.
     pub labels: Vec<(Label, MemberId)>,
+    /// Who watches without being one of them.
+    pub viewers: Vec<Viewer>,
 }
 
 impl RoomsHandle {
@@ -210,6 +215,14 @@ impl RoomsHandle {
         // overflow: awaited; whoever wants to watch may wait its turn.
         self.commands.send(command).await.map_err(|_| WatchError::stopping())?;
         answer.await.map_err(|_| WatchError::stopping())?
+    }
+
+    /// A room as it is and will be; `None`: it is not there.
+    pub async fn view(&self, room: RoomName) -> Option<watch::Receiver<RoomView>> {
+        let (reply, answer) = oneshot::channel();
+        // overflow: awaited.
+        self.commands.send(registry::Command::View(room, reply)).await.ok()?;
+        answer.await.ok().flatten()
     }
 
     /// All rooms with somebody in them, by name.
@@ -260,8 +273,8 @@ impl Seat {
     }
 
     /// Tells viewers why there is no picture (`Some`), or that there is one again (`None`).
-    pub async fn fault(&self, reason: Option<String>) -> Result<(), SeatClosed> {
-        self.send(Input::Fault { seat: self.seat, reason }).await
+    pub async fn fault(&self, trouble: Option<Trouble>) -> Result<(), SeatClosed> {
+        self.send(Input::Fault { seat: self.seat, trouble }).await
     }
 
     /// Goes at once, without the 30 s of a lost socket.

@@ -45,6 +45,7 @@ pub(super) enum Command {
     Watch(WatchRequest, WatchReply),
     Leave(ResumeClaims),
     List(oneshot::Sender<Vec<RoomView>>),
+    View(RoomName, oneshot::Sender<Option<watch::Receiver<RoomView>>>),
     /// A room has been empty for long and asks to end. It ends once the reply is there.
     Idle(RoomName, u64, oneshot::Sender<()>),
     /// The rooms' chat is too large in all.
@@ -89,7 +90,11 @@ impl Registry {
             tokio::select! {
                 command = commands.recv() => match command {
                     None => return,
-                    Some(Command::Stop(done)) => return self.stop(done).await,
+                    Some(Command::Stop(done)) => {
+                        // A room that ends by itself waits for our word: it is not to come any more.
+                        drop(commands);
+                        return self.stop(done).await;
+                    }
                     Some(command) => self.handle(command).await,
                 },
                 Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
@@ -120,6 +125,9 @@ impl Registry {
                 views.retain(|view| !view.members.is_empty());
                 views.sort_by(|a, b| a.name.cmp(&b.name));
                 let _ = reply.send(views);
+            }
+            Command::View(room, reply) => {
+                let _ = reply.send(self.rooms.get(&room).map(|entry| entry.view.clone()));
             }
             Command::Idle(room, number, reply) => {
                 // One that made way is forgotten already, and its name may be another's.
@@ -192,6 +200,7 @@ impl Registry {
             name: name.clone(),
             members: Vec::new(),
             labels: Vec::new(),
+            viewers: Vec::new(),
         });
         let (pulse_sender, pulse) = watch::channel(Pulse::default());
         info!(room = %name, "room made");

@@ -320,11 +320,13 @@ impl RoomTask {
         let n_before = self.view.borrow().members.len() as i64;
         metrics().members.inc_by(members.len() as i64 - n_before);
         self.view.send_if_modified(|view| {
-            let labels = self.room.labels();
-            let changed = view.members != members || view.labels != labels;
+            let (labels, viewers) = (self.room.labels(), self.room.viewers_shown());
+            let changed =
+                view.members != members || view.labels != labels || view.viewers != viewers;
             if changed {
                 view.members = members;
                 view.labels = labels;
+                view.viewers = viewers;
             }
             changed
         });

@@ -207,6 +207,16 @@ async fn a_room_that_is_set_up_ahead_has_its_own_rules_and_is_there_for_all() {
 }
 
 #[tokio::test]
+async fn the_end_does_not_wait_for_a_room_that_has_just_become_empty() {
+    let rooms = Rooms::open();
+    let guest = rooms.join("home", 1).await.expect("a place");
+    // The registry is told to stop before it hears from the room.
+    guest.seat.leave().await;
+    let stopped = tokio::time::timeout(std::time::Duration::from_secs(10), rooms.handle.stop());
+    stopped.await.expect("it ends at once");
+}
+
+#[tokio::test]
 async fn whoever_says_goodbye_and_hangs_up_in_one_breath_has_left_and_is_not_lost() {
     let rooms = Rooms::open();
     let mut other = rooms.join("hall", 1).await.expect("a place");

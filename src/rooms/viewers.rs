@@ -1,4 +1,4 @@
-//! Who watches without being a member (WHEP): asking for it, the seat, and the room task's part.
+//! Who watches without being a member (WHEP, stills): asking for it, the seat, and the room task's part.
 //!
 //! A viewer's owner (an HTTP resource) hears by its [`ViewerSeat`] what became of its offers and when
 //! it is over. It never holds a room up: one whose owner does not listen is ended.
@@ -44,8 +44,8 @@ pub struct WatchRequest {
     pub name: Nickname,
     /// Where it comes from.
     pub source: Source,
-    /// Its offer.
-    pub offer: Arc<str>,
+    /// Its offer; `None`: its pictures come by another way than the media plane's.
+    pub offer: Option<Arc<str>>,
 }
 
 /// Why nobody may watch.

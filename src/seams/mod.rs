@@ -1,9 +1,11 @@
 //! Where shells meet without knowing each other: plain values and traits, wired by `app`.
 
+pub mod cameras;
 pub mod desk;
 pub mod media;
 mod networks;
 mod source;
+pub mod stills;
 pub mod turn;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -22,6 +22,7 @@
 
 mod audit;
 mod backup;
+mod cameras;
 mod chat;
 mod database;
 mod error;
@@ -40,6 +41,7 @@ use tokio::sync::{oneshot, watch};
 
 pub use audit::AuditEntry;
 pub use backup::{BackupError, back_up, restore};
+pub use cameras::ClosedCamera;
 pub use chat::{ChatChange, ChatLine};
 pub use error::{OpenError, StoreError};
 pub use invites::{Invite, InviteId, NewInvite, Spent};

@@ -308,6 +308,22 @@ fn a_full_disk_is_said_changes_nothing_and_is_got_over() {
 }
 
 #[tokio::test]
+async fn a_closed_camera_stays_closed_over_a_restart_and_it_is_noted_who_did_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = StoreHandle::open(folder.path()).expect("a store");
+    store.close_camera("door".into(), true, "Ana".into(), 7).await.expect("kept");
+    store.close_camera("hall".into(), true, "Ana".into(), 8).await.expect("kept");
+    store.close_camera("hall".into(), false, "Ben".into(), 9).await.expect("kept");
+    drop(store);
+    let store = StoreHandle::open(folder.path()).expect("a store");
+    let closed = store.closed_cameras().await.expect("they are read");
+    assert_eq!(closed, [ClosedCamera { id: "door".into(), who: "Ana".into(), since: 7 }]);
+    let audit = store.audit(10).await.expect("it is read");
+    let noted: Vec<_> = audit.iter().map(|entry| (&*entry.who, &*entry.detail)).collect();
+    assert_eq!(noted, [("Ben", "hall opened"), ("Ana", "hall closed"), ("Ana", "door closed")]);
+}
+
+#[tokio::test]
 async fn that_it_cannot_be_written_is_found_out_without_anybody_writing() {
     let folder = folder();
     let store = open(&folder);

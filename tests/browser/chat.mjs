@@ -100,7 +100,7 @@ async function nowhere() {
     for (const [locale, first, way] of [['en-US', 'There is nothing here', 'To the rooms'], ['zh-CN', '这里什么也没有', '去房间']]) {
       /** The browser notes the 404 itself. @type {string[]} */
       const noted = [];
-      const page = await openPage(browser, `${url}c/none`, noted, { locale, colorScheme: locale === 'zh-CN' ? 'dark' : 'light' });
+      const page = await openPage(browser, `${url}c/none/more`, noted, { locale, colorScheme: locale === 'zh-CN' ? 'dark' : 'light' });
       same('title', await page.getByRole('heading').first().textContent(), first);
       same('headings', await page.getByRole('heading').count(), 2);
       await shot(page, `nowhere-${locale}`);

@@ -62,6 +62,7 @@ const scenes = {
   lan: () => script('lan.mjs', binary),
   tcp: () => script('tcp.mjs', binary),
   accounts: () => script('accounts.mjs', binary),
+  camera: () => script('camera.mjs', binary),
   chat: () => script('chat.mjs', binary),
   settings: () => script('settings.mjs', binary),
   trust: () => script('trust.mjs', binary),

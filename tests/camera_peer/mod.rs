@@ -10,7 +10,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use parlor::{
     camera::{House, Place, encoder::Codec},
     protocol::{ClientMessage, Outgoing, PublishTrack, Request, ServerMessage},
-    rooms::{JoinError, JoinRequest, SeatClosed},
+    rooms::{JoinError, JoinRequest, SeatClosed, Trouble},
 };
 use rtc::{
     interceptor::Registry,
@@ -81,8 +81,11 @@ impl Place for FakePlace {
     async fn request(&self, request: Request) -> Result<(), SeatClosed> {
         self.0.send(Said::Asked(request)).await.map_err(|_| SeatClosed)
     }
-    async fn fault(&self, reason: Option<String>) -> Result<(), SeatClosed> {
-        self.0.send(Said::Fault(reason)).await.map_err(|_| SeatClosed)
+    async fn fault(&self, trouble: Option<Trouble>) -> Result<(), SeatClosed> {
+        self.0
+            .send(Said::Fault(trouble.map(|trouble| trouble.reason)))
+            .await
+            .map_err(|_| SeatClosed)
     }
     async fn leave(self) {
         let _ = self.0.send(Said::Left).await;
@@ -246,7 +249,7 @@ pub(crate) async fn packet(track: &Arc<dyn TrackRemote>) -> Packet {
 }
 
 /// Whether a payload (RFC 6184, 5.2) begins or holds an IDR slice.
-fn is_idr(payload: &[u8]) -> bool {
+pub(crate) fn is_idr(payload: &[u8]) -> bool {
     let kind = |byte: Option<&u8>| byte.map(|byte| byte & 0x1f);
     match kind(payload.first()) {
         Some(5) => true,

@@ -331,7 +331,7 @@ async fn an_address_that_leads_nowhere_is_a_page_for_people_and_a_problem_for_pr
     let house = House::open(|_| {}).await;
     let html = "\r\nAccept: text/html,*/*;q=0.8\r\nAccept-Language: zh-CN,en;q=0.5";
     for (path, status, words) in [
-        ("/c/none", 404, "这里什么也没有"),
+        ("/c/none/more", 404, "这里什么也没有"),
         ("/nothing/here", 404, "There is nothing here"),
         ("/r/a/b", 404, "去房间"),
         ("/whip/a%2Fb", 400, "这不是可用的房间名"),

@@ -28,6 +28,7 @@ export const MAX_NAME_CHARS = 64;
  * @property {'moderator' | 'owner'} [rank] what it may do here; unset: participant
  * @property {MemberState} state what is seen of its media
  * @property {string} [reason] why it is not live, in a sentence
+ * @property {import('../shared/fault.js').MediaFault} [fault] the same for other languages
  * @property {boolean} mic
  * @property {boolean} cam
  * @property {boolean} [hand] raised
@@ -127,10 +128,11 @@ const viewer = shape({ id: text, name: text, watches: orNull(text) });
 const rules = shape({ max_participants: count, locked: flag, lobby: flag, welcome: text });
 const knock = shape({ id: text, name: text });
 const iceServer = shape({ urls: list(text), username: maybe(text), credential: maybe(text) });
+const mediaFault = shape({ code: text, detail: maybe(text), since_ms: count });
 const member = shape({
   id: text, name: text, kind: word('person', 'camera', 'stream'),
   rank: maybe(word('moderator', 'owner')),
-  state: word('connecting', 'live', 'lost'), reason: maybe(text), mic: flag, cam: flag, hand: maybe(flag), tracks: list(track),
+  state: word('connecting', 'live', 'lost'), reason: maybe(text), fault: maybe(mediaFault), mic: flag, cam: flag, hand: maybe(flag), tracks: list(track),
 });
 
 /** What each request holds. @type {Record<string, Record<string, Check>>} */

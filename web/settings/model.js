@@ -42,6 +42,7 @@ export const CHOICES = {
   'access.guests': ['lan', 'none'],
   'access.loopback': ['token', 'guest'],
   direct: ['auto', 'never', 'only'],
+  unwatched: ['close', 'warm'],
 };
 
 /** What an entry of a list holds. @type {Record<string, Field[]>} */
@@ -53,7 +54,7 @@ export const FIELDS = {
   camera: [
     { key: 'id', kind: 'text', required: true }, { key: 'source', kind: 'text', required: true }, { key: 'name', kind: 'text' },
     { key: 'audio', kind: 'text' }, { key: 'room', kind: 'text' }, { key: 'size', kind: 'text' }, { key: 'fps', kind: 'number' },
-    { key: 'bitrate', kind: 'number' }, { key: 'encoder', kind: 'text' },
+    { key: 'bitrate', kind: 'number' }, { key: 'encoder', kind: 'text' }, { key: 'unwatched', kind: 'choice' },
   ],
   'ice.servers': [
     { key: 'urls', kind: 'list', required: true }, { key: 'username', kind: 'text' }, { key: 'credential', kind: 'secret' },

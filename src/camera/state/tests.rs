@@ -1,5 +1,7 @@
 //! The supervisor's states: a table of courses, then properties over random ones.
 
+use std::time::SystemTime;
+
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
@@ -161,7 +163,7 @@ fn stopping_ends_everything_once_and_for_all() {
 }
 
 fn random_event(rng: &mut StdRng) -> Event {
-    match rng.random_range(0..11) {
+    match rng.random_range(0..15) {
         0 => Event::Seated,
         1 => Event::SeatLost(Cause::NoRoom(String::new())),
         2 => Event::CaptureUp { codec_changed: rng.random() },
@@ -169,12 +171,15 @@ fn random_event(rng: &mut StdRng) -> Event {
         4 => Event::PublisherUp,
         5 => Event::PublisherLost(Cause::NoPath(String::new())),
         6 => Event::RestartAsked,
+        7 | 8 => Event::Needed(rng.random()),
+        9 => Event::Close { who: "Ana".into(), since: SystemTime::UNIX_EPOCH },
+        10 => Event::Open,
         _ => Event::Tick { n_frames: rng.random_range(0..3) },
     }
 }
 
 /// Whatever comes: nothing is started twice without a stop between, generations grow, and pauses
-/// stay in their bounds.
+/// stay in their bounds; a camera that its owner has closed opens no device.
 #[test]
 fn random_courses_keep_parts_paired_and_generations_growing() {
     for seed in 0..500 {
@@ -205,7 +210,77 @@ fn random_courses_keep_parts_paired_and_generations_growing() {
                 _ => false,
             };
             actions = if stray { Vec::new() } else { course.on(event) };
+            let opens = actions.contains(&Action::StartCapture);
+            assert!(!(opens && course.machine.is_closed()), "seed {seed}: it opens what is closed");
         }
         assert!(newest > 0 || course.at.now > course.start, "seed {seed}");
     }
+}
+
+#[test]
+fn a_camera_that_nobody_needs_rests_after_a_while_and_comes_back_for_whoever_comes() {
+    let mut course = Course::live();
+    assert_eq!(course.on(Event::Needed(false)), []);
+    course.tick_after(RESTS_AFTER / 2, 1);
+    assert_eq!(course.on(Event::Needed(true)), [], "it went on all the time");
+    assert_eq!(course.tick_after(RESTS_AFTER, 2), []);
+    course.on(Event::Needed(false));
+    assert_eq!(course.tick_after(RESTS_AFTER / 2, 3), []);
+    assert_eq!(course.on(Event::Needed(false)), [], "said again it is no news");
+    assert_eq!(course.tick_after(RESTS_AFTER / 2, 4), [Action::StopCapture]);
+    assert_eq!(course.machine.phase(), Phase::Resting);
+    assert_eq!(course.tick_after(100 * SECOND, 4), [], "no pictures are no stall");
+    assert_eq!(course.on(Event::Needed(true)), [Action::StartCapture]);
+    assert_eq!(course.on(Event::CaptureUp { codec_changed: false }), []);
+    assert_eq!(course.machine.phase(), Phase::Live);
+}
+
+#[test]
+fn a_device_that_goes_while_it_rests_is_told_and_tried_again() {
+    let mut course = Course::live();
+    course.on(Event::Needed(false));
+    course.tick_after(RESTS_AFTER, 1);
+    let fault = course.fault(Cause::Unplugged, RESTS_AFTER);
+    assert_eq!(course.on(Event::CaptureLost(Cause::Unplugged)), [fault]);
+    assert_eq!(course.tick_after(SECOND, 1), [Action::StartCapture]);
+    let up = course.on(Event::CaptureUp { codec_changed: false });
+    assert_eq!(up, [Action::Show(None)]);
+    assert_eq!(course.tick_after(SECOND / 4, 2), [Action::StopCapture], "and it rests again");
+}
+
+fn close(course: &mut Course) -> Vec<Action> {
+    let since = course.at.wall;
+    course.on(Event::Close { who: "Ana".into(), since })
+}
+
+#[test]
+fn its_owner_closes_the_device_and_not_the_tile() {
+    let mut course = Course::live();
+    let closed = course.fault(Cause::Closed("Ana".into()), Duration::ZERO);
+    let expected = [Action::StopCapture, Action::Declare { open: false }, closed.clone()];
+    assert_eq!(close(&mut course), expected);
+    assert_eq!(course.machine.phase(), Phase::Closed);
+    assert_eq!(close(&mut course), [], "once is enough");
+    for event in [Event::Needed(true), Event::RestartAsked, Event::Tick { n_frames: 9 }] {
+        let done = course.on(event.clone());
+        assert!(!done.contains(&Action::StartCapture), "{event:?} opens nothing: {done:?}");
+    }
+    // The seat is lost, and the new one learns that it is closed.
+    course.on(Event::SeatLost(Cause::NoRoom("the room has ended".into())));
+    assert_eq!(course.tick_after(SECOND, 9), [Action::Join]);
+    assert_eq!(course.on(Event::Seated), [closed]);
+    assert_eq!(course.machine.phase(), Phase::Closed);
+    let opened = [Action::Declare { open: true }, Action::Show(None), Action::StartCapture];
+    assert_eq!(course.on(Event::Open), opened);
+    assert_eq!(course.on(Event::Open), [], "it is open");
+}
+
+#[test]
+fn one_that_is_closed_from_the_start_opens_no_device() {
+    let mut course = Course::new();
+    assert_eq!(close(&mut course), []);
+    assert_eq!(course.on(Event::Start), [Action::Join]);
+    let closed = course.fault(Cause::Closed("Ana".into()), Duration::ZERO);
+    assert_eq!(course.on(Event::Seated), [closed]);
+    assert_eq!(course.machine.phase(), Phase::Closed);
 }

@@ -1,9 +1,9 @@
 //! The supervisor's talk with its room: joining, publishing, what the room says.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{Report, Supervisor};
 use crate::{
@@ -15,11 +15,12 @@ use crate::{
         state::{Event, Fault},
     },
     config::{CameraSettings, Role},
-    ids::{Mid, Nickname},
+    ids::Nickname,
     protocol::{
-        ClientMessage, Direction, MemberKind, Outgoing, Rank, Request, ServerMessage, TrackSource,
+        ClientMessage, Direction, MediaFault, MemberKind, Outgoing, Rank, Request, ServerMessage,
+        TrackSource,
     },
-    rooms::{JoinRequest, Liveness, OUTBOX_LEN},
+    rooms::{JoinRequest, Liveness, OUTBOX_LEN, Trouble},
 };
 
 /// The room has to answer a join within.
@@ -35,7 +36,28 @@ pub(super) async fn next_said<P>(
     }
 }
 
-fn join_request(settings: &CameraSettings, outbox: mpsc::Sender<Outgoing>) -> Option<JoinRequest> {
+/// What viewers are told of a fault.
+fn trouble(fault: &Fault) -> Trouble {
+    let reason = format!("{}, since {}", fault.cause, local_time::hh_mm(fault.since));
+    let by_choice = matches!(fault.cause, Cause::Closed(_));
+    Trouble { reason, fault: told(fault), by_choice }
+}
+
+/// The same for programs.
+pub(super) fn told(fault: &Fault) -> MediaFault {
+    let since = fault.since.duration_since(UNIX_EPOCH).unwrap_or_default();
+    MediaFault {
+        code: fault.cause.code().to_owned(),
+        detail: fault.cause.detail(),
+        since_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+fn join_request(
+    settings: &CameraSettings,
+    is_open: bool,
+    outbox: mpsc::Sender<Outgoing>,
+) -> Option<JoinRequest> {
     // The configuration allows names that are none: too long, or with a line break.
     let name = Nickname::parse(&settings.name);
     let name = name.or_else(|_| Nickname::parse(settings.id.as_str())).ok()?;
@@ -46,8 +68,8 @@ fn join_request(settings: &CameraSettings, outbox: mpsc::Sender<Outgoing>) -> Op
         // The box's own: it may make its room, whoever else may not.
         role: Role::Owner,
         rank: Rank::Participant,
-        mic: settings.audio.is_some(),
-        cam: true,
+        mic: is_open && settings.audio.is_some(),
+        cam: is_open,
         receives: false,
         resume: None,
         device: None,
@@ -62,7 +84,7 @@ fn join_request(settings: &CameraSettings, outbox: mpsc::Sender<Outgoing>) -> Op
 impl<H: House> Supervisor<H> {
     pub(super) async fn join(&mut self) -> Event {
         let (outbox, received) = mpsc::channel(OUTBOX_LEN);
-        let request = join_request(&self.effective(), outbox);
+        let request = join_request(&self.effective(), !self.machine.is_closed(), outbox);
         let Some(request) = request else {
             return Event::SeatLost(Cause::NoRoom("it has no name".into()));
         };
@@ -88,7 +110,7 @@ impl<H: House> Supervisor<H> {
     }
 
     /// The request's id, or nothing if the seat has ended.
-    async fn ask(&mut self, message: ClientMessage) -> Option<u32> {
+    pub(super) async fn ask(&mut self, message: ClientMessage) -> Option<u32> {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
         let (place, _) = self.place.as_ref()?;
@@ -105,9 +127,7 @@ impl<H: House> Supervisor<H> {
             warn!(camera = %self.settings.borrow().id, cause = %fault.cause, "camera fault");
         }
         let (place, _) = self.place.as_ref()?;
-        let reason =
-            fault.map(|fault| format!("{}, since {}", fault.cause, local_time::hh_mm(fault.since)));
-        let ended = place.fault(reason).await.is_err();
+        let ended = place.fault(fault.as_ref().map(trouble)).await.is_err();
         ended.then(|| self.seat_lost("it has ended the seat"))
     }
 
@@ -115,6 +135,8 @@ impl<H: House> Supervisor<H> {
         let tracks = offer::tracks(&sdp);
         let picture = tracks.iter().find(|track| track.source == TrackSource::Camera);
         self.picture = picture.map(|track| track.mid.clone());
+        let sound = tracks.iter().find(|track| track.source == TrackSource::Microphone);
+        self.sound = sound.map(|track| track.mid.clone());
         let publish = ClientMessage::Publish { generation: self.generation, sdp, tracks };
         self.publish_id = self.ask(publish).await;
         if self.publish_id.is_none() {
@@ -140,7 +162,7 @@ impl<H: House> Supervisor<H> {
                 warn!(camera = %settings.id, ?code, message, "the room refused");
             }
             ServerMessage::Layers { generation, tracks } if generation == self.generation => {
-                self.obey(&tracks);
+                self.obey(&tracks).await;
             }
             ServerMessage::Restart { direction: Direction::Up } => {
                 self.handle(Event::RestartAsked).await;
@@ -151,14 +173,6 @@ impl<H: House> Supervisor<H> {
             }
             _ => {}
         }
-    }
-
-    /// Encodes the picture if somebody needs it: what is not named is wanted.
-    fn obey(&self, tracks: &BTreeMap<Mid, Vec<bool>>) {
-        let layers = self.picture.as_ref().and_then(|mid| tracks.get(mid));
-        let is_wanted = layers.is_none_or(|layers| layers.contains(&true));
-        debug!(camera = %self.settings.borrow().id, is_wanted, "picture");
-        if is_wanted { self.outlet.wake() } else { self.outlet.rest() }
     }
 
     async fn take_answer(&mut self, sdp: &str) {

@@ -4,10 +4,10 @@ use hyper::{Method, StatusCode, header};
 
 use super::{
     super::{
-        House, Readiness, account, api, assets, ice, ingest, invites, people,
+        House, Readiness, account, api, assets, cameras, go2rtc, ice, ingest, invites, people,
         reply::{self, Reply},
         routes::{NoRoute, Route, resolve},
-        settings, whep, whip,
+        settings, stills, whep, whip,
     },
     Ask, farewell,
     gate::{self, forbidden},
@@ -33,6 +33,7 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
         Ok(route @ (Route::SignIn | Route::SettingsPage)) => {
             file(&ask, &route, "signin/index.html").await
         }
+        Ok(route @ Route::CameraPage(_)) => file(&ask, &route, "camera/index.html").await,
         Ok(Route::Trust) => file(&ask, &Route::Trust, "trust/index.html").await,
         Ok(Route::Asset(path)) => file(&ask, &Route::Asset(path.clone()), &path).await,
         Ok(route) if !route.allows(ask.method().as_str()) => {
@@ -97,10 +98,18 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         | Route::WhepMember(..)
         | Route::WhepCamera(_)
         | Route::Stream(_) => stream(ask, route).await,
+        Route::Cameras => cameras::list(ask).await,
+        Route::Camera(id) if ask.method() == Method::PATCH => cameras::change(ask, &id).await,
+        Route::Camera(id) => cameras::one(house, &id).await,
+        Route::CameraEvents(id) => cameras::events(&ask, id),
+        Route::Snapshot(id) => stills::snapshot(ask, &id).await,
+        Route::CameraStream(id) => stills::stream(ask, &id).await,
+        Route::CameraSocket(id) => go2rtc::socket(ask, id),
         Route::Home
         | Route::Page
         | Route::SignIn
         | Route::SettingsPage
+        | Route::CameraPage(_)
         | Route::Trust
         | Route::Asset(_) => not_found(),
     }

@@ -98,8 +98,17 @@ pub(super) async fn refusal(ask: &Ask<'_>, route: &Result<Route, NoRoute>) -> Op
     let need = match route {
         // A browser asks this before it sends who it is (Fetch standard, CORS preflight).
         Ok(_) if ask.method() == Method::OPTIONS => Need::Nothing,
+        // Only whoever owns the box changes what it looks at.
+        Ok(Route::Camera(_)) if ask.method() == Method::PATCH => Need::Owner,
         Ok(route) => route.need(),
         Err(_) => Need::Seat,
+    };
+    let camera = route.as_ref().ok().and_then(Route::camera);
+    let camera = camera.and_then(|id| ask.visit.house.cameras.find(id));
+    let room = camera.map(|door| door.status.borrow().room.clone());
+    let need = match &room {
+        Some(room) if need == Need::House => Need::Room(room),
+        _ => need,
     };
     let refusal = may(ask, route, &need).await.err()?;
     metrics().http_refused.inc();

@@ -19,6 +19,7 @@ use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming};
 
 pub(super) use body::read_body;
 pub(super) use gate::{facts, foreign};
+pub(super) use upgrade::Upgrade;
 
 use super::{
     Visit, api, assets,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::{
     Request, StatusCode,
     header::{self, HeaderName, HeaderValue},
-    upgrade::OnUpgrade,
+    upgrade::{OnUpgrade, Upgraded},
 };
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -33,32 +33,60 @@ use crate::{access::Visitor, protocol::ErrorCode, telemetry::metrics::metrics};
 /// By which a posted message names its session.
 const SESSION: HeaderName = HeaderName::from_static("parlor-session");
 
+/// A request that becomes a WebSocket when it has been answered.
+pub(in crate::http) struct Upgrade(OnUpgrade);
+
+impl Upgrade {
+    /// The upgrade and the answer that goes before it, or the answer to what asks for none.
+    pub(in crate::http) fn of(ask: Ask<'_>) -> Result<(Self, Reply), Box<Reply>> {
+        let mut request = ask.request;
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (parts, _) = request.into_parts();
+        match create_response(&Request::from_parts(parts, ())) {
+            Ok(response) => Ok((Self(upgrade), response.map(|_| Body::default()))),
+            Err(error) => {
+                let detail = format!("a WebSocket of version 13 was expected: {error}");
+                let status = StatusCode::UPGRADE_REQUIRED;
+                let mut reply = reply::problem(status, ErrorCode::MessageMalformed, &detail);
+                let websocket = HeaderValue::from_static("websocket");
+                reply.headers_mut().insert(header::UPGRADE, websocket);
+                Err(Box::new(reply))
+            }
+        }
+    }
+
+    /// The connection, once the answer has gone out.
+    pub(in crate::http) async fn done(self, visit: &Visit) -> Option<Upgraded> {
+        let slow_timeout = visit.house.settings().http.slow_timeout;
+        match timeout(slow_timeout, self.0).await {
+            Ok(Ok(upgraded)) => Some(upgraded),
+            Ok(Err(error)) => {
+                debug!(peer = %visit.peer, %error, "no upgrade");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
+
 /// Begins a session: by server-sent events for whoever asks for them, else by an upgrade.
 pub(super) fn signal(ask: Ask<'_>) -> Reply {
-    let reach = Reach::of(&ask);
-    let Ask { visit, settings, host, visitor, mut request } = ask;
-    if let Some(refused) = foreign(settings, host, request.headers()) {
+    if let Some(refused) = foreign(ask.settings, ask.host, ask.headers()) {
         return refused;
     }
-    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let reach = Reach::of(&ask);
+    let (visit, visitor) = (ask.visit.clone(), ask.visitor.clone());
+    let accepts = ask.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if accepts.is_some_and(|accepts| accepts.contains("text/event-stream")) {
-        return tell_by_events(visit, visitor, reach);
+        return tell_by_events(&visit, visitor, reach);
     }
-    let upgrade = hyper::upgrade::on(&mut request);
-    let (parts, _) = request.into_parts();
-    let response = match create_response(&Request::from_parts(parts, ())) {
-        Ok(response) => response,
-        Err(error) => {
-            let detail = format!("a WebSocket of version 13 was expected: {error}");
-            let status = StatusCode::UPGRADE_REQUIRED;
-            let mut reply = reply::problem(status, ErrorCode::MessageMalformed, &detail);
-            let websocket = HeaderValue::from_static("websocket");
-            reply.headers_mut().insert(header::UPGRADE, websocket);
-            return reply;
+    match Upgrade::of(ask) {
+        Ok((upgrade, reply)) => {
+            tokio::spawn(converse(visit, visitor, reach, upgrade));
+            reply
         }
-    };
-    tokio::spawn(converse(visit.clone(), visitor, reach, upgrade));
-    response.map(|_| Body::default())
+        Err(refused) => *refused,
+    }
 }
 
 fn tell_by_events(visit: &Arc<Visit>, visitor: Visitor, reach: Reach) -> Reply {
@@ -111,13 +139,9 @@ pub(super) async fn post(ask: Ask<'_>) -> Reply {
     }
 }
 
-async fn converse(visit: Arc<Visit>, visitor: Visitor, reach: Reach, upgrade: OnUpgrade) {
+async fn converse(visit: Arc<Visit>, visitor: Visitor, reach: Reach, upgrade: Upgrade) {
     let http = visit.house.settings().http.clone();
-    let upgraded = match timeout(http.slow_timeout, upgrade).await {
-        Ok(Ok(upgraded)) => upgraded,
-        Ok(Err(error)) => return debug!(peer = %visit.peer, %error, "no upgrade"),
-        Err(_) => return,
-    };
+    let Some(upgraded) = upgrade.done(&visit).await else { return };
     let max_message = http.max_message.saturating_add(http.max_sdp);
     let socket = Socket::new(TokioIo::new(upgraded), max_message, PACE).await;
     run(visit, visitor, reach, socket).await;

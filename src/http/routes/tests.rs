@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn door() -> CameraId {
+    "door".parse().expect("an id")
+}
+
 #[test]
 fn paths_mean_what_the_contract_says() {
     let name = |name: &str| RoomName::parse(name).expect("a name");
@@ -53,6 +57,20 @@ fn paths_mean_what_the_contract_says() {
         ("/whep/a/00000000000000ff/x", None, None),
         ("/whip", None, None),
         ("/whip/", None, None),
+        ("/c/door", None, Some(Route::CameraPage(door()))),
+        ("/c/front%20door", None, None),
+        ("/api/v1/cameras", None, Some(Route::Cameras)),
+        ("/api/v1/cameras/door", None, Some(Route::Camera(door()))),
+        ("/api/v1/cameras/door/events", None, Some(Route::CameraEvents(door()))),
+        ("/api/v1/cameras/door/snapshot.jpg", None, Some(Route::Snapshot(door()))),
+        ("/api/v1/cameras/door/stream.mjpeg", None, Some(Route::CameraStream(door()))),
+        ("/api/v1/cameras/door/other", None, None),
+        ("/api/frame.jpeg", Some("src=door"), Some(Route::Snapshot(door()))),
+        ("/api/frame.jpeg", Some("source=door"), None),
+        ("/api/frame.jpeg", Some("src=%ff"), None),
+        ("/api/stream.mjpeg", Some("x=1&src=door"), Some(Route::CameraStream(door()))),
+        ("/api/ws", Some("src=door"), Some(Route::CameraSocket(door()))),
+        ("/api/ws", None, None),
         ("/c/door/whep", None, Some(Route::WhepCamera("door".parse().expect("an id")))),
         ("/c/a%20b/whep", None, None),
         ("/api/v1/stream/abc", None, Some(Route::Stream("abc".into()))),

@@ -61,7 +61,7 @@ fn who_watches_a_room_without_a_camera_sees_its_active_speaker() {
         target: Target::Room,
         name: Nickname::parse("VLC").expect("a valid name"),
         source: std::net::IpAddr::from([192, 0, 2, 1]).into(),
-        offer: "offer".into(),
+        offer: Some("offer".into()),
         limit: 0,
     };
     bench.room.look(bench.now, looker).expect("somebody publishes");

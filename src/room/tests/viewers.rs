@@ -34,7 +34,7 @@ impl Bench {
             target,
             name: Nickname::parse("VLC").expect("a valid name"),
             source: std::net::IpAddr::from([192, 0, 2, host]).into(),
-            offer: "offer".into(),
+            offer: Some("offer".into()),
             limit,
         };
         let looked = self.room.look(self.now, looker);

@@ -84,7 +84,7 @@ impl Rooms {
             watch: Watch::Room(RoomName::parse("stage").expect("a room name")),
             name: Nickname::parse("VLC").expect("a name"),
             source: IpAddr::from([192, 0, 2, 2]).into(),
-            offer: program.offer_to_watch().into(),
+            offer: Some(program.offer_to_watch().into()),
         };
         let mut seat = self.handle.watch(request).await.expect("somebody publishes");
         let Some(ViewerNews::Answered { answer, .. }) = seat.next().await else { panic!() };

@@ -1,4 +1,5 @@
-//! Which layers of each published picture somebody needs, so that publishers stop encoding the rest.
+//! Which layers of each published picture somebody needs, and which sound, so that publishers stop
+//! encoding the rest. A sound is one layer.
 //!
 //! Owns, for each track, what its publisher is told to send, and the memory of what a layer cost
 //! while it came. Who needs what is read off the viewers; telling is the room's affair.
@@ -116,12 +117,15 @@ impl Router {
         let numbers: Vec<usize> = self.tracks.iter().map(|(number, _)| number).collect();
         for number in numbers {
             let published = &self.tracks[number];
-            if published.track.kind() != MediaKind::Video {
-                continue;
-            }
+            let is_picture = published.track.kind() == MediaKind::Video;
             let mut needed = [false; MAX_LAYERS];
             for (_, viewer) in &self.viewers {
-                viewer.needs(now, number, published, &mut needed);
+                if is_picture {
+                    viewer.needs(now, number, published, &mut needed);
+                } else {
+                    // Whoever may hear it: which are the loudest is known by what comes.
+                    needed[0] |= viewer.may_hear(now, number, published);
+                }
             }
             self.needed_elsewhere(published.lane, &mut needed);
             // The lowest costs little, and is what a viewer falls to whose path gets worse: it must
@@ -192,13 +196,21 @@ impl Viewer {
                     mark(forwarder.layer());
                 }
             }
-            None => {
-                let settles = self.awaits_since.is_some_and(|since| now < since + SETTLES_WITHIN);
-                if settles && self.downlink.expects(published.track.id()) {
-                    mark(published.top());
-                }
-            }
+            None if self.is_about_to_get(now, published) => mark(published.top()),
+            None => {}
         }
+    }
+
+    /// It has not accepted the track yet, and perhaps will.
+    fn is_about_to_get(&self, now: Instant, published: &Published) -> bool {
+        let settles = self.awaits_since.is_some_and(|since| now < since + SETTLES_WITHIN);
+        settles && self.downlink.expects(published.track.id())
+    }
+
+    /// Whether a sound goes to this viewer when it is loud enough.
+    fn may_hear(&self, now: Instant, track: usize, published: &Published) -> bool {
+        self.path != Path::Closed
+            && (self.forwarder_of(track).is_some() || self.is_about_to_get(now, published))
     }
 }
 

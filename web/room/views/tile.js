@@ -7,6 +7,7 @@
 
 import { unshowable } from '../media/codecs.js';
 import { icon, make, setAttribute, setText, show } from '../../shared/dom.js';
+import { faultSentence } from '../../shared/fault.js';
 import { joinNames, t, timeOfDay } from '../../shared/i18n/index.js';
 import { fullScreen } from '../keys.js';
 import { hue, initials } from '../state.js';
@@ -216,6 +217,7 @@ export class ParlorTile extends HTMLElement {
  * @param {import('../state.js').PictureState} state
  */
 function words({ member, own, screen, since, expected, saved }, state) {
+  if (member.fault) return faultSentence(member.fault);
   if (state === 'muted') return t(saved ? 'savedPicture' : 'cameraOff');
   if (state === 'lost') {
     const text = t(member.kind === 'person' ? 'lostSince' : 'goneSince', { time: timeOfDay(since) });

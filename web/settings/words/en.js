@@ -81,10 +81,11 @@ export default {
   field_name: 'Name', field_max_participants: 'Participants, at most', field_password: 'Password', field_direct: 'Two talk directly',
   field_locked: 'Locked', field_lobby: 'Lobby', field_welcome: 'Words of welcome',
   field_id: 'Id', field_source: 'Source', field_audio: 'Sound', field_room: 'Room', field_size: 'Size', field_fps: 'Frames a second',
-  field_bitrate: 'Bits a second', field_encoder: 'Encoder',
+  field_bitrate: 'Bits a second', field_encoder: 'Encoder', field_unwatched: 'While nobody watches',
   field_urls: 'Addresses', field_username: 'User name', field_credential: 'Password of that user', field_secret: 'Shared secret', field_expiry: 'Passwords expire after',
 
   choice_guest: 'Guests and all others', choice_user: 'Whoever has an account or an invite', choice_owner: 'Owners only',
+  choice_close: 'The device is closed', choice_warm: 'The device stays open',
   choice_auto: 'Where it works', choice_never: 'Never', choice_only: 'Only directly',
   choice_lan: 'Whoever is on the local network', choice_none: 'Nobody',
   choice_token: 'Gets in by the link that the start prints', choice_loopback_guest: 'Is a guest',

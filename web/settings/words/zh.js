@@ -81,10 +81,11 @@ export default {
   field_name: '名字', field_max_participants: '最多几人', field_password: '密码', field_direct: '两人直接通话',
   field_locked: '上锁', field_lobby: '等候室', field_welcome: '欢迎词',
   field_id: '标识', field_source: '来源', field_audio: '声音', field_room: '房间', field_size: '尺寸', field_fps: '每秒帧数',
-  field_bitrate: '每秒比特数', field_encoder: '编码器',
+  field_bitrate: '每秒比特数', field_encoder: '编码器', field_unwatched: '无人观看时',
   field_urls: '地址', field_username: '用户名', field_credential: '这个用户的密码', field_secret: '共享密钥', field_expiry: '密码多久过期',
 
   choice_guest: '访客和所有人', choice_user: '有账号或邀请的人', choice_owner: '只有主人',
+  choice_close: '关闭设备', choice_warm: '设备保持打开',
   choice_auto: '能直连时', choice_never: '从不', choice_only: '只直连',
   choice_lan: '本地网络里的人', choice_none: '没有人',
   choice_token: '要用启动时显示的链接', choice_loopback_guest: '是访客',

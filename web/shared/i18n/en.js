@@ -1,6 +1,10 @@
 // Everything the page says, in English. `{name}` is filled in.
 
+import { en as cameras } from './cameras.js';
+
 export default {
+  ...cameras,
+
   // Names of controls: outside tests rely on these.
   room: 'Room',
   yourName: 'Your name',

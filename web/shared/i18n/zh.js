@@ -1,7 +1,11 @@
 // 页面上的全部文字（简体中文）。`{name}` 之类由程序填入。
 
+import { zh as cameras } from './cameras.js';
+
 /** @type {typeof import('./en.js').default} */
 export default {
+  ...cameras,
+
   room: '房间',
   yourName: '你的名字',
   preview: '预览',

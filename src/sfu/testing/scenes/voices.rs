@@ -218,3 +218,29 @@ fn a_small_room_hears_everybody_and_the_active_speaker_follows() {
     let numbers = heard(&world, viewer)[&MemberId(1)].clone();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "nothing was left out");
 }
+
+#[test]
+fn a_sound_that_nobody_can_hear_need_not_be_sent_and_comes_back_for_whoever_comes() {
+    let mut world = World::new();
+    let mut talkers = vec![Talker::new(&mut world, 1, TrackSource::Microphone)];
+    talkers[0].level = Some(TALKS);
+    let member = talkers[0].member;
+    let told = |world: &World| {
+        let up = world.seen[&member].up.as_ref().expect("an up");
+        up.layers.values().next().cloned()
+    };
+    let second = Duration::from_secs(1);
+    let is_off = |world: &World| told(world) == Some(vec![false]);
+    let took = talk(&mut world, &mut talkers, 12 * second, is_off);
+    assert!(took.is_some_and(|took| took >= 4 * second), "after a while: {took:?}");
+
+    let viewer = world.viewer(100, &[member]);
+    world.wake();
+    assert_eq!(told(&world), None, "on at once, before the viewer has answered");
+    let hears = |world: &World| heard(world, viewer).values().any(|all| all.len() > 20);
+    talk(&mut world, &mut talkers, 5 * second, hears).expect("it is heard");
+    // Silence is need as well: the next word would come too late.
+    talkers[0].level = Some(SILENT);
+    talk(&mut world, &mut talkers, 15 * second, |_| false);
+    assert_eq!(told(&world), None);
+}
