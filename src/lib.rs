@@ -110,7 +110,7 @@
 //!     networks.rs        PURE. what is around: own, on a link, containers', forwarders
 //!     container.rs       whether parlor itself runs in a container
 //!     watch.rs           the netlink socket and its task
-//!   room/                PURE. one room: members, chat, who publishes, who watches
+//!   room/                PURE. one room: members, chat, who publishes, who watches, which two talk directly
 //!   rooms/               the registry, one task a room; the ledger: what is said, to the store and back
 //!   store/               SQLite, one thread: people, invites, sessions, page settings, audit, chat;
 //!                        backups
@@ -151,7 +151,8 @@
 //!     peer.rs            TCP connections with peers (RFC 6062)
 //!     fuzzing.rs         its door for fuzzing
 //! web/                   the page: ES modules served as they lie here
-//!   room/                joining and the room: state and protocol (pure), socket, up, down; `media/`, `views/`
+//!   room/                joining and the room: state and protocol (pure), socket, up, down, direct; `direct/`,
+//!                        `media/`, `views/`
 //!   camera/              the page of one camera: state (pure), its connection
 //!   settings/            the owner's page: model (pure), views by lit-html
 //!   signin/              signing in, and set-up by the code

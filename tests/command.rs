@@ -184,7 +184,7 @@ fn systemd_is_told_of_start_reload_life_and_end() {
     let data = folder.join("state/parlor");
     let mut command = serve(&data);
     command.env("NOTIFY_SOCKET", folder.join("notify")).env("WATCHDOG_USEC", "200000");
-    command.env("PARLOR_ROOMS_DIRECT", "never").env("PARLOR_COLOUR", "red");
+    command.env("PARLOR_NETWORK_ANNOUNCE", "box.example").env("PARLOR_COLOUR", "red");
     let mut running = Running(command.spawn().unwrap());
     hear(&socket, "READY=1");
     hear(&socket, "WATCHDOG=1");
@@ -196,7 +196,8 @@ fn systemd_is_told_of_start_reload_life_and_end() {
     hear(&socket, "STOPPING=1");
     let (code, log) = running.end();
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("do nothing yet, in this release: rooms.direct"), "{log}");
+    let dormant = "do nothing yet, in this release: network.announce = \"box.example\"";
+    assert!(log.contains(dormant), "{log}");
     assert!(log.contains("PARLOR_COLOUR"), "{log}");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);

@@ -30,6 +30,8 @@ const SERVER_TYPES: &[&str] = &[
     "offer",
     "mids",
     "layers",
+    "direct",
+    "direct-signal",
     "restart",
     "bye",
 ];

@@ -188,3 +188,45 @@ async fn garbage_on_the_media_port_is_dropped_and_counted() {
     };
     tokio::time::timeout(support::PATIENCE, counted).await.expect("all are counted");
 }
+
+#[tokio::test]
+async fn a_room_for_two_hears_created_ready_full_and_bye_and_passes_on_what_they_say() {
+    let data = support::folder();
+    let the_box = TheBox::start(data.path(), &[], &[("PARLOR_ROOMS_DIRECT", "only")]);
+    let (mut ana, first) = the_box.join("two", "Ana").await;
+    assert_eq!(first["rules"]["direct"], "only");
+    assert_eq!(first["members"].as_array().map(Vec::len), Some(1), "she has made the room");
+    let (mut ben, second) = the_box.join("two", "Ben").await;
+    assert_eq!(ana.event("member-joined").await["member"]["name"], "Ben");
+    let mut third = the_box.socket().await;
+    third.hello().await;
+    let refused = third.ask(json!({"type": "join", "room": "two", "name": "Cyd"})).await;
+    assert_eq!(refused["code"], "room-full");
+    for socket in [&mut ana, &mut ben] {
+        let ready =
+            json!({"type": "direct-state", "generation": 0, "revision": 0, "state": "ready"});
+        assert_eq!(socket.ask(ready).await["type"], "done");
+    }
+    let word = ana.event("direct").await;
+    assert_eq!((&word["phase"], &word["peer"]), (&json!("prepare"), &second["you"]));
+    assert_eq!(
+        (&word["offerer"], &ben.event("direct").await["peer"]),
+        (&first["you"], &first["you"])
+    );
+    let signal = json!({"kind": "offer", "sdp": "v=0", "tracks": []});
+    let say = json!({"type": "direct-signal", "peer": second["you"],
+        "generation": word["generation"], "signal": signal});
+    assert_eq!(ana.ask(say).await["type"], "done");
+    let heard = ben.event("direct-signal").await;
+    assert_eq!((&heard["peer"], &heard["signal"]), (&first["you"], &signal));
+    for socket in [&mut ana, &mut ben] {
+        let seen = json!({"type": "direct-state", "generation": word["generation"],
+            "revision": word["revision"], "state": "connected"});
+        socket.ask(seen).await;
+    }
+    assert_eq!(ana.event("direct").await["phase"], "direct");
+    ben.ask(json!({"type": "leave"})).await;
+    assert_eq!(ana.event("member-left").await["reason"], "left");
+    let over = ana.event("direct").await;
+    assert_eq!((&over["phase"], &over["reason"]), (&json!("over"), &json!("gone")));
+}

@@ -197,12 +197,11 @@ fn rooms(s: &mut Section<'_>) -> RoomSettings {
     let max_speakers = s.key("max_speakers", 8, shape::integer(1..=64, "speakers"));
     let create = s.key("create", "guest", shape::choice(ROLES));
     let default = s.key("default", "home", forms::room);
+    let direct = s.key("direct", "auto", shape::choice(DIRECT));
     let days = shape::integer(0..=3650, "days, 0 for no limit");
     let history_days = s.key("history_days", 30, days);
     let lines = shape::integer(0..=1_000_000, "messages, 0 for none");
     let history_lines = s.key("history_lines", 10_000, lines);
-    s.later();
-    let direct = s.key("direct", "auto", shape::choice(DIRECT));
     RoomSettings {
         max_participants,
         max_viewers,

@@ -103,9 +103,8 @@ pub(super) fn room(s: &mut Section<'_>, rooms: &RoomSettings) -> Option<Room> {
     let locked = s.key("locked", false, shape::flag);
     let lobby = s.key("lobby", false, shape::flag);
     let welcome = s.key("welcome", "", shape::text(1000));
-    let password = s.shown(forms::show_secret).key("password", "", room_password);
-    s.later();
     let direct = s.key("direct", word(rooms.direct), shape::choice(DIRECT));
+    let password = s.shown(forms::show_secret).key("password", "", room_password);
     let source = s.source_of("name");
     let room =
         RoomAhead { name: name?, max_participants, password, direct, locked, lobby, welcome };

@@ -18,7 +18,6 @@ pub(super) struct Section<'r> {
     table: Table,
     index: usize,
     show: Show,
-    later: bool,
 }
 
 impl<'r> Section<'r> {
@@ -29,17 +28,12 @@ impl<'r> Section<'r> {
         table: Table,
         index: usize,
     ) -> Self {
-        Self { reader, name, table, index, show: Value::clone, later: false }
+        Self { reader, name, table, index, show: Value::clone }
     }
 
     /// The keys that nobody asked for.
     pub(super) fn left(self) -> Vec<(String, Node)> {
         self.table.entries
-    }
-
-    /// What is read from here on belongs to a part that is not built yet.
-    pub(super) fn later(&mut self) {
-        self.later = true;
     }
 
     /// The next key is shown this way.
@@ -247,9 +241,6 @@ impl<'r> Section<'r> {
 
     fn enter(&mut self, key: &'static str, spelled: Spelled, default: Value) {
         let show = std::mem::replace(&mut self.show, Value::clone);
-        if self.later && spelled.source != Source::Default {
-            self.reader.dormant.push(format!("{}.{key}", self.name));
-        }
         let entry = Entry { key, shown: show(&spelled.value), default, source: spelled.source };
         self.reader.sections[self.index].entries.push(entry);
     }

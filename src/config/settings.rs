@@ -40,7 +40,7 @@ pub struct Settings {
     pub log: LogSettings,
     /// `[metrics]`
     pub metrics: MetricsSettings,
-    /// Where keys and, later, tables lie: `--data`, `storage.data_dir`. `boot` makes it and
+    /// Where keys and tables lie: `--data`, `storage.data_dir`. `boot` makes it and
     /// finds out whether it can be written.
     pub data_dir: PathBuf,
     /// A test picture with a clock stands in where no camera is found.
@@ -105,13 +105,13 @@ pub struct HttpSettings {
 /// `[media]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct MediaSettings {
-    /// UDP (and later TCP) ports; the first worker takes the first. Default 10000-10100.
+    /// UDP and TCP ports; the first worker takes the first. Default 10000-10100.
     pub ports: RangeInclusive<u16>,
     /// Worker threads, each with its own port (default 1).
     pub workers: usize,
     /// Viewers of one room on one worker before another takes new ones (default 400).
     pub viewers_per_worker: usize,
-    /// Media by TCP where UDP does not get through (default true). Comes later.
+    /// Media by TCP where UDP does not get through (default true).
     pub tcp: bool,
 }
 
@@ -224,11 +224,11 @@ pub struct RoomSettings {
     pub create: Role,
     /// The room the join page proposes.
     pub default: RoomName,
-    /// Whether two people talk directly (default `auto`). Comes later.
+    /// Whether two people talk directly (default `auto`).
     pub direct: Direct,
-    /// Days that chat is kept, 0 for no limit (default 30). Comes later.
+    /// Days that chat is kept, 0 for no limit (default 30).
     pub history_days: u32,
-    /// Messages of a room that are kept, 0 for none (default 10 000). Comes later.
+    /// Messages of a room that are kept, 0 for none (default 10 000).
     pub history_lines: usize,
 }
 

@@ -272,6 +272,7 @@ impl<T: Transport> Session<T> {
     fn oversized(&self, len: usize, message: &ClientMessage) -> Option<(ErrorCode, &'static str)> {
         let sdp_len = match message {
             ClientMessage::Publish { sdp, .. } | ClientMessage::Answer { sdp, .. } => sdp.len(),
+            ClientMessage::DirectSignal { signal, .. } => signal.sdp_len(),
             _ => 0,
         };
         let http = &self.house.settings().http;

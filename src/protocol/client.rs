@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, ErrorCode, PublishTrack, Reaction, TileSize};
+use super::{DirectState, Direction, ErrorCode, PeerSignal, PublishTrack, Reaction, TileSize};
 use crate::ids::{Device, MemberId};
 
 /// A client's request.
@@ -167,6 +167,24 @@ pub enum ClientMessage {
         /// Or no longer; whoever waits is let in then.
         on: bool,
     },
+    /// A word to the other of a pair that is to talk directly, or does. Answered by `done`.
+    DirectSignal {
+        /// To whom.
+        peer: MemberId,
+        /// As in the newest `direct`.
+        generation: u32,
+        /// What.
+        signal: PeerSignal,
+    },
+    /// How this client's paths to the other are. Answered by `done`.
+    DirectState {
+        /// As in the newest `direct`; of no account with `ready`.
+        generation: u32,
+        /// As in the newest `direct`, so that what was true before it is not taken for an answer to it.
+        revision: u32,
+        /// What.
+        state: DirectState,
+    },
     /// Go. Answered by `done`, then the socket is closed.
     Leave,
     /// Answered by `pong`.
@@ -197,6 +215,8 @@ pub const CLIENT_TYPES: &[&str] = &[
     "moderator",
     "lock",
     "lobby",
+    "direct-signal",
+    "direct-state",
     "leave",
     "ping",
 ];

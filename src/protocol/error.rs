@@ -52,6 +52,10 @@ pub enum ErrorCode {
     ChatInvalid,
     /// Nobody of that id is in the room.
     MemberUnknown,
+    /// The word belongs to no direct connection that is being made or stands.
+    DirectUnknown,
+    /// Two people talk directly and could not be reached by way of the box yet.
+    DirectKept,
     /// Nobody publishes what is to be watched.
     NothingPublished,
     /// A camera gives no picture now.

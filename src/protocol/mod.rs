@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{MemberId, Mid, TrackId};
 
 mod client;
+mod direct;
 mod error;
 mod server;
 
 pub use client::{BadRequest, CLIENT_TYPES, ClientMessage, Request};
+pub use direct::{DirectPhase, DirectPolicy, DirectReason, DirectState, PeerSignal};
 pub use error::ErrorCode;
 pub use server::{Outgoing, ServerMessage};
 
@@ -122,6 +124,9 @@ pub struct RoomRules {
     pub lobby: bool,
     /// What whoever comes in is told; may be empty.
     pub welcome: String,
+    /// Whether two people talk directly.
+    #[serde(default)]
+    pub direct: DirectPolicy,
 }
 
 /// Somebody who waits to be let in.

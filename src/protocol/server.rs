@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ByeReason, ChatLine, Direction, ErrorCode, IceServer, Knock, LeaveReason, Member, Reaction,
-    RoomRules, Shown, Viewer,
+    ByeReason, ChatLine, DirectPhase, DirectReason, Direction, ErrorCode, IceServer, Knock,
+    LeaveReason, Member, PeerSignal, Reaction, RoomRules, Shown, Viewer,
 };
 use crate::ids::{MemberId, Mid, RoomName};
 
@@ -194,6 +194,31 @@ pub enum ServerMessage {
     Restart {
         /// Always `up`: the box restarts `down` by an offer of the next generation.
         direction: Direction,
+    },
+    /// How far this client and another are on their way to talking directly, or back.
+    Direct {
+        /// Which direct connection.
+        generation: u32,
+        /// Counts these events of one generation.
+        revision: u32,
+        /// Who the other is.
+        peer: MemberId,
+        /// Which of the two offers.
+        offerer: MemberId,
+        /// How far.
+        phase: DirectPhase,
+        /// Why not, with `return` and `over`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<DirectReason>,
+    },
+    /// A word of the other of a pair.
+    DirectSignal {
+        /// Whose.
+        peer: MemberId,
+        /// Which direct connection.
+        generation: u32,
+        /// What.
+        signal: PeerSignal,
     },
     /// The last message before the socket is closed.
     Bye {

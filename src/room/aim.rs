@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use super::{Room, Target, place::Place};
 use crate::{
     ids::MemberId,
-    protocol::{MediaKind, MemberKind, MemberState, TrackSource},
+    protocol::{DirectPolicy, MediaKind, MemberKind, MemberState, TrackSource},
 };
 
 impl Room {
@@ -21,7 +21,8 @@ impl Room {
                 Some(places.find(|place| place.label.as_ref() == Some(label))?.member)
             }
             Target::Room => {
-                let publishes = places.filter(|place| place.up.is_some());
+                let may = |place: &&Place| self.may_be_watched(place.member);
+                let publishes = places.filter(may).filter(|place| place.up.is_some());
                 let all: Vec<&Place> = publishes.filter(|place| !self.came_anew(place)).collect();
                 let best = all.iter().enumerate().max_by_key(|(index, place)| {
                     let is_live = place.view().state == MemberState::Live;
@@ -34,6 +35,13 @@ impl Room {
         }
     }
 
+    /// Where people talk directly only, the box has nothing of them to show.
+    pub(super) fn may_be_watched(&self, member: MemberId) -> bool {
+        let is_person =
+            |id| self.places.get(id).is_some_and(|place| place.kind == MemberKind::Person);
+        self.rules.direct != DirectPolicy::Only || !is_person(&member)
+    }
+
     /// Whose voice goes with that: in a room whoever speaks is heard, also where another is seen. A
     /// camera shows a place, and that place is heard.
     pub(super) fn find_voice(
@@ -42,7 +50,8 @@ impl Room {
         watching: Option<MemberId>,
     ) -> Option<MemberId> {
         let active = self.speaking.active.filter(|_| *target == Target::Room)?;
-        let publishes = self.places.get(&active).is_some_and(|place| place.up.is_some());
+        let publishes = self.may_be_watched(active)
+            && self.places.get(&active).is_some_and(|place| place.up.is_some());
         let shown = self.places.get(&watching?)?;
         let is_other = shown.member != active && !shown.kind.shows_a_place();
         (publishes && is_other).then_some(active)

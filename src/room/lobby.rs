@@ -12,7 +12,8 @@ use super::{Action, Arrival, NoSeat, Room, SeatId};
 use crate::{
     ids::MemberId,
     protocol::{
-        ByeReason, ClientMessage, ErrorCode, Knock, MemberKind, Outgoing, Rank, ServerMessage,
+        ByeReason, ClientMessage, DirectPolicy, ErrorCode, Knock, MemberKind, Outgoing, Rank,
+        ServerMessage,
     },
 };
 
@@ -69,7 +70,11 @@ impl Room {
     }
 
     fn has_room_for(&self, kind: MemberKind) -> Result<(), NoSeat> {
-        let limit = self.rules.max_participants;
+        let limit = match (self.rules.direct, self.rules.max_participants) {
+            (DirectPolicy::Only, 0) => 2,
+            (DirectPolicy::Only, limit) => limit.min(2),
+            (_, limit) => limit,
+        };
         let n_persons = self.places.values().filter(|p| p.kind == MemberKind::Person).count();
         let is_full = limit != 0 && kind == MemberKind::Person && n_persons >= limit;
         if is_full { Err(NoSeat::Full { limit }) } else { Ok(()) }

@@ -31,8 +31,9 @@ impl Room {
     }
 
     fn desire_among(&mut self, member: MemberId, everybody: &BTreeSet<MemberId>) {
+        let apart = self.apart_from(member);
         let Some(place) = self.places.get_mut(&member) else { return };
-        let want = place.want(everybody);
+        let want = place.want(everybody, apart);
         if want != place.desired {
             place.desired = want.clone();
             self.actions.push(Action::Desire { member, want });

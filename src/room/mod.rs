@@ -24,6 +24,7 @@ use crate::{
 
 mod aim;
 mod chat;
+mod direct;
 mod io;
 mod lobby;
 mod media;
@@ -61,6 +62,7 @@ pub struct Room {
     /// As everybody was told last.
     speaking: Speaking,
     chat: chat::History,
+    direct: direct::Direct,
     /// Of the next seat.
     next_epoch: u32,
     /// Members of before a restart of the box that have come back, each once.
@@ -82,6 +84,7 @@ impl Room {
             viewers: BTreeMap::new(),
             speaking: Speaking::default(),
             chat: chat::History::new(),
+            direct: direct::Direct::default(),
             next_epoch: 1,
             returned: BTreeSet::new(),
             actions: Vec::new(),
@@ -116,7 +119,7 @@ impl Room {
     /// When [`Input::Tick`] is wanted next.
     pub fn next_deadline(&self) -> Option<Instant> {
         let places = self.places.values().filter_map(Place::deadline);
-        places.chain(self.viewers_deadline()).min()
+        places.chain(self.viewers_deadline()).chain(self.direct_deadline()).min()
     }
 
     /// Sits somebody down, anew or at the place that was kept. The first action for the seat is
@@ -199,6 +202,7 @@ impl Room {
         self.show_knocks_to(seat);
         self.resend_offer(member);
         self.tell_layers(member);
+        self.retell_direct(member);
         self.tell_changes();
         seat
     }
@@ -267,6 +271,7 @@ impl Room {
             Input::Stop => self.stop(),
         }
         self.aim_viewers();
+        self.step_direct(now);
         self.tell_changes();
     }
 
@@ -330,6 +335,7 @@ impl Room {
         }
         self.actions.push(Action::Remove { member });
         self.tell_others(member, ServerMessage::MemberLeft { id: member, reason });
+        self.forget_direct(member);
         self.give_names_back();
         self.desire_all();
     }

@@ -155,6 +155,7 @@ impl Room {
         self.rule(|own| {
             own.max_participants = rules.max_participants;
             own.welcome = rules.welcome;
+            own.direct = rules.direct;
             if rules.locked != before.locked {
                 own.locked = rules.locked;
             }
@@ -172,6 +173,9 @@ impl Room {
         }
         let rules = self.rules.clone();
         self.tell_all(&ServerMessage::RoomChanged { rules });
+        if before.direct != self.rules.direct {
+            self.take_direct_policy(before.direct);
+        }
         if before.lobby && !self.rules.lobby {
             self.open_the_lobby();
         }

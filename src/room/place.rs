@@ -231,14 +231,14 @@ impl Place {
         }
     }
 
-    /// What the media plane should have, given who else is here.
-    pub(super) fn want(&self, others: &BTreeSet<MemberId>) -> Desired {
+    /// What the media plane should have, given who else is here, and whom it sees by another way.
+    pub(super) fn want(&self, others: &BTreeSet<MemberId>, apart: Option<MemberId>) -> Desired {
         let down = self.down.as_ref().map(|down| {
             let mut watch = match &down.watch {
                 None => others.clone(),
                 Some(chosen) => chosen.intersection(others).copied().collect(),
             };
-            watch.remove(&self.member);
+            watch.retain(|other| *other != self.member && Some(*other) != apart);
             DownWant {
                 generation: down.generation,
                 watch,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Tracks of one member. A camera, a microphone, a screen and its sound are four.
-const MAX_TRACKS: usize = 8;
+pub(super) const MAX_TRACKS: usize = 8;
 
 impl Room {
     pub(super) fn handle_request(
@@ -44,6 +44,12 @@ impl Room {
                 self.change(seat.member, |place| (place.mic, place.cam) = (mic, cam));
             }
             ClientMessage::Rename { name } => self.rename(seat, id, &name),
+            ClientMessage::DirectSignal { peer, generation, signal } => {
+                self.relay_direct(seat, id, (peer, generation), signal);
+            }
+            ClientMessage::DirectState { generation, revision, state } => {
+                self.hear_direct_state(seat, id, (generation, revision), state);
+            }
             ClientMessage::ChatDelete { seq } => self.take_back(seat, id, seq),
             ClientMessage::History { before } => self.ask_older(seat, id, before),
             ClientMessage::Hand { on } => {

@@ -1,5 +1,8 @@
 //! Tables: one behaviour a test. The random walk is in `walk`.
 
+mod direct;
+mod direct_relay;
+mod direct_walk;
 mod layers;
 mod moderation;
 mod returns;

@@ -156,6 +156,9 @@ impl Room {
     pub fn look(&mut self, now: Now, looker: Looker) -> Result<(), NoView> {
         let Looker { viewer, target, name, source, offer, limit } = looker;
         let watching = self.find(&target);
+        if watching.is_some_and(|member| !self.may_be_watched(member)) {
+            return Err(NoView::Nothing);
+        }
         if watching.is_none() {
             let is_room = target == Target::Room;
             return Err(if is_room { NoView::Nothing } else { NoView::Unknown });
@@ -181,6 +184,7 @@ impl Room {
         if let Some(viewer) = self.viewers.get(&viewer).and_then(|new| new.view(viewer)) {
             self.tell_all(&ServerMessage::ViewerJoined { viewer });
         }
+        self.step_direct(now);
         Ok(())
     }
 
@@ -233,7 +237,8 @@ impl Room {
     pub(super) fn aim_viewers(&mut self) {
         type Aim = (MemberId, Option<MemberId>, Option<MemberId>);
         let aim = |(id, viewer): (&MemberId, &Viewer)| {
-            let watching = self.find(&viewer.target);
+            let found = self.find(&viewer.target);
+            let watching = found.filter(|member| self.may_be_watched(*member));
             let hearing = self.find_voice(&viewer.target, watching);
             let is_news = (viewer.watching, viewer.hearing) != (watching, hearing);
             is_news.then_some((*id, watching, hearing))

@@ -20,9 +20,9 @@ use super::{
     viewers::{Watch, WatchError, WatchReply, WatchRequest},
 };
 use crate::{
-    config::Settings,
+    config::{Direct, Settings},
     ids::RoomName,
-    protocol::{ErrorCode, RoomRules},
+    protocol::{DirectPolicy, ErrorCode, RoomRules},
     room::{Input, NoSeat, SeatId, Target},
     seams::Source,
     sfu::SfuHandle,
@@ -321,15 +321,27 @@ impl Registry {
 
 /// How a room is kept as long as no moderator changes that.
 fn rules_of(settings: &Settings, name: &RoomName) -> RoomRules {
-    match settings.rooms_ahead.iter().find(|room| room.name == *name) {
+    let ahead = settings.rooms_ahead.iter().find(|room| room.name == *name);
+    let direct = policy(ahead.map_or(settings.rooms.direct, |room| room.direct));
+    match ahead {
         Some(room) => RoomRules {
             max_participants: room.max_participants,
             locked: room.locked,
             lobby: room.lobby,
             welcome: room.welcome.clone(),
+            direct,
         },
         None => {
-            RoomRules { max_participants: settings.rooms.max_participants, ..RoomRules::default() }
+            let max_participants = settings.rooms.max_participants;
+            RoomRules { max_participants, direct, ..RoomRules::default() }
         }
+    }
+}
+
+fn policy(configured: Direct) -> DirectPolicy {
+    match configured {
+        Direct::Auto => DirectPolicy::Auto,
+        Direct::Never => DirectPolicy::Never,
+        Direct::Only => DirectPolicy::Only,
     }
 }

@@ -246,6 +246,8 @@ impl RoomTask {
         }));
         self.outboxes.insert(seat, Outbox { sender: request.outbox, _watched: watched });
         self.perform();
+        // Whoever came may end what two were about; that has deadlines, and a join has no clock.
+        self.handle_input(Input::Tick);
         let Some(commands) = self.own.upgrade() else { return };
         let seat = Seat { member: seat.member, room: self.room.name().clone(), seat, commands };
         // Whoever asked may be gone by now; its outbox is closed then, which makes it lost.

@@ -76,6 +76,10 @@ export class Box {
   #ended = Promise.resolve(0);
   /** Addresses of the `open https://...` lines, as they came. @type {string[]} */
   opened = [];
+  /** Whether two people talk directly: what most scenes look at is how the box forwards. @type {'auto' | 'never' | 'only'} */
+  direct = 'never';
+  /** Of its first worker, on loopback. */
+  mediaPort = 0;
   /** What the `set-up code: ...` line said. */
   setUpCode = '';
 
@@ -109,6 +113,7 @@ export class Box {
    */
   async startOnLoopback(camera = '', media = '', nPorts = 1, relays = 0) {
     const first = await freePorts(nPorts + relays);
+    this.mediaPort = first;
     const host = `127.0.0.1:${await freePorts()}`;
     const turn = relays === 0 ? 'listen = []' : `listen = "127.0.0.1:${await freePorts()}"\nrelay_ports = "${first + nPorts}-${first + nPorts + relays - 1}"`;
     const ports = `[access]\nloopback = "guest"\n[http]\nlisten = "${host}"\n[turn]\n${turn}\n[media]\nports = "${first}-${first + nPorts - 1}"\n${media}`;
@@ -126,6 +131,7 @@ export class Box {
     ];
     // What the developer's shell sets must not count, other than how much is logged.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PARLOR_') || name === 'PARLOR_LOG'));
+    env.PARLOR_ROOMS_DIRECT = this.direct;
     const child = spawn(command, words, { stdio: ['ignore', 'inherit', 'pipe'], env });
     this.#child = child;
     this.#ended = ended(child);

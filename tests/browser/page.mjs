@@ -144,8 +144,16 @@ export function received(page) {
     const byName = {};
     for (const { id, name } of state.members) if (id !== state.you) byName[name] = { frames: 0, energy: 0, level: 0 };
     const names = new Map(state.members.map(({ id, name }) => [id, name]));
-    for (const stats of (await down?.getStats())?.values() ?? []) {
-      const shown = stats.type === 'inbound-rtp' ? state.mids[stats.mid] : undefined;
+    const { direct, directTrack } = window.parlor;
+    // What comes directly is of one member, and known by its tracks.
+    const peer = state.direct?.peer;
+    const directly = new Map(['camera', 'microphone'].flatMap((source) => {
+      const track = peer === undefined ? null : directTrack(peer, source);
+      return track ? [[track.id, { member: peer, source }]] : [];
+    }));
+    const all = [...(await down?.getStats())?.values() ?? [], ...(directly.size > 0 ? (await direct?.getStats())?.values() ?? [] : [])];
+    for (const stats of all) {
+      const shown = stats.type !== 'inbound-rtp' ? undefined : directly.get(stats.trackIdentifier) ?? state.mids[stats.mid];
       const entry = shown && byName[names.get(shown.member)];
       if (!entry) continue;
       if (stats.kind === 'video' && shown.source === 'camera') entry.frames += stats.framesDecoded ?? 0;
@@ -158,10 +166,10 @@ export function received(page) {
   });
 }
 
-/** Tiles of a page: name, data-state, data-mic. */
+/** Tiles of a page: name, data-state, data-mic, data-path. */
 export function tilesOf(page) {
   return page.evaluate(() => [...document.querySelectorAll('parlor-tile')].map((tile) => ({
-    name: tile.getAttribute('aria-label'), state: tile.dataset.state, mic: tile.dataset.mic, own: tile.classList.contains('own'),
+    name: tile.getAttribute('aria-label'), state: tile.dataset.state, mic: tile.dataset.mic, path: tile.dataset.path, own: tile.classList.contains('own'),
   })));
 }
 

@@ -54,6 +54,7 @@ const scenes = {
   layers: () => onLoopback('layers.mjs', [null], ...budget),
   codecs: () => onLoopback('codecs.mjs', [null]),
   workers: () => onLoopback('workers.mjs', [LIGHT_CAMERA, 'workers = 2\nviewers_per_worker = 1\n', 2]),
+  direct: () => script('direct.mjs', binary, ...budget),
   firefox: () => onLoopback('firefox.mjs', [LIGHT_CAMERA]),
   hands: () => onLoopback('hands.mjs', [LIGHT_CAMERA]),
   relay: () => onLoopback('relay.mjs', [LIGHT_CAMERA, '', 1, 60]),

@@ -204,11 +204,13 @@ const settingsView = new SettingsView({
   quality: (quality) => {
     void media.chooseQuality(quality);
     void session.up.setMaxBitrate(QUALITIES[quality].maxBitrate);
+    session.direct.setMaxBitrate(QUALITIES[quality].maxBitrate);
   },
   treat: (treatment, on) => void controls.treat(treatment, on),
   saver: (on) => {
     remember('saver', on ? 'on' : '');
     dispatch({ type: 'saver', on });
+    session.direct.able(!on);
     if (on && current.cam) void controls.toggle('camera');
   },
   sounds: (on) => {
@@ -227,7 +229,7 @@ const presence = watchPresence({
   wanted: () => current.phase === 'join' && entrance.step === null,
   told: (members, others) => joinView.renderPresence(members, others),
 });
-const figures = new FigureReader({ down: () => session.down.pc, told: (seen) => roomView.showFigures(seen) });
+const figures = new FigureReader({ down: () => session.down.pc, direct: () => session.direct.standing, told: (seen) => roomView.showFigures(seen) });
 const ownVoice = new OwnVoice({
   level: () => (current.mic ? meter.level() : 0),
   speaking: (speaking) => dispatch({ type: 'own-voice', speaking }),
@@ -357,6 +359,8 @@ Object.defineProperty(window, 'parlor', {
     get state() { return current; },
     get up() { return session.up.pc; },
     get down() { return session.down.pc; },
+    get direct() { return session.direct.pc; },
+    directTrack: (/** @type {string} */ member, /** @type {import('./protocol.js').TrackSource} */ source) => session.direct.track(member, source),
   }),
 });
 

@@ -34,20 +34,27 @@ export class Controls {
   tracksOf(model) {
     const { media, session } = this.wires;
     if (model.own) return { video: this.wires.state().cam ? media.tracks.camera : null, audio: null };
+    const track = (/** @type {import('./protocol.js').TrackSource} */ source, /** @type {string | null} */ mid) => {
+      const direct = session.direct.track(model.member.id, source);
+      return direct !== undefined || mid === null ? direct ?? null : session.down.track(mid);
+    };
     return {
-      video: model.videoMid === null ? null : session.down.track(model.videoMid),
-      audio: model.audioMid === null ? null : session.down.track(model.audioMid),
+      video: track(model.screen ? 'screen' : 'camera', model.videoMid),
+      audio: track(model.screen ? 'screenaudio' : 'microphone', model.audioMid),
     };
   }
 
   /** What there is goes to the box; nothing happens outside a room. */
   async send() {
-    const { state, media, session: { up } } = this.wires;
+    const { state, media, session: { up, direct } } = this.wires;
     if (state().phase !== 'room') return;
-    await Promise.all([
-      up.set('microphone', media.tracks.microphone), up.set('camera', media.tracks.camera),
-      up.set('screen', media.screen?.video ?? null), up.set('screenaudio', media.screen?.audio ?? null),
-    ]).catch((error) => console.warn('parlor: a track could not be replaced', error));
+    /** @type {[import('./protocol.js').TrackSource, MediaStreamTrack | null][]} */
+    const tracks = [
+      ['microphone', media.tracks.microphone], ['camera', media.tracks.camera],
+      ['screen', media.screen?.video ?? null], ['screenaudio', media.screen?.audio ?? null],
+    ];
+    for (const [source, track] of tracks) direct.set(source, track);
+    await Promise.all(tracks.map(([source, track]) => up.set(source, track))).catch((error) => console.warn('parlor: a track could not be replaced', error));
   }
 
   /** The switch of a source is pressed. @param {Source} source */

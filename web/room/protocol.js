@@ -35,7 +35,16 @@ export const MAX_NAME_CHARS = 64;
  * @property {Track[]} tracks
  */
 
-/** @typedef {{ max_participants: number, locked: boolean, lobby: boolean, welcome: string }} RoomRules */
+/** @typedef {'auto' | 'never' | 'only'} DirectPolicy */
+/** @typedef {'prepare' | 'direct' | 'return' | 'over'} DirectPhase */
+/** @typedef {'third-person' | 'viewer' | 'policy' | 'path' | 'unable' | 'gone'} DirectReason */
+/** @typedef {{ max_participants: number, locked: boolean, lobby: boolean, welcome: string, direct?: DirectPolicy }} RoomRules */
+/**
+ * A word from one browser of a pair to the other.
+ * @typedef {{ kind: 'offer', sdp: string, tracks: PublishTrack[] }
+ *   | { kind: 'answer', sdp: string }
+ *   | { kind: 'candidate', candidate: string | null, mid?: string }} PeerSignal
+ */
 /** @typedef {{ id: string, name: string }} Knock who waits to be let in */
 /** @typedef {{ id: string, name: string, watches: string | null }} Viewer who watches without being a member */
 
@@ -58,7 +67,9 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'admit' | 'refuse' | 'mute' | 'remove', member: string }} Moderate */
 /** @typedef {{ type: 'moderator', member: string, on: boolean }} Appoint */
 /** @typedef {{ type: 'lock' | 'lobby', on: boolean }} Rule */
-/** @typedef {Hello | Join | Publish | Answer | Candidate | Restart | Watch | Tiles | Say | State | Rename | ChatDelete | AskHistory | Hand | React | Moderate | Appoint | Rule | { type: 'leave' } | { type: 'ping' }} ClientMessage */
+/** @typedef {{ type: 'direct-signal', peer: string, generation: number, signal: PeerSignal }} DirectSignal both ways */
+/** @typedef {{ type: 'direct-state', generation: number, revision: number, state: 'ready' | 'unable' | 'connected' | 'forwarded' | 'failed' }} DirectState */
+/** @typedef {Hello | Join | Publish | Answer | Candidate | Restart | Watch | Tiles | Say | State | Rename | ChatDelete | AskHistory | Hand | React | Moderate | Appoint | Rule | DirectSignal | DirectState | { type: 'leave' } | { type: 'ping' }} ClientMessage */
 
 /** @typedef {{ type: 'welcome', version: number, server: string }} Welcome */
 /** @typedef {{ type: 'joined', room: string, you: string, token: string, resumed: boolean, members: Member[], chat: ChatLine[], ice_servers: IceServer[], viewers: Viewer[], rules: RoomRules }} Joined */
@@ -82,8 +93,9 @@ export const MAX_NAME_CHARS = 64;
 /** @typedef {{ type: 'offer', generation: number, revision: number, sdp: string, mids: Record<string, Shown> }} Offer */
 /** @typedef {{ type: 'mids', generation: number, mids: Record<string, Shown> }} Mids */
 /** @typedef {{ type: 'layers', generation: number, tracks: Record<string, boolean[]> }} Layers by mid, in the order of the offer */
+/** @typedef {{ type: 'direct', generation: number, revision: number, peer: string, offerer: string, phase: DirectPhase, reason?: DirectReason }} Direct */
 /** @typedef {{ type: 'bye', reason: 'server-stopping' | 'replaced' | 'slow' | 'left' | 'removed' | 'refused' | 'signed-out' }} Bye */
-/** @typedef {Welcome | Joined | Waiting | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | RoomChanged | Knocks | Muted | ChatDeleted | History | Reacted | ViewerSeen | ViewerLeft | Said | IceServers | Speakers | Offer | Mids | Layers | Restart | Bye} ServerMessage */
+/** @typedef {Welcome | Joined | Waiting | Published | { type: 'done' } | { type: 'pong' } | Failure | MemberJoined | MemberChanged | MemberLeft | RoomChanged | Knocks | Muted | ChatDeleted | History | Reacted | ViewerSeen | ViewerLeft | Said | IceServers | Speakers | Offer | Mids | Layers | Direct | DirectSignal | Restart | Bye} ServerMessage */
 /** @typedef {ServerMessage & { re?: number }} Outgoing */
 
 /** @typedef {(value: unknown) => boolean} Check */
@@ -125,7 +137,9 @@ const chatLine = shape({ seq: count, from: text, name: text, text, at_ms: count 
 const shown = shape({ member: text, track: text, kind: mediaKind, source });
 const track = shape({ id: text, kind: mediaKind, source, codec: maybe(text) });
 const viewer = shape({ id: text, name: text, watches: orNull(text) });
-const rules = shape({ max_participants: count, locked: flag, lobby: flag, welcome: text });
+const rules = shape({
+  max_participants: count, locked: flag, lobby: flag, welcome: text, direct: maybe(word('auto', 'never', 'only')),
+});
 const knock = shape({ id: text, name: text });
 const iceServer = shape({ urls: list(text), username: maybe(text), credential: maybe(text) });
 const mediaFault = shape({ code: text, detail: maybe(text), since_ms: count });
@@ -135,11 +149,22 @@ const member = shape({
   state: word('connecting', 'live', 'lost'), reason: maybe(text), fault: maybe(mediaFault), mic: flag, cam: flag, hand: maybe(flag), tracks: list(track),
 });
 
+const publishTrack = shape({ mid: text, source });
+/** @type {Record<string, Check>} by kind */
+const signals = {
+  offer: shape({ sdp: text, tracks: list(publishTrack) }),
+  answer: shape({ sdp: text }),
+  candidate: shape({ candidate: orNull(text), mid: maybe(text) }),
+};
+/** @type {Check} */
+const signal = (value) => isObject(value) && typeof value.kind === 'string'
+  && Object.hasOwn(signals, value.kind) && signals[value.kind]?.(value) === true;
+
 /** What each request holds. @type {Record<string, Record<string, Check>>} */
 const CLIENT = {
   hello: { version: count },
   join: { room: text, name: text, mic: flag, cam: flag, resume: maybe(text), password: maybe(text), device: maybe(text) },
-  publish: { generation: count, sdp: text, tracks: list(shape({ mid: text, source })) },
+  publish: { generation: count, sdp: text, tracks: list(publishTrack) },
   answer: { generation: count, revision: count, sdp: text },
   candidate: { direction, generation: count, candidate: orNull(text), mid: maybe(text) },
   restart: { direction },
@@ -159,6 +184,8 @@ const CLIENT = {
   moderator: { member: text, on: flag },
   lock: { on: flag },
   lobby: { on: flag },
+  'direct-signal': { peer: text, generation: count, signal },
+  'direct-state': { generation: count, revision: count, state: word('ready', 'unable', 'connected', 'forwarded', 'failed') },
   leave: {},
   ping: {},
 };
@@ -193,6 +220,11 @@ const SERVER = {
   offer: { generation: count, revision: count, sdp: text, mids: table(shown) },
   mids: { generation: count, mids: table(shown) },
   layers: { generation: count, tracks: table(list(flag)) },
+  direct: {
+    generation: count, revision: count, peer: text, offerer: text, phase: word('prepare', 'direct', 'return', 'over'),
+    reason: maybe(word('third-person', 'viewer', 'policy', 'path', 'unable', 'gone')),
+  },
+  'direct-signal': { peer: text, generation: count, signal },
   restart: { direction },
   bye: { reason: word('server-stopping', 'replaced', 'slow', 'left', 'removed', 'refused', 'signed-out') },
 };

@@ -4,11 +4,14 @@
 //   join() -> open -> hello -> join{resume?} -> joined -> (offer, chat, ...) -> lost -> open -> ...
 
 import { Away } from './away.js';
+import { Direct } from './direct.js';
+import { isRelayed } from './direct/sight.js';
 import { Down } from './down.js';
-import { noPathNotice } from './notice.js';
+import { noPathNotice, notice } from './notice.js';
 import { RequestError } from './protocol.js';
 import { Roaming } from './roaming.js';
 import { SignalSocket } from './socket.js';
+import { midOf } from './state.js';
 import { device, recallSession, remember } from '../shared/storage.js';
 import { TileReport } from './tiles.js';
 import { Up } from './up.js';
@@ -77,6 +80,15 @@ export class Session {
     this.tiles = new TileReport(signal);
     this.up = new Up(signal, (status, error) => this.#pathStatus('up', status, error));
     this.down = new Down(signal, (status, error) => this.#pathStatus('down', status, error), () => wires.tracks());
+    this.direct = new Direct(signal, {
+      state: wires.state, up: this.up,
+      forwarded: (member, source) => {
+        const mid = midOf(wires.state().mids, member, source);
+        return mid === null ? null : this.down.receiver(mid);
+      },
+      shown: (view) => wires.dispatch({ type: 'direct', direct: view }),
+      voice: (speaking) => wires.dispatch({ type: 'peer-voice', speaking }),
+    });
   }
 
   /**
@@ -227,6 +239,7 @@ export class Session {
     this.roaming.begin();
     this.tiles.again();
     this.wires.joined();
+    this.direct.entered(message);
     this.#first?.resolve();
     this.#first = null;
   }
@@ -235,11 +248,12 @@ export class Session {
   #useServers(servers) {
     this.up.iceServers = servers;
     this.down.iceServers = servers;
+    this.direct.iceServers = servers;
   }
 
   /** @param {Outgoing} message */
   #hear(message) {
-    if (message.type === 'error') return console.warn('parlor:', message.code, message.message);
+    if (message.type === 'error') return this.#fault(message);
     if (message.type === 'bye' && ['replaced', 'removed', 'refused', 'signed-out'].includes(message.reason)) {
       return this.#end(new RequestError(message.reason, ''));
     }
@@ -256,6 +270,13 @@ export class Session {
     if (message.type === 'mids') this.wires.tracks();
     if (message.type === 'layers') this.up.handleLayers(message);
     if (message.type === 'restart' && message.direction === 'up') this.up.restart();
+    this.direct.hear(message);
+  }
+
+  /** @param {import('./protocol.js').Failure} message that no request asked for */
+  #fault({ code, message }) {
+    console.warn('parlor:', code, message);
+    if (code === 'direct-kept') this.wires.dispatch({ type: 'notice', notice: notice('directKept', 'info', ['dismiss']) });
   }
 
   /** The network may be another one: what does not answer at once is begun anew. */
@@ -305,6 +326,7 @@ export class Session {
     this.#told = null;
     this.#forget();
     this.socket.close();
+    this.direct.close();
     this.up.close();
     this.down.close();
   }
@@ -322,6 +344,9 @@ export class Session {
   #pathStatus(direction, status, error) {
     const { dispatch } = this.wires;
     if (direction === 'down' && status === 'connecting') this.wires.tracks();
+    if (direction === 'down' && status === 'connected') {
+      void isRelayed(this.down.pc).then((relayed) => dispatch({ type: 'box-path', relayed: relayed ?? false }), () => {});
+    }
     if (status === 'connected') {
       this.#failures[direction] = 0;
       if (this.#failures.up === 0 && this.#failures.down === 0) for (const key of ['noPath', 'noPathUdp', 'noPathPlain']) dispatch({ type: 'notice-over', key });

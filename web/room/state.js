@@ -54,6 +54,9 @@ import { withNotice, withoutDevice } from './notice.js';
  * @property {string[]} speaking ids, as the box hears it
  * @property {string | null} speaker who dominates, or did last
  * @property {boolean} ownVoice one's own microphone hears speech
+ * @property {import('./direct.js').DirectView | null} direct whose pictures come directly, from browser to browser
+ * @property {boolean} directVoice that one speaks
+ * @property {boolean} boxRelayed the box's pictures come by a relay
  * @property {string | null} pinned key of the tile that is large
  * @property {boolean} saver no pictures are received
  * @property {boolean} soundBlocked the browser waits for a tap
@@ -68,6 +71,9 @@ import { withNotice, withoutDevice } from './notice.js';
  *   | { type: 'panel', panel: Panel }
  *   | { type: 'media', mic?: boolean, cam?: boolean, sharing?: boolean }
  *   | { type: 'own-voice', speaking: boolean }
+ *   | { type: 'direct', direct: import('./direct.js').DirectView | null }
+ *   | { type: 'peer-voice', speaking: boolean }
+ *   | { type: 'box-path', relayed: boolean }
  *   | { type: 'pin', key: string | null }
  *   | { type: 'saver', on: boolean }
  *   | { type: 'sound-blocked', blocked: boolean }
@@ -89,7 +95,7 @@ export function initialState() {
   return {
     phase: 'join', link: 'idle', away: false, room: '', waiting: false, rules: NO_RULES, knocks: [], viewers: [], you: null, members: [], since: {}, chat: [], olderLines: false, asked: 0, unread: 0, firstUnread: null,
     marked: null, newest: null, panel: 'none', mic: true, cam: true, sharing: false, mids: {},
-    speaking: [], speaker: null, ownVoice: false, pinned: null, saver: false, soundBlocked: false, notices: [],
+    speaking: [], speaker: null, ownVoice: false, direct: null, directVoice: false, boxRelayed: false, pinned: null, saver: false, soundBlocked: false, notices: [],
   };
 }
 
@@ -111,6 +117,9 @@ export function reduce(state, event) {
       notices: event.mic ? without(state.notices, 'mutedBy') : state.notices,
     };
     case 'own-voice': return { ...state, ownVoice: event.speaking };
+    case 'direct': return { ...state, direct: event.direct };
+    case 'peer-voice': return { ...state, directVoice: event.speaking };
+    case 'box-path': return { ...state, boxRelayed: event.relayed };
     case 'pin': return { ...state, pinned: event.key };
     case 'saver': return { ...state, saver: event.on };
     case 'sound-blocked': return { ...state, soundBlocked: event.blocked };
@@ -233,6 +242,8 @@ function withLine(state, line) {
  * @typedef {'connecting' | 'live' | 'muted' | 'lost'} PictureState
  */
 
+/** What `data-path` of a tile says. @typedef {'direct' | 'box' | 'relay'} MediaPath */
+
 /**
  * A tile to be drawn. `key` stays with it for as long as it is there.
  * @typedef {object} TileModel
@@ -245,6 +256,7 @@ function withLine(state, line) {
  * @property {string | null} audioMid
  * @property {number} since
  * @property {boolean} speaking
+ * @property {MediaPath | null} path how its media comes; null is one's own
  * @property {boolean} saved its picture is left out to save data
  * @property {string[]} watchers who sees it without being a member
  */
@@ -279,7 +291,8 @@ export function tiles(state) {
     const you = member.id === state.you;
     const base = {
       member, own: you, screen: false, saved: state.saver && !you && member.cam, watchers: watchersOf(state, member.id), since: state.since[member.id] ?? 0,
-      speaking: you ? state.ownVoice : !state.away && member.state !== 'lost' && state.speaking.includes(member.id),
+      speaking: you ? state.ownVoice : isHeard(state, member),
+      path: you ? null : pathOf(state, member.id),
     };
     (you ? own : others).push({
       ...base, key: member.id,
@@ -287,10 +300,11 @@ export function tiles(state) {
       videoMid: midOf(state.mids, member.id, 'camera'), audioMid: midOf(state.mids, member.id, 'microphone'),
     });
     const screenMid = midOf(state.mids, member.id, 'screen');
-    if (screenMid !== null && !you && !state.saver) {
+    const direct = state.direct?.peer === member.id && member.tracks.some(({ source }) => source === 'screen');
+    if ((screenMid !== null || direct) && !you && !state.saver) {
       screens.push({
         ...base, key: `${member.id}:screen`, screen: true, speaking: false,
-        expected: member.state === 'lost' || state.away ? 'lost' : 'live',
+        expected: !direct && (member.state === 'lost' || state.away) ? 'lost' : 'live',
         videoMid: screenMid, audioMid: midOf(state.mids, member.id, 'screenaudio'),
       });
     }
@@ -298,11 +312,25 @@ export function tiles(state) {
   return [...screens, ...others, ...own];
 }
 
+/** @param {PageState} state @param {Member} member */
+function isHeard(state, member) {
+  if (state.direct?.peer === member.id) return state.directVoice;
+  return !state.away && member.state !== 'lost' && state.speaking.includes(member.id);
+}
+
+/** @param {PageState} state @param {string} member @returns {MediaPath} */
+function pathOf(state, member) {
+  if (state.direct?.peer === member) return state.direct.relayed ? 'relay' : 'direct';
+  return state.boxRelayed ? 'relay' : 'box';
+}
+
 /** @param {PageState} state @param {Member} member @returns {PictureState} */
 function picture(state, member) {
-  if (member.state === 'lost' || state.away) return 'lost';
+  // What comes directly goes on without the box.
+  const isDirect = state.direct?.peer === member.id;
+  if (!isDirect && (member.state === 'lost' || state.away)) return 'lost';
   if (!member.cam || state.saver) return 'muted';
-  return member.state;
+  return isDirect ? 'live' : member.state;
 }
 
 /** @param {PageState} state @returns {PictureState} */
@@ -316,7 +344,7 @@ function ownPicture(state) {
  * @param {string} member
  * @param {import('./protocol.js').TrackSource} source
  */
-function midOf(mids, member, source) {
+export function midOf(mids, member, source) {
   const found = Object.entries(mids).find(([, shown]) => shown.member === member && shown.source === source);
   return found ? found[0] : null;
 }

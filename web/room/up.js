@@ -35,6 +35,8 @@ export class Up {
    * @type {Promise<void>}
    */
   #chain = Promise.resolve();
+  /** Nothing is sent for now: the other of a pair has it directly. */
+  #held = false;
   /** Something is to be offered; offers that were asked for meanwhile are one. */
   #dirty = false;
   #encodings = new Encodings();
@@ -57,17 +59,35 @@ export class Up {
    * @param {MediaStreamTrack | null} track
    */
   async set(source, track) {
-    if (track === null && !this.#tracks.has(source)) return;
+    const before = this.#tracks.get(source);
+    if (track === (before ?? null) && (track === null || this.#transceivers.has(source))) return;
     this.#tracks.set(source, track);
     if (!this.pc) {
       if (track) this.restart();
       return;
     }
     const transceiver = this.#transceivers.get(source);
-    if (transceiver?.sender.track === track) return;
-    const news = !transceiver || (isScreen(source) && (transceiver.sender.track === null || track === null));
-    if (transceiver) await transceiver.sender.replaceTrack(track);
+    const news = !transceiver || (isScreen(source) && (!before || track === null));
+    if (transceiver) await this.#send(source, transceiver);
     if (news) this.#publish();
+  }
+
+  /**
+   * Sends nothing while held, and all again after that; what is published stays published.
+   * @param {boolean} held
+   */
+  hold(held) {
+    if (held === this.#held) return;
+    this.#held = held;
+    for (const [source, transceiver] of this.#transceivers) {
+      this.#send(source, transceiver).catch((error) => console.warn('parlor: a track could not be replaced', error));
+    }
+  }
+
+  /** @param {TrackSource} source @param {RTCRtpTransceiver} transceiver */
+  async #send(source, { sender }) {
+    const track = this.#held ? null : this.#tracks.get(source) ?? null;
+    if (sender.track !== track) await sender.replaceTrack(track);
   }
 
   /**
@@ -156,10 +176,9 @@ export class Up {
     if (pc !== this.pc || answer.type !== 'published' || answer.generation !== this.#generation) return;
     await pc.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
     // A device may have been changed while the offer was under way.
-    for (const [source, { sender }] of this.#transceivers) {
-      const track = this.#tracks.get(source) ?? null;
+    for (const [source, transceiver] of this.#transceivers) {
       if (pc !== this.pc) return;
-      if (sender.track !== track) await sender.replaceTrack(track);
+      await this.#send(source, transceiver);
     }
   }
 
@@ -170,6 +189,8 @@ export class Up {
    */
   #section(pc, source, track) {
     const sendEncodings = firstEncodings(source, this.#encodings.maxBitrate);
-    return pc.addTransceiver(track, { direction: 'sendonly', sendEncodings });
+    const transceiver = pc.addTransceiver(track, { direction: 'sendonly', sendEncodings });
+    if (this.#held) void this.#send(source, transceiver);
+    return transceiver;
   }
 }

@@ -28,7 +28,7 @@ for (const { name, direction, message } of golden) {
   }
   test(`${name}: without one of its fields it is refused`, () => {
     // What serde leaves out when it is unset, the page does without as well.
-    const optional = new Set(['type', 'id', 're', 'resume', 'device', 'password', 'mid']);
+    const optional = new Set(['type', 'id', 're', 'resume', 'device', 'password', 'mid', 'reason']);
     for (const field of Object.keys(message).filter((key) => !optional.has(key))) {
       const { [field]: _, ...rest } = message;
       const attempt = () => (direction === 'client' ? writeRequest(1, rest) : readServerMessage(JSON.stringify(rest)));

@@ -7,9 +7,10 @@ use super::*;
 use crate::protocol::ClientMessage;
 
 /// xorshift64*: the walk is the same on every machine.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
+
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

@@ -67,11 +67,14 @@ function bars(lossPercent, rttMs, fps, known) {
 export class FigureReader {
   /** @type {Map<string, Past>} */
   #past = new Map();
+  /** @type {Map<string, Past>} */
+  #directly = new Map();
   #timer = 0;
 
   /**
    * @param {object} wires
    * @param {() => RTCPeerConnection | null} wires.down
+   * @param {() => { pc: RTCPeerConnection, relayed: boolean, sources: Map<string, string> } | null} wires.direct what comes directly, by m-section
    * @param {(figures: Map<string, Figures>) => void} wires.told
    */
   constructor(wires) {
@@ -90,7 +93,14 @@ export class FigureReader {
 
   async #read() {
     if (document.hidden) return;
-    const stats = await this.wires.down()?.getStats().catch(() => null);
-    if (stats && this.#timer !== 0) this.wires.told(figuresFrom(stats.values(), this.#past));
+    const direct = this.wires.direct();
+    const [box, other] = await Promise.all([this.wires.down(), direct?.pc].map((pc) => pc?.getStats().catch(() => null)));
+    if (this.#timer === 0) return;
+    const figures = box ? figuresFrom(box.values(), this.#past) : new Map();
+    if (!direct) this.#directly.clear();
+    for (const [mid, seen] of direct && other ? figuresFrom(other.values(), this.#directly) : []) {
+      figures.set(`direct:${direct?.sources.get(mid)}`, { ...seen, path: direct?.relayed ? 'relay' : 'direct' });
+    }
+    this.wires.told(figures);
   }
 }

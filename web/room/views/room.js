@@ -230,8 +230,10 @@ export class RoomView {
   /** How each picture is doing, by m-section. @param {Map<string, import('../media/figures.js').Figures>} figures */
   showFigures(figures) {
     if (this.#state?.phase !== 'room') return;
-    for (const { key, videoMid, own } of tiles(this.#state)) {
-      this.#tiles.get(key)?.setFigures(own || videoMid === null ? null : (figures.get(videoMid) ?? null));
+    const { direct } = this.#state;
+    for (const { key, member, screen, videoMid, own } of tiles(this.#state)) {
+      const of = direct?.peer === member.id ? `direct:${screen ? 'screen' : 'camera'}` : videoMid;
+      this.#tiles.get(key)?.setFigures(own || of === null ? null : (figures.get(of) ?? null));
     }
   }
 

@@ -4,6 +4,7 @@
 //
 //   data-state  connecting -> live (a frame was seen) ; muted (off by choice) ; lost
 //   data-mic    on | off
+//   data-path   direct | box | relay: how its media comes
 
 import { unshowable } from '../media/codecs.js';
 import { icon, make, setAttribute, setText, show } from '../../shared/dom.js';
@@ -18,6 +19,8 @@ import { TileFigures } from './tile-figures.js';
 
 const GLIDE_MS = 160;
 const TOUCHED_MS = 4000;
+/** A picture that came by another path is there by then. */
+const MOVED_MS = 600;
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
 export class ParlorTile extends HTMLElement {
@@ -25,6 +28,7 @@ export class ParlorTile extends HTMLElement {
   #audio = make('audio', { autoplay: '' });
   #avatar = make('span', { class: 'avatar', 'aria-hidden': 'true' });
   #words = make('p', { class: 'tile-words' });
+  #path = make('span', { class: 'path-badge' });
   #name = make('span', { class: 'tile-name' });
   #micMark = make('span', { class: 'mic-mark', role: 'img' }, icon('mic-off'));
   #watchers = make('span', { class: 'watchers', role: 'img' }, icon('eye'), make('span', {}));
@@ -61,7 +65,7 @@ export class ParlorTile extends HTMLElement {
     const tools = make('div', { class: 'tile-tools' }, this.#pin, this.#full);
     // Pressed twice they are pressed twice; that is not a double click on the picture.
     tools.addEventListener('dblclick', (event) => event.stopPropagation());
-    this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name), this.#hand, this.#watchers, this.#figures.bars, this.#figures.panel, tools, this.#audio);
+    this.append(this.#video, this.#face, make('div', { class: 'tag' }, this.#micMark, this.#name, this.#path), this.#hand, this.#watchers, this.#figures.bars, this.#figures.panel, tools, this.#audio);
     this.addEventListener('pointerup', (event) => { if (event.pointerType !== 'mouse') this.#touched(); });
     // Frames of a hidden page are not painted, so there the clock of the element has to do.
     this.#video.addEventListener('timeupdate', () => {
@@ -78,8 +82,11 @@ export class ParlorTile extends HTMLElement {
   show(model, videoTrack, audioTrack, pinned) {
     const { member } = model;
     const wasLive = this.#model?.expected === 'live';
+    // The same picture by another path: it has been seen there, or it would not be shown from there.
+    const moved = this.#model !== null && this.#model.path !== model.path;
     this.#model = model;
-    if (videoTrack !== this.#videoTrack || (model.expected === 'live' && !wasLive)) this.#setVideo(videoTrack);
+    if (moved && videoTrack && videoTrack !== this.#videoTrack) this.#moveVideo(videoTrack);
+    else if (videoTrack !== this.#videoTrack || (model.expected === 'live' && !wasLive)) this.#setVideo(videoTrack);
     if (audioTrack !== this.#audioTrack) this.#setAudio(audioTrack);
     const name = model.screen ? t('screenOf', { name: member.name }) : member.name;
     setAttribute(this, 'aria-label', name);
@@ -89,11 +96,11 @@ export class ParlorTile extends HTMLElement {
     this.classList.toggle('own', model.own);
     this.classList.toggle('whole', model.screen || member.kind === 'camera' || member.kind === 'stream');
     setAttribute(this, 'data-kind', model.screen ? 'screen' : member.kind);
-    if (!this.dataset.path) setAttribute(this, 'data-path', 'box');
     this.classList.toggle('facing-away', model.own && videoTrack?.getSettings().facingMode === 'environment');
     setAttribute(this, 'data-mic', member.mic ? 'on' : 'off');
     show(this.#micMark, !member.mic && member.kind === 'person' && !model.screen);
     setAttribute(this.#micMark, 'aria-label', t('micOff'));
+    this.#showPath(model.path);
     this.toggleAttribute('data-speaking', model.speaking && member.mic);
     show(this.#hand, member.hand === true && !model.screen);
     setAttribute(this.#hand, 'aria-label', t('handUp'));
@@ -109,7 +116,6 @@ export class ParlorTile extends HTMLElement {
   /** How its picture is doing; null is not known. @param {import('../media/figures.js').Figures | null} figures */
   setFigures(figures) {
     this.#figures.show(this.dataset.state === 'live' ? figures : null);
-    if (figures) setAttribute(this, 'data-path', figures.path);
   }
 
   /** @param {string[]} names */
@@ -181,11 +187,42 @@ export class ParlorTile extends HTMLElement {
     });
   }
 
+  /**
+   * Another track of the same picture, in the stream that plays: the last frame stays until there is a next.
+   * @param {MediaStreamTrack} track
+   */
+  #moveVideo(track) {
+    const stream = this.#video.srcObject;
+    // One whose picture has not been seen yet waits for its first frame as any does.
+    if (!(stream instanceof MediaStream) || !this.#videoTrack || !this.#framesSeen) return this.#setVideo(track);
+    // In this order: with two of them Chromium goes on with the first, and then with none.
+    stream.removeTrack(this.#videoTrack);
+    stream.addTrack(track);
+    this.#videoTrack = track;
+    if (!('requestVideoFrameCallback' in this.#video)) return;
+    // Where a browser does not follow its stream it is given another.
+    const late = setTimeout(() => {
+      if (track === this.#videoTrack) this.#video.srcObject = new MediaStream([track]);
+    }, MOVED_MS);
+    this.#video.requestVideoFrameCallback(() => clearTimeout(late));
+  }
+
   /** @param {MediaStreamTrack | null} track */
   #setAudio(track) {
     this.#audioTrack = track;
     this.#audio.srcObject = track ? new MediaStream([track]) : null;
     this.playSound();
+  }
+
+  /** @param {import('../state.js').MediaPath | null} path */
+  #showPath(path) {
+    if (path === null) this.removeAttribute('data-path');
+    else setAttribute(this, 'data-path', path);
+    const told = path === 'direct' || path === 'relay';
+    show(this.#path, told);
+    if (!told) return;
+    setText(this.#path, t(path === 'direct' ? 'pathDirect' : 'pathRelay'));
+    setAttribute(this.#path, 'title', t(path === 'direct' ? 'pathDirectWhy' : 'pathRelayWhy'));
   }
 
   /** Where nothing hovers, a tap shows the tools for a moment. */
