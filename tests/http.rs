@@ -2,6 +2,8 @@
 
 #[path = "http/accounts.rs"]
 mod accounts;
+#[path = "http/attempts.rs"]
+mod attempts;
 #[path = "http/client.rs"]
 mod client;
 #[path = "http/endings.rs"]

@@ -8,6 +8,8 @@
 mod form;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/secrets.rs"]
+mod secrets;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/tree.rs"]
@@ -274,6 +276,22 @@ fn no_file_names_a_folder_of_somebodys_machine() {
     let texts = texts("", &endings);
     assert!(texts.len() > 30, "only {} files found", texts.len());
     let faults = texts.iter().flat_map(|(path, text)| form::machine_paths(path, text));
+    assert_none(&faults.collect::<Vec<_>>());
+}
+
+#[test]
+fn no_file_holds_a_secret() {
+    let key = |body: &str| ["-----BEGIN PRIVATE", " KEY-----\n", body, "\n"].concat();
+    assert_eq!(secrets::secrets("a.pem", &key(&"A".repeat(64))).len(), 1);
+    assert_eq!(secrets::secrets("a.md", &key("...")), []);
+    let token = |n_chars: usize| ["token = gh", "p_", &"x".repeat(n_chars)].concat();
+    assert_eq!(secrets::secrets("a.toml", &token(36)).len(), 1);
+    assert_eq!(secrets::secrets("a.toml", &token(8)), []);
+    assert_eq!(secrets::secrets("a.rs", &["a_gh", "p_", &"x".repeat(40)].concat()), []);
+    // Every file that is text, whatever it is called.
+    let texts = texts("", &[""]);
+    assert!(texts.len() > 300, "only {} files found", texts.len());
+    let faults = texts.iter().flat_map(|(path, text)| secrets::secrets(path, text));
     assert_none(&faults.collect::<Vec<_>>());
 }
 

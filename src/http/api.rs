@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{
     House,
+    handler::Ask,
     reply::{self, Reply},
 };
 use crate::{
@@ -24,11 +25,14 @@ use crate::{
 struct Room<'a> {
     name: &'a RoomName,
     members: &'a [Member],
+    /// Who is in it is told to whoever has its password.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    password: bool,
 }
 
 impl<'a> From<&'a RoomView> for Room<'a> {
     fn from(view: &'a RoomView) -> Self {
-        Self { name: &view.name, members: &view.members }
+        Self { name: &view.name, members: &view.members, password: false }
     }
 }
 
@@ -40,10 +44,19 @@ pub(super) fn about(settings: &Settings) -> Reply {
     }))
 }
 
-/// `/api/v1/rooms`: a list of rooms with somebody in them.
-pub(super) async fn rooms(house: &House) -> Reply {
-    let views = house.rooms.list().await;
-    reply::json(&views.iter().map(Room::from).collect::<Vec<_>>())
+/// `/api/v1/rooms`: a list of rooms with somebody in them. Who that is, is nobody's business who would be
+/// asked for the room's password.
+pub(super) async fn rooms(ask: &Ask<'_>) -> Reply {
+    let views = ask.visit.house.rooms.list().await;
+    let is_asked = |name: &RoomName| {
+        ask.settings.room_password(name).is_some()
+            && ask.visitor.principal.is_asked_for_password(name)
+    };
+    let rooms = views.iter().map(|view| match is_asked(&view.name) {
+        true => Room { name: &view.name, members: &[], password: true },
+        false => Room::from(view),
+    });
+    reply::json(&rooms.collect::<Vec<_>>())
 }
 
 /// `/api/v1/rooms/ROOM`

@@ -129,11 +129,13 @@ pub(super) fn events(ask: &Ask<'_>, id: CameraId) -> Reply {
     let (body, writer) = Body::flow();
     let within = ask.settings.http.slow_timeout;
     let visit = ask.visit.clone();
+    let mut standing = visit.house.access.standing(&ask.visitor);
     tokio::spawn(async move {
         let mut stopping = visit.house.stopping.clone();
         tokio::select! {
             () = tell(&visit.house, id, door, &writer, within) => {}
             () = writer.closed() => {}
+            () = standing.ended() => {}
             _ = stopping.wait_for(|stopping| *stopping) => {}
         }
     });

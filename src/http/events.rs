@@ -158,6 +158,8 @@ impl Transport for Events {
         let code = match reason {
             CloseReason::Done => 1000,
             CloseReason::Stopping => 1001,
+            CloseReason::Protocol => 1002,
+            CloseReason::NotText => 1007,
             CloseReason::Policy => 1008,
             CloseReason::TooLarge => 1009,
             CloseReason::TryAgain => 1013,

@@ -26,6 +26,7 @@ use super::{
     Visit,
     handler::{Ask, Upgrade, foreign, not_found},
     ingest::refused,
+    limits::{SessionRates, Weight},
     reply::Reply,
     socket::PACE,
     stills,
@@ -43,6 +44,9 @@ use crate::{
 /// Messages of a client that asks for anything: an offer is the largest.
 const MAX_MESSAGE: usize = 128 * 1024;
 
+/// Of a message's type, so much is said again.
+const KIND_CHARS: usize = 40;
+
 /// One client's socket and what it has of the camera.
 struct Talk {
     visit: Arc<Visit>,
@@ -53,6 +57,7 @@ struct Talk {
     /// The id of its WHEP session.
     session: Option<String>,
     stills: Option<(StillFlow, ViewerSeat)>,
+    rates: SessionRates,
 }
 
 /// Upgrades, and begins.
@@ -69,7 +74,8 @@ pub(super) fn socket(ask: Ask<'_>, id: CameraId) -> Reply {
         Err(denied) => return refused(denied),
     };
     let (visit, visitor) = (ask.visit.clone(), ask.visitor.clone());
-    let talk = Talk { visit, id, door, name, visitor, session: None, stills: None };
+    let rates = SessionRates::new();
+    let talk = Talk { visit, id, door, name, visitor, session: None, stills: None, rates };
     match Upgrade::of(ask) {
         Ok((upgrade, reply)) => {
             tokio::spawn(async move {
@@ -95,8 +101,10 @@ impl Talk {
         let io = TokioIo::new(upgraded);
         let mut stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
         let mut stopping = self.visit.house.stopping.clone();
+        let mut standing = self.visit.house.access.standing(&self.visitor);
         tokio::select! {
             () = self.converse(&mut stream) => {}
+            () = standing.ended() => {}
             _ = stopping.wait_for(|stopping| *stopping) => {}
         }
         if let Some(id) = self.session.take() {
@@ -141,33 +149,61 @@ impl Talk {
     /// What a message is answered by.
     async fn answer(&mut self, text: &str) -> Option<Message> {
         let message = serde_json::from_str::<Value>(text).unwrap_or_default();
-        let kind = message["type"].as_str().unwrap_or_default().to_owned();
-        let value = &message["value"];
-        let answered = match kind.as_str() {
-            "webrtc/candidate" => return None,
-            "webrtc/offer" => {
-                let offer = value.as_str().unwrap_or_default();
-                self.watch(offer).await.map(|sdp| json!({"type": "webrtc/answer", "value": sdp}))
-            }
-            "webrtc" => {
-                let offer = value["sdp"].as_str().unwrap_or_default();
-                let answer = |sdp| json!({"type": "answer", "sdp": sdp});
-                let answer = self.watch(offer).await.map(answer);
-                answer.map(|answer| json!({"type": "webrtc", "value": answer}))
-            }
-            "mjpeg" => self.flow().await.map(|()| json!({"type": "mjpeg"})),
-            "" => Err("a message is {\"type\": …, \"value\": …}".to_owned()),
-            _ => Err("there are webrtc/offer, webrtc and mjpeg".to_owned()),
+        let kind = message["type"].as_str().unwrap_or_default();
+        let answered = match self.may_ask(kind) {
+            Ok(()) => self.perform(kind, &message["value"]).await,
+            Err(why) => Err(why.to_owned()),
         };
         let answer = answered.unwrap_or_else(|why| {
+            let kind: String = kind.chars().take(KIND_CHARS).collect();
             debug!(camera = %self.id, kind, why, "refused");
-            json!({"type": "error", "value": format!("{kind}: {why}")})
+            Some(json!({"type": "error", "value": format!("{kind}: {why}")}))
         });
-        Some(Message::text(answer.to_string()))
+        answer.map(|answer| Message::text(answer.to_string()))
+    }
+
+    /// Whether this client, and its source, may ask for that now.
+    fn may_ask(&self, kind: &str) -> Result<(), &'static str> {
+        let weight = match kind {
+            "webrtc/offer" | "webrtc" | "mjpeg" => Weight::Media,
+            _ => Weight::Light,
+        };
+        self.rates.allow(weight)?;
+        self.visit.house.rates.allow(self.visitor.whence.ip().into(), weight)
+    }
+
+    async fn perform(&mut self, kind: &str, value: &Value) -> Result<Option<Value>, String> {
+        let answer = match kind {
+            "webrtc/candidate" => return Ok(None),
+            "webrtc/offer" => {
+                let answer = self.watch(value.as_str().unwrap_or_default()).await?;
+                json!({"type": "webrtc/answer", "value": answer})
+            }
+            "webrtc" => {
+                let answer = self.watch(value["sdp"].as_str().unwrap_or_default()).await?;
+                json!({"type": "webrtc", "value": {"type": "answer", "sdp": answer}})
+            }
+            "mjpeg" => {
+                self.flow().await?;
+                json!({"type": "mjpeg"})
+            }
+            "" => return Err("a message is {\"type\": …, \"value\": …}".to_owned()),
+            _ => return Err("there are webrtc/offer, webrtc and mjpeg".to_owned()),
+        };
+        Ok(Some(answer))
+    }
+
+    /// A program's invite is used once by what it begins first.
+    async fn spend_invite(&mut self) -> Result<(), String> {
+        let spent = self.visit.house.access.spend(&self.visitor).await;
+        spent.map_err(|refusal| refusal.to_string())?;
+        self.visitor.by_bearer = false;
+        Ok(())
     }
 
     /// Watches by WebRTC; the answer to the offer.
     async fn watch(&mut self, offer: &str) -> Result<String, String> {
+        self.spend_invite().await?;
         if let Some(former) = self.session.take() {
             self.visit.house.streams.delete(&former).await;
         }
@@ -183,6 +219,7 @@ impl Talk {
     /// Has pictures come one by one.
     async fn flow(&mut self) -> Result<(), String> {
         if self.stills.is_none() {
+            self.spend_invite().await?;
             let seat = self.visit.house.rooms.watch(self.request(None)).await;
             let seat = seat.map_err(|error| error.message)?;
             let mut flow = self.door.stills.flow();

@@ -9,8 +9,13 @@
 //! |---|---|---|
 //! | requests | 100, then 20 a second | 500, then 100 a second |
 //! | of these, what all members hear or read: `chat`, `rename` | 20, then 2 a second | 100, then 10 a second |
+//! | what is said, in bytes: all of it is kept | | 64 KiB, then 1 KiB a second |
+//! | of these, what all members are shown: `state`, `mute`, `lock` | 40, then 5 a second | 200, then 25 a second |
 //! | of these, what costs the media plane: `publish`, `restart` | 30, then 1 a second | 150, then 5 a second |
 //! | joins, WHIP and WHEP sessions | | `http.joins_per_minute` |
+//! | returns to a place that is kept | | ten times as many |
+//!
+//! Requests over HTTP count as those of sessions do.
 //!
 //! All is counted under locks that are held for a look-up and never across an await. A source
 //! whose buckets are full is forgotten.
@@ -37,6 +42,8 @@ const SWEEP_ABOVE: usize = 256;
 pub(super) enum Weight {
     /// Nothing but our time to read it.
     Light,
+    /// All members are shown it.
+    Shown,
     /// All members hear of it.
     Heard,
     /// The media plane works for it.
@@ -52,6 +59,11 @@ impl Weight {
             | ClientMessage::React { .. }
             // Read from the disk.
             | ClientMessage::History { .. } => Self::Heard,
+            ClientMessage::State { .. }
+            | ClientMessage::Mute { .. }
+            | ClientMessage::Moderator { .. }
+            | ClientMessage::Lock { .. }
+            | ClientMessage::Lobby { .. } => Self::Shown,
             ClientMessage::Publish { .. } | ClientMessage::Restart { .. } => Self::Media,
             _ => Self::Light,
         }
@@ -60,6 +72,7 @@ impl Weight {
 
 const SLOWER: &str = "too many requests; slow down";
 const SAY_LESS: &str = "too many messages or names in a short time; wait a few seconds";
+const SWITCH_LESS: &str = "too many switches in a short time; wait a few seconds";
 const PUBLISH_LESS: &str = "too many publications or restarts in a short time; wait a few seconds";
 
 /// So much at once, and so much a second after that.
@@ -79,6 +92,7 @@ type Keyed<C> =
 #[derive(Debug)]
 pub(super) struct SessionRates<C: Clock = DefaultClock> {
     all: Direct<C>,
+    shown: Direct<C>,
     heard: Direct<C>,
     media: Direct<C>,
 }
@@ -94,6 +108,7 @@ impl<C: Clock + Clone> SessionRates<C> {
         let direct = |quota| RateLimiter::direct_with_clock(quota, clock.clone());
         Self {
             all: direct(quota(100, 20)),
+            shown: direct(quota(40, 5)),
             heard: direct(quota(20, 2)),
             media: direct(quota(30, 1)),
         }
@@ -104,6 +119,7 @@ impl<C: Clock + Clone> SessionRates<C> {
         self.all.check().map_err(|_| SLOWER)?;
         match weight {
             Weight::Light => Ok(()),
+            Weight::Shown => self.shown.check().map_err(|_| SWITCH_LESS),
             Weight::Heard => self.heard.check().map_err(|_| SAY_LESS),
             Weight::Media => self.media.check().map_err(|_| PUBLISH_LESS),
         }
@@ -114,11 +130,21 @@ impl<C: Clock + Clone> SessionRates<C> {
 pub(super) struct Rates<C: Clock = DefaultClock> {
     clock: C,
     all: Keyed<C>,
+    shown: Keyed<C>,
     heard: Keyed<C>,
     media: Keyed<C>,
-    /// By the limit in force, which may change while we run: the buckets are made anew then.
-    joins: Mutex<(usize, Keyed<C>)>,
+    /// In bytes.
+    said: Keyed<C>,
+    joins: Changing<C>,
+    returns: Changing<C>,
 }
+
+/// Buckets by a limit in force, which may change while we run: they are made anew then.
+type Changing<C> = Mutex<(usize, Keyed<C>)>;
+
+/// Returns for each join that one source may make: a household behind one address comes back at once
+/// after a restart, and whoever comes back all the time is given all that was said each time.
+const RETURNS_FOR_A_JOIN: usize = 10;
 
 impl<C: Clock> std::fmt::Debug for Rates<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -137,9 +163,12 @@ impl<C: Clock + Clone> Rates<C> {
         let keyed = |quota| RateLimiter::hashmap_with_clock(quota, clock.clone());
         Self {
             all: keyed(quota(500, 100)),
+            shown: keyed(quota(200, 25)),
             heard: keyed(quota(100, 10)),
             media: keyed(quota(150, 5)),
+            said: keyed(quota(64 * 1024, 1024)),
             joins: Mutex::new((0, keyed(quota(1, 1)))),
+            returns: Mutex::new((0, keyed(quota(1, 1)))),
             clock,
         }
     }
@@ -150,6 +179,7 @@ impl<C: Clock + Clone> Rates<C> {
         self.all.check_key(&source).map_err(|_| SLOWER)?;
         let (limiter, sentence) = match weight {
             Weight::Light => return Ok(()),
+            Weight::Shown => (&self.shown, SWITCH_LESS),
             Weight::Heard => (&self.heard, SAY_LESS),
             Weight::Media => (&self.media, PUBLISH_LESS),
         };
@@ -157,18 +187,41 @@ impl<C: Clock + Clone> Rates<C> {
         limiter.check_key(&source).map_err(|_| sentence)
     }
 
+    /// Counts what a source says, or says what to do.
+    pub(super) fn allow_text(&self, source: Source, text: &str) -> Result<(), &'static str> {
+        let Some(n_bytes) = u32::try_from(text.len()).ok().and_then(NonZeroU32::new) else {
+            return Ok(());
+        };
+        sweep(&self.said);
+        // One that no bucket holds has too many characters, too: its room says so.
+        match self.said.check_key_n(&source, n_bytes) {
+            Ok(Err(_)) => Err(SAY_LESS),
+            Ok(Ok(())) | Err(_) => Ok(()),
+        }
+    }
+
     /// Counts a join of a source, if it may join once more by so many a minute.
     pub(super) fn allow_join(&self, source: Source, per_minute: usize) -> bool {
+        self.allow_by(&self.joins, source, per_minute)
+    }
+
+    /// Counts a return to a place that is kept, where so many joins a minute are allowed.
+    pub(super) fn allow_return(&self, source: Source, joins_per_minute: usize) -> bool {
+        let per_minute = joins_per_minute.saturating_mul(RETURNS_FOR_A_JOIN);
+        self.allow_by(&self.returns, source, per_minute)
+    }
+
+    fn allow_by(&self, limit: &Changing<C>, source: Source, per_minute: usize) -> bool {
         let Some(most) = u32::try_from(per_minute).ok().and_then(NonZeroU32::new) else {
             return false;
         };
-        let mut joins = locked(&self.joins);
-        if joins.0 != per_minute {
+        let mut buckets = locked(limit);
+        if buckets.0 != per_minute {
             let quota = Quota::per_minute(most);
-            *joins = (per_minute, RateLimiter::hashmap_with_clock(quota, self.clock.clone()));
+            *buckets = (per_minute, RateLimiter::hashmap_with_clock(quota, self.clock.clone()));
         }
-        sweep(&joins.1);
-        joins.1.check_key(&source).is_ok()
+        sweep(&buckets.1);
+        buckets.1.check_key(&source).is_ok()
     }
 }
 
@@ -215,6 +268,22 @@ mod tests {
     }
 
     #[test]
+    fn what_one_source_says_does_not_fill_the_disk_and_whoever_returns_does_so_often_enough() {
+        let clock = FakeRelativeClock::default();
+        let rates = Rates::by(clock.clone());
+        let [ann, bob] = [source("10.0.0.1"), source("10.0.0.2")];
+        let line = "\u{1f3e0}".repeat(4_000);
+        let n_of = |who| (0..1_000).filter(|_| rates.allow_text(who, &line).is_ok()).count();
+        assert_eq!((n_of(ann), n_of(bob)), (4, 4), "16,000 bytes each");
+        clock.advance(Duration::from_secs(16));
+        assert_eq!(n_of(ann), 1);
+        assert!(rates.allow_text(ann, &"x".repeat(100_000)).is_ok(), "the room refuses that");
+        assert!(rates.allow_text(ann, "").is_ok());
+        let n_returns = (0..1_000).filter(|_| rates.allow_return(ann, 6)).count();
+        assert_eq!((n_returns, rates.allow_join(ann, 6)), (60, true));
+    }
+
+    #[test]
     fn a_flood_is_stopped_and_its_neighbours_go_on() {
         let clock = FakeRelativeClock::default();
         let rates = Rates::by(clock.clone());
@@ -225,6 +294,8 @@ mod tests {
         assert_eq!((n_of(Weight::Media), n_of(Weight::Heard)), (30, 0), "all are counted together");
         clock.advance(Duration::from_secs(60));
         assert_eq!((n_of(Weight::Light), n_of(Weight::Media)), (100, 0));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(n_of(Weight::Shown), 40);
         // Many sessions of one source have no more than it has.
         let from = |host: &str| {
             let source = source(host);

@@ -5,6 +5,9 @@
 
 use super::routes::room_path_of;
 
+/// Of what was typed, so much is shown again: a path may be as long as a head may be.
+const SHOWN_CHARS: usize = 40;
+
 /// What would be right; `None`: it has nothing to do with these.
 pub(super) fn hint(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -22,9 +25,10 @@ pub(super) fn hint(path: &str) -> Option<String> {
     Some(match (is_whip, behind) {
         (true, _) => format!("to publish into a room, POST the offer to /whip/{example}"),
         (false, [_, member, ..]) if at == 0 => format!(
-            "{member:?} is no member; to watch who speaks, POST the offer to /whep/{example}, to watch \
+            "{:?} is no member; to watch who speaks, POST the offer to /whep/{example}, to watch \
              one member to /whep/{example}/ID, with the 16 hexadecimal digits of an id that \
-             /api/v1/rooms/{example} lists"
+             /api/v1/rooms/{example} lists",
+            member.chars().take(SHOWN_CHARS).collect::<String>()
         ),
         (false, _) => format!(
             "to watch a room, POST the offer to /whep/{example}, one of its members to \

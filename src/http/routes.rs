@@ -289,8 +289,9 @@ fn resolve_stream(path: &str) -> Option<Result<Route, NoRoute>> {
 
 fn room_of_path(part: &str) -> Result<RoomName, NoRoute> {
     let room = percent_decode(part, false).ok_or(NoRoute::NotFound)?;
+    // Said without the name, which may be as long as a head may be.
     RoomName::parse(&room)
-        .map_err(|fault| NoRoute::RoomName(format!("the room name {room:?}: {fault}")))
+        .map_err(|fault| NoRoute::RoomName(format!("the room name cannot be used: {fault}")))
 }
 
 /// The first value of a key in a query, decoded; garbage is `Err`.

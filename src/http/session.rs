@@ -157,6 +157,10 @@ impl<T: Transport> Session<T> {
                 self.refuse(None, ErrorCode::MessageTooLarge, limit).await?;
                 Err(End::Close(CloseReason::TooLarge))
             }
+            Event::Heard(Received::Broken(reason)) => {
+                metrics().messages_bad.inc();
+                Err(End::Close(reason))
+            }
             Event::Heard(Received::Binary) => {
                 metrics().messages_bad.inc();
                 let message = "the message is binary; JSON text is expected";
@@ -260,7 +264,11 @@ impl<T: Transport> Session<T> {
     fn may_ask(&self, message: &ClientMessage) -> Result<(), &'static str> {
         let weight = Weight::of(message);
         self.rates.allow(weight)?;
-        self.house.rates.allow(self.source(), weight)
+        self.house.rates.allow(self.source(), weight)?;
+        match message {
+            ClientMessage::Chat { text } => self.house.rates.allow_text(self.source(), text),
+            _ => Ok(()),
+        }
     }
 
     /// Who asks, as limits count it.

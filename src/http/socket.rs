@@ -11,6 +11,7 @@ use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Error, Message,
+        error::ProtocolError,
         protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -83,8 +84,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for Socket<S> {
                         Some(Ok(Message::Text(text))) => return Received::Text(text.as_str().to_owned()),
                         Some(Ok(Message::Binary(_))) => return Received::Binary,
                         Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                        Some(Err(Error::Capacity(_))) => return Received::TooLarge,
-                        Some(Ok(Message::Close(_)) | Err(_)) | None => return Received::Gone,
+                        Some(Ok(Message::Close(_))) | None => return Received::Gone,
+                        Some(Err(error)) => return broken(&error),
                     }
                 }
                 () = sleep_until(self.heard + self.silent_after) => return Received::Gone,
@@ -106,6 +107,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for Socket<S> {
         let code = match reason {
             CloseReason::Done => CloseCode::Normal,
             CloseReason::Stopping => CloseCode::Away,
+            CloseReason::Protocol => CloseCode::Protocol,
+            CloseReason::NotText => CloseCode::Invalid,
             CloseReason::Policy => CloseCode::Policy,
             CloseReason::TooLarge => CloseCode::Size,
             CloseReason::TryAgain => CloseCode::Again,
@@ -117,9 +120,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for Socket<S> {
             }
             loop {
                 match self.stream.next().await {
-                    Some(Ok(Message::Close(_))) | None => break,
+                    Some(Ok(Message::Close(_))) => break,
                     Some(Ok(_)) => {}
-                    Some(Err(_)) => {
+                    // Broken off, now or before.
+                    Some(Err(_)) | None => {
                         discard(self.stream.get_mut()).await;
                         break;
                     }
@@ -128,6 +132,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for Socket<S> {
             let _ = self.stream.get_mut().shutdown().await;
         };
         let _ = timeout(FAREWELL, farewell).await;
+    }
+}
+
+/// What the end of understanding means (RFC 6455, 7.1.7): a client that breaks the rules is told which.
+fn broken(error: &Error) -> Received {
+    match error {
+        Error::Capacity(_) => Received::TooLarge,
+        Error::Utf8(_) => Received::Broken(CloseReason::NotText),
+        Error::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake
+            | ProtocolError::SendAfterClosing
+            | ProtocolError::ReceivedAfterClosing,
+        ) => Received::Gone,
+        Error::Protocol(_) => Received::Broken(CloseReason::Protocol),
+        _ => Received::Gone,
     }
 }
 
@@ -198,5 +217,32 @@ mod tests {
         assert_eq!(frame.code, CloseCode::Size);
         drop(client);
         closing.await.expect("it ends when the client has gone");
+    }
+
+    #[tokio::test]
+    async fn whoever_breaks_the_rules_is_told_which() {
+        // Unmasked; of a kind that there is not; no UTF-8; a close that is too short.
+        let cases: [(&[u8], CloseReason, [u8; 2]); 4] = [
+            (&[0x81, 1, b'a'], CloseReason::Protocol, [0x03, 0xea]),
+            (&[0x83, 0x80, 0, 0, 0, 0], CloseReason::Protocol, [0x03, 0xea]),
+            (&[0x81, 0x81, 0, 0, 0, 0, 0xff], CloseReason::NotText, [0x03, 0xef]),
+            (&[0x88, 0x81, 0, 0, 0, 0, 1], CloseReason::Protocol, [0x03, 0xea]),
+        ];
+        for (bytes, reason, code) in cases {
+            let (ours, mut client) = tokio::io::duplex(1 << 16);
+            let mut socket = Socket::new(ours, 100, PACE).await;
+            client.write_all(bytes).await.expect("the server is there");
+            assert_eq!(socket.receive().await, Received::Broken(reason), "{bytes:?}");
+            let closing = tokio::spawn(socket.close(reason));
+            let mut frame = [0; 4];
+            client.read_exact(&mut frame).await.expect("a farewell");
+            assert_eq!(frame, [0x88, 2, code[0], code[1]], "{bytes:?}");
+            drop(client);
+            closing.await.expect("it ends when the client has gone");
+        }
+        let (ours, client) = tokio::io::duplex(1 << 16);
+        let mut socket = Socket::new(ours, 100, PACE).await;
+        drop(client);
+        assert_eq!(socket.receive().await, Received::Gone, "that breaks no rule");
     }
 }

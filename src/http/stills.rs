@@ -108,6 +108,9 @@ pub(super) async fn stream(ask: Ask<'_>, id: &CameraId) -> Reply {
     if let Err(denied) = ask.may_begin() {
         return refused(denied);
     }
+    if let Err(refused) = Ask::spend_invite(ask.visit, &ask.visitor).await {
+        return refused;
+    }
     let seat = match seat(&house.rooms, &ask, id, "MJPEG").await {
         Ok(seat) => seat,
         Err(denied) => return refused(denied),
@@ -124,12 +127,14 @@ pub(super) async fn stream(ask: Ask<'_>, id: &CameraId) -> Reply {
     let (body, writer) = Body::flow();
     let within = ask.settings.http.slow_timeout;
     let mut stopping = house.stopping.clone();
+    let mut standing = house.access.standing(&ask.visitor);
     tokio::spawn(async move {
         let mut seat = seat;
         tokio::select! {
             () = write(first, flow, &writer, within) => {}
             () = writer.closed() => {}
             () = ended(&mut seat) => {}
+            () = standing.ended() => {}
             _ = stopping.wait_for(|stopping| *stopping) => {}
         }
         seat.leave().await;

@@ -14,6 +14,8 @@ pub(super) enum Received {
     Binary,
     /// More than a message may have; what follows cannot be understood any more.
     TooLarge,
+    /// It breaks the transport's own rules: nothing behind it can be understood. Why to close.
+    Broken(CloseReason),
     /// The client has gone, or has been silent for too long.
     Gone,
 }
@@ -29,6 +31,10 @@ pub(super) enum CloseReason {
     Done,
     /// 1001: the box is stopping.
     Stopping,
+    /// 1002: what came breaks the rules of WebSocket.
+    Protocol,
+    /// 1007: a text that is no UTF-8.
+    NotText,
     /// 1008: the client does not do what it has to.
     Policy,
     /// 1009: a message was too large.

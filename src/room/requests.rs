@@ -172,7 +172,7 @@ impl Room {
         let name = match Nickname::parse(name) {
             Ok(name) => name,
             Err(error) => {
-                let message = format!("the name {name:?} is not allowed: {error}");
+                let message = format!("the name cannot be used: {error}");
                 return self.refuse(seat, id, ErrorCode::NameInvalid, message);
             }
         };

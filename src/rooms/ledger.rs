@@ -34,6 +34,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Lines that are too old, or too many, are looked for this often.
 const TRIM_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// Bytes of lines in the store, of all rooms: a household has a few millions. What is said is limited where
+/// it comes in (64 KiB at once and 1 KiB a second of one source), so that within [`TRIM_EVERY`] some 4 MB
+/// of each source come to it.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 enum Item {
@@ -218,7 +223,7 @@ async fn trim(store: &StoreHandle, settings: &watch::Receiver<Arc<Settings>>) {
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     // No days are no limit.
     let before_ms = if days == 0 { 0 } else { now_ms.saturating_sub(days * DAY_MS) };
-    match store.trim_chat(before_ms, lines).await {
+    match store.trim_chat(before_ms, lines, MAX_BYTES).await {
         Ok(0) => {}
         Ok(n_lines) => debug!(n_lines, "chat forgotten"),
         Err(fault) => debug!(%fault, "chat is not trimmed"),

@@ -1,6 +1,6 @@
 //! What was said in rooms, as long as the settings say that it is kept.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{StoreError, StoreHandle};
 
@@ -46,6 +46,54 @@ fn line(row: &Row<'_>) -> rusqlite::Result<ChatLine> {
         author: row.get::<_, Option<Vec<u8>>>(4)?.and_then(|hash| hash.try_into().ok()),
         text: row.get(5)?,
     })
+}
+
+/// Bytes of a line: text and name, and what the table has beside them.
+const LINE_BYTES: &str = "octet_length(text) + octet_length(name) + 64";
+
+/// Brings all rooms together below so many bytes, if the file is so large that they may have more.
+fn thin_out(connection: &Connection, max_bytes: u64) -> Result<usize, StoreError> {
+    let number = |name: &str| -> Result<u64, StoreError> {
+        let number: i64 = connection.pragma_query_value(None, name, |row| row.get(0))?;
+        Ok(u64::try_from(number).unwrap_or(0))
+    };
+    // Looked at first, since to add all lines up takes a disk its time.
+    let used = number("page_count")?.saturating_sub(number("freelist_count")?);
+    if used.saturating_mul(number("page_size")?) <= max_bytes {
+        return Ok(0);
+    }
+    let text = format!("SELECT room, sum({LINE_BYTES}) FROM chat GROUP BY room");
+    let mut statement = connection.prepare(&text)?;
+    let rooms = statement.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)))
+    })?;
+    let rooms: Vec<(String, u64)> = rooms.collect::<Result<_, _>>()?;
+    let share = fair_share(rooms.iter().map(|(_, n_bytes)| *n_bytes).collect(), max_bytes);
+    let mut forget = connection.prepare(&format!(
+        "DELETE FROM chat WHERE room = ?1 AND seq <= (SELECT max(seq) FROM (SELECT seq, \
+         sum({LINE_BYTES}) OVER (ORDER BY seq DESC) AS so_far FROM chat WHERE room = ?1) \
+         WHERE so_far > ?2)"
+    ))?;
+    let mut n_lines = 0;
+    for (room, _) in rooms.into_iter().filter(|(_, n_bytes)| *n_bytes > share) {
+        n_lines += forget.execute(params![room, i64::try_from(share).unwrap_or(i64::MAX)])?;
+    }
+    Ok(n_lines)
+}
+
+/// What each may have at most, so that all together have no more than `total`: whoever has less keeps all.
+fn fair_share(mut sizes: Vec<u64>, total: u64) -> u64 {
+    sizes.sort_unstable();
+    let (mut left, mut n_left) = (total, sizes.len() as u64);
+    for size in sizes {
+        let share = left / n_left;
+        if size > share {
+            return share;
+        }
+        left -= size;
+        n_left -= 1;
+    }
+    u64::MAX
 }
 
 impl StoreHandle {
@@ -121,12 +169,18 @@ impl StoreHandle {
         .await
     }
 
-    /// Forgets lines from before a time (milliseconds since 1970), and of each room all but its last
-    /// `lines`.
+    /// Forgets lines from before a time (milliseconds since 1970), of each room all but its last `lines`,
+    /// and where all rooms together have more than `max_bytes` of lines, the oldest of those rooms that
+    /// have most: nobody who talks much takes the lines of others.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn trim_chat(&self, before_ms: u64, lines: u32) -> Result<usize, StoreError> {
+    pub async fn trim_chat(
+        &self,
+        before_ms: u64,
+        lines: u32,
+        max_bytes: u64,
+    ) -> Result<usize, StoreError> {
         self.write_soon(move |connection| {
             let aged =
                 connection.execute("DELETE FROM chat WHERE at_ms < ?1", [signed(before_ms)])?;
@@ -136,8 +190,31 @@ impl StoreHandle {
                  WHERE place > ?1)",
                 [lines],
             )?;
-            Ok(aged + surplus)
+            Ok(aged + surplus + thin_out(connection, max_bytes)?)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_little_keeps_it() {
+        let cases: [(&[u64], u64, u64); 6] = [
+            (&[], 10, u64::MAX),
+            (&[3, 4], 10, u64::MAX),
+            (&[3, 7], 10, u64::MAX),
+            (&[1, 100, 100], 21, 10),
+            (&[100, 1, 9], 20, 10),
+            (&[100], 0, 0),
+        ];
+        for (sizes, total, expected) in cases {
+            let share = fair_share(sizes.to_vec(), total);
+            assert_eq!(share, expected, "{sizes:?} {total}");
+            let kept: u64 = sizes.iter().map(|size| size.min(&share)).sum();
+            assert!(kept <= total);
+        }
     }
 }

@@ -222,8 +222,28 @@ async fn chat_is_read_backwards_taken_back_and_forgotten() {
     store.change_chat(changes).await.expect("works");
     assert_eq!(store.chat_line("kitchen".into(), 9).await, Ok(None));
     assert_eq!(store.chat_line("attic".into(), 9).await, Ok(Some(chat_line(9))), "of another room");
-    assert_eq!(store.trim_chat(3000, 4).await, Ok(5));
+    assert_eq!(store.trim_chat(3000, 4, u64::MAX).await, Ok(5));
     assert_eq!(seqs(store.chat("kitchen".into(), None, 100).await.expect("works")), [5, 6, 7, 8]);
+}
+
+#[tokio::test]
+async fn chat_of_all_rooms_is_bounded_and_who_says_little_keeps_it() {
+    let folder = folder();
+    let store = open(&folder);
+    let loud = |seq| {
+        let line = ChatLine { text: "x".repeat(10_000), ..chat_line(seq) };
+        ("kitchen".to_owned(), ChatChange::Said(line))
+    };
+    let mut changes: Vec<_> = (0..200).map(loud).collect();
+    changes.extend((0..20).map(|seq| ("attic".to_owned(), ChatChange::Said(chat_line(seq)))));
+    store.change_chat(changes).await.expect("works");
+    assert_eq!(store.trim_chat(0, 1000, 100_000_000).await, Ok(0), "the file is small");
+    assert!(store.trim_chat(0, 1000, 100_000).await.expect("works") >= 190);
+    let left = async |room: &str| store.chat(room.into(), None, 1000).await.expect("works");
+    let kitchen = left("kitchen").await;
+    assert!((8..10).contains(&kitchen.len()), "{} lines", kitchen.len());
+    assert_eq!(kitchen.last().map(|line| line.seq), Some(199), "the oldest go");
+    assert_eq!(left("attic").await.len(), 20);
 }
 
 #[tokio::test]

@@ -5,8 +5,11 @@
 //! it: whoever has clicked a browser's warning away would have to do so again for nothing. For the same
 //! reason a new leaf carries former names and addresses on: a box that goes to another network and
 //! comes back shows what it showed there.
+//!
+//! Given files are looked at as often as the clock is: whoever renews a certificate only writes them.
 
 use std::{
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -32,18 +35,58 @@ use crate::{config::Settings, seams::Addresses};
 /// A leaf is renewed this long before its end.
 const RENEW_BEFORE: time::Duration = time::Duration::days(30);
 
-/// How often the clock is looked at. A box without a clock battery gets the right time within
-/// minutes of its start, and its certificate has to follow.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often the clock and given files are looked at. A box without a clock battery gets the right time
+/// within minutes of its start, and its certificate has to follow.
+const LOOK_EVERY: Duration =
+    if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(60) };
 
 /// Keeps the certificate in force; [`Keeper::run`] is its task.
 #[derive(Debug)]
 pub struct Keeper {
     data_dir: PathBuf,
-    given: Option<CertificateFiles>,
+    given: Option<Given>,
     own: Option<Leaf>,
     identity: watch::Sender<Identity>,
     reloads: mpsc::Receiver<Reload>,
+}
+
+/// Files that somebody else writes.
+#[derive(Debug)]
+struct Given {
+    files: CertificateFiles,
+    /// As they were when they were read last, or when that was tried.
+    seen: [Option<Print>; 2],
+}
+
+/// By which it is noticed that another file is there, or other contents: device and number, size, time of
+/// the last change.
+type Print = (u64, u64, u64, i64, i64);
+
+impl Given {
+    /// Looks at the files, which are still to be read: what is written meanwhile is noticed next time.
+    fn look_at(files: CertificateFiles) -> Self {
+        let seen = Self::prints(&files);
+        Self { files, seen }
+    }
+
+    fn prints((chain, key): &CertificateFiles) -> [Option<Print>; 2] {
+        // Links are followed: certbot has its newest file behind one.
+        [chain, key].map(|path| {
+            let file = std::fs::metadata(path).ok()?;
+            Some((file.dev(), file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
+        })
+    }
+
+    /// Whether there is something new to be read since the last time. A file that is gone is not: it is
+    /// about to be written anew.
+    fn has_changed(&mut self) -> bool {
+        let now = Self::prints(&self.files);
+        let is_news = now != self.seen && now.iter().all(Option::is_some);
+        if is_news {
+            self.seen = now;
+        }
+        is_news
+    }
 }
 
 /// What is known of the box's own leaf.
@@ -83,10 +126,12 @@ impl Keeper {
         let data_dir = settings.data_dir.clone();
         let given = settings.http.certificate.clone();
         let tokens = Arc::new(TokenKey::open(&data_dir, now)?);
+        let watched = given.clone().map(Given::look_at);
         let (identity, own) = load(&data_dir, given.as_ref(), addresses, now)?;
         let (sender, receiver) = watch::channel(identity);
         let (reloads, reload_receiver) = mpsc::channel(1);
         let handle = TrustHandle { identity: receiver, tokens, reloads };
+        let given = watched;
         let keeper = Self { data_dir, given, own, identity: sender, reloads: reload_receiver };
         Ok((keeper, handle))
     }
@@ -105,7 +150,10 @@ impl Keeper {
                     addresses_live = changed.is_ok();
                     self.renew(&mut addresses).await;
                 }
-                _ = look.tick() => self.renew(&mut addresses).await,
+                _ = look.tick() => {
+                    self.renew(&mut addresses).await;
+                    self.follow_files(&addresses).await;
+                }
             }
         }
     }
@@ -121,16 +169,35 @@ impl Keeper {
         }
     }
 
+    /// Shows what has been written into the given files, if that is a certificate and its key. They are
+    /// written one after the other: what does not fit together yet is tried again when it has changed.
+    async fn follow_files(&mut self, addresses: &watch::Receiver<Arc<Addresses>>) {
+        let Some(given) = &mut self.given else { return };
+        if !given.has_changed() {
+            return;
+        }
+        let files = given.files.clone();
+        let current = addresses.borrow().clone();
+        match self.put_in_force(Some(files.clone()), current).await {
+            Ok(()) => info!(given = ?files, "a new certificate was found"),
+            Err(fault) => {
+                warn!("the certificate has changed and cannot be used: {fault}; the old one stays")
+            }
+        }
+    }
+
     async fn handle_reload(
         &mut self,
         reload: Reload,
         addresses: &mut watch::Receiver<Arc<Addresses>>,
     ) {
         let current = addresses.borrow_and_update().clone();
-        let result = self.put_in_force(reload.given.clone(), current).await;
+        let given = reload.given.clone().map(Given::look_at);
+        let result = self.put_in_force(reload.given, current).await;
         if result.is_ok() {
-            self.given = reload.given;
-            info!(given = ?self.given, "certificate loaded again");
+            self.given = given;
+            let files = self.given.as_ref().map(|given| &given.files);
+            info!(given = ?files, "certificate loaded again");
         }
         // overflow: none, it is the one answer; whoever asked may have gone.
         let _ = reload.reply.send(result);
@@ -242,4 +309,29 @@ fn certified(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, String> {
         .map_err(|error| format!("its key file holds no PEM private key: {error}"))?;
     CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
         .map_err(|error| format!("certificate and key do not serve together: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_changed_once_for_each_change_and_not_while_one_is_gone() {
+        let folder = crate::trust::tests::folder();
+        let [chain, key] = ["chain", "key"].map(|name| folder.path().join(name));
+        let put = |path: &Path, text: &str| std::fs::write(path, text).expect("writable");
+        put(&chain, "chain");
+        put(&key, "key");
+        let mut given = Given::look_at((chain.clone(), key.clone()));
+        assert!(!given.has_changed());
+        put(&chain, "another chain");
+        assert!(given.has_changed());
+        assert!(!given.has_changed(), "it has been told");
+        std::fs::remove_file(&key).expect("there");
+        assert!(!given.has_changed(), "it is about to be written");
+        std::os::unix::fs::symlink(&chain, &key).expect("writable");
+        assert!(given.has_changed());
+        put(&chain, "longer than before");
+        assert!(given.has_changed());
+    }
 }

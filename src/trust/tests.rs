@@ -318,3 +318,40 @@ async fn a_given_certificate_is_shown_and_a_bad_one_says_what_is_wrong() {
     drop(trust);
     running.await.expect("it ends with its last handle");
 }
+
+#[tokio::test]
+async fn a_given_certificate_that_is_written_anew_is_shown_within_a_minute() {
+    let data = folder();
+    let make =
+        || rcgen::generate_simple_self_signed(vec!["parlor.example.com".to_owned()]).expect("made");
+    let (chain, key) = (data.path().join("chain.pem"), data.path().join("key.pem"));
+    let put = |path: &std::path::Path, text: String| {
+        // As programs that renew certificates do: another file takes the place of the former.
+        let new = path.with_extension("new");
+        std::fs::write(&new, text).expect("writable");
+        std::fs::rename(new, path).expect("writable");
+    };
+    let write = |made: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        put(&chain, made.cert.pem());
+        put(&key, made.signing_key.serialize_pem());
+    };
+    let first = make();
+    write(&first);
+    let mut settings = settings(&data);
+    settings.http.certificate = Some((chain.clone(), key.clone()));
+    let addresses = addresses(&[]);
+    let (keeper, trust) = Keeper::open(&settings, &addresses, SystemTime::now()).expect("read");
+    let (_sender, receiver) = watch::channel(Arc::new(addresses));
+    let running = tokio::spawn(keeper.run(receiver));
+    let mut identity = trust.identity();
+    // A chain whose key has not come yet, and a file that is gone, change nothing.
+    let (torn, whole) = (make(), make());
+    identity.mark_unchanged();
+    put(&chain, torn.cert.pem());
+    std::fs::remove_file(&key).expect("there");
+    write(&whole);
+    identity.changed().await.expect("the keeper runs");
+    assert_eq!(identity.borrow().certificate.cert[0], *whole.cert.der());
+    drop(trust);
+    running.await.expect("it ends with its last handle");
+}

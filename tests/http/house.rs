@@ -48,6 +48,7 @@ pub(crate) struct House {
     pub(crate) settings: watch::Sender<Arc<Settings>>,
     pub(crate) trust: TrustHandle,
     pub(crate) access: Arc<Access>,
+    pub(crate) cameras: watch::Sender<CameraMap>,
     stop: oneshot::Sender<()>,
     _data: TempDir,
     running: JoinHandle<()>,
@@ -131,12 +132,13 @@ impl House {
         let store = StoreHandle::open(data.path()).expect("a store");
         let rooms = RoomsHandle::start(settings_seen.clone(), sfu, Some(store.clone()));
         let access = Arc::new(Access::new(store, Keys::new(trust.tokens().derive("access"))));
+        let (cameras, cameras_seen) = watch::channel(CameraMap::default());
         let doors = Doors {
             settings: settings_seen,
             rooms,
             access: access.clone(),
             desk: Desk::new().0,
-            cameras: Cameras::new(watch::channel(CameraMap::default()).1),
+            cameras: Cameras::new(cameras_seen),
             trust: trust.clone(),
             addresses: addresses_seen,
             readiness: readiness_seen,
@@ -149,7 +151,18 @@ impl House {
         let running = tokio::spawn(server.run(async {
             let _ = stopped.await;
         }));
-        Self { access, address, addresses, readiness, settings, trust, stop, running, _data: data }
+        Self {
+            access,
+            address,
+            addresses,
+            cameras,
+            readiness,
+            settings,
+            trust,
+            stop,
+            running,
+            _data: data,
+        }
     }
 
     /// Stops the server and waits for it.

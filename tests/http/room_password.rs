@@ -143,6 +143,16 @@ async fn accounts_are_not_asked_and_programs_send_it_as_their_token() {
     }
     let members = Knock::new(LAN, "").ask(&house, "GET", "/api/v1/rooms/Vault", "").await;
     assert_eq!(members.code(), "password-required");
+    // Nor does the list tell who is in it.
+    let given = json!({"password": "caf\u{e9} 4711"});
+    let inside = try_to_join(&house, LAN, "Vault", given).await;
+    assert_eq!(inside.word(), "joined");
+    let listed = async |cookie: &str| {
+        Knock::new(LAN, cookie).ask(&house, "GET", "/api/v1/rooms", "").await.json()
+    };
+    let told = json!([{"name": "Vault", "members": [], "password": true}]);
+    assert_eq!(listed("").await, told);
+    assert_eq!(listed(&owner).await[0]["members"][0]["name"], "Ana");
 }
 
 #[tokio::test]

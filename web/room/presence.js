@@ -2,7 +2,7 @@
 // this visitor may know.
 
 /** @typedef {{ name: string, kind: string }} Present */
-/** @typedef {{ name: string, members: Present[] }} Room */
+/** @typedef {{ name: string, members: Present[], password?: boolean }} Room the members of one with a password are told to whoever has it */
 
 const TYPING_MS = 300;
 const EVERY_MS = 5000;
@@ -28,8 +28,8 @@ export function watchPresence(wires) {
     if (mine !== asked || !wires.wanted()) return;
     if (!Array.isArray(rooms)) return wires.told(null, []);
     const wanted = folded(wires.room().trim());
-    const members = rooms.find(({ name }) => folded(name) === wanted)?.members ?? [];
-    wires.told(wanted === '' ? null : members, rooms.filter(({ name, members: inside }) => folded(name) !== wanted && inside.length > 0));
+    const found = rooms.find(({ name }) => folded(name) === wanted);
+    wires.told(wanted === '' || found?.password ? null : found?.members ?? [], rooms.filter(({ name, members: inside }) => folded(name) !== wanted && inside.length > 0));
   };
   return {
     /** Soon, once typing pauses. */

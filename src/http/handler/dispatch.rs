@@ -1,10 +1,15 @@
 //! From a route to its answer.
 
-use hyper::{Method, StatusCode, header};
+use hyper::{
+    Method, StatusCode,
+    header::{self, HeaderValue},
+};
 
 use super::{
     super::{
-        House, Readiness, account, api, assets, cameras, go2rtc, ice, ingest, invites, people,
+        House, Readiness, account, api, assets, cameras, go2rtc, ice, ingest, invites,
+        limits::Weight,
+        people,
         reply::{self, Reply},
         routes::{NoRoute, Route, resolve},
         settings, stills, whep, whip,
@@ -60,8 +65,41 @@ async fn file(ask: &Ask<'_>, route: &Route, path: &str) -> Reply {
     }
 }
 
+/// The answer to a source that asks too much. Not counted here: health, which whoever looks after the
+/// box asks for; what is posted to a session, and WHIP and WHEP, which count for themselves.
+fn asks_too_much(ask: &Ask<'_>, route: &Route) -> Option<Reply> {
+    let is_counted = match route {
+        Route::Health | Route::Ready => false,
+        Route::Signal => ask.method() != Method::POST,
+        route => !is_of_streams(route),
+    };
+    let source = ask.visitor.whence.ip().into();
+    let allowed = || ask.visit.house.rates.allow(source, Weight::Light);
+    let sentence = is_counted.then(allowed)?.err()?;
+    metrics().http_refused.inc();
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut reply = reply::problem(status, ErrorCode::RateLimited, sentence);
+    reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
+    Some(reply)
+}
+
+/// WHIP and WHEP.
+fn is_of_streams(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::Whip(_)
+            | Route::WhepRoom(_)
+            | Route::WhepMember(..)
+            | Route::WhepCamera(_)
+            | Route::Stream(_)
+    )
+}
+
 /// What is no file, by a method that it has, for somebody who may have it.
 async fn resource(ask: Ask<'_>, route: Route) -> Reply {
+    if let Some(refused) = asks_too_much(&ask, &route) {
+        return refused;
+    }
     let house = &ask.visit.house;
     match route {
         Route::Moved(path) => reply::redirect(StatusCode::FOUND, &path),
@@ -75,7 +113,7 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         Route::Profile => api::profile(house),
         Route::TrustCheck => api::trust_check(),
         Route::About => api::about(ask.settings),
-        Route::Rooms => api::rooms(house).await,
+        Route::Rooms => api::rooms(&ask).await,
         Route::Room(name) => api::room(house, &name).await.unwrap_or_else(not_found),
         Route::Addresses => api::addresses(house),
         Route::IceServers => ice::servers(&ask),
@@ -93,11 +131,7 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         Route::Leave => farewell::leave(ask).await,
         Route::Signal if ask.method() == Method::POST => upgrade::post(ask).await,
         Route::Signal => upgrade::signal(ask),
-        Route::Whip(_)
-        | Route::WhepRoom(_)
-        | Route::WhepMember(..)
-        | Route::WhepCamera(_)
-        | Route::Stream(_) => stream(ask, route).await,
+        route if is_of_streams(&route) => stream(ask, route).await,
         Route::Cameras => cameras::list(ask).await,
         Route::Camera(id) if ask.method() == Method::PATCH => cameras::change(ask, &id).await,
         Route::Camera(id) => cameras::one(house, &id).await,
@@ -111,7 +145,12 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         | Route::SettingsPage
         | Route::CameraPage(_)
         | Route::Trust
-        | Route::Asset(_) => not_found(),
+        | Route::Asset(_)
+        | Route::Whip(_)
+        | Route::WhepRoom(_)
+        | Route::WhepMember(..)
+        | Route::WhepCamera(_)
+        | Route::Stream(_) => not_found(),
     }
 }
 

@@ -36,6 +36,17 @@ impl<T: Transport> Session<T> {
         Err((ErrorCode::RateLimited, sentence))
     }
 
+    /// Whether this source may return once more to places that are kept.
+    fn may_return(&self) -> Result<(), (ErrorCode, String)> {
+        let limit = self.house.settings().http.joins_per_minute;
+        if self.house.rates.allow_return(self.source(), limit) {
+            return Ok(());
+        }
+        metrics().http_refused.inc();
+        let sentence = "this address returns to its places all the time; wait".to_owned();
+        Err((ErrorCode::RateLimited, sentence))
+    }
+
     pub(super) async fn join(
         &mut self,
         id: u32,
@@ -45,8 +56,10 @@ impl<T: Transport> Session<T> {
         // them come back at once after a restart.
         let token = wanted.resume.as_deref().map(|token| self.verify(token));
         let returns = matches!(token, Some(Ok(_)));
-        if !returns {
-            self.may_join()?;
+        if returns {
+            self.may_return()?
+        } else {
+            self.may_join()?
         }
         let joined = self.join_with(id, wanted, token.transpose()).await;
         if returns && joined.is_err() {
