@@ -152,6 +152,10 @@ impl FromStr for MemberId {
     }
 }
 
+/// Somebody's account, as the store numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AccountId(pub i64);
+
 /// By which a browser is known again that has lost its token: 16 to 64 letters, digits, `-` or `_` of
 /// its own choosing, kept to itself. Never shown.
 #[derive(Clone, PartialEq, Eq, Hash)]

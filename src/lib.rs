@@ -111,6 +111,7 @@
 //!     container.rs       whether parlor itself runs in a container
 //!     watch.rs           the netlink socket and its task
 //!   room/                PURE. one room: members, chat, who publishes, who watches, which two talk directly
+//!   rtsp/                cameras for recorders and players
 //!   rooms/               the registry, one task a room; the ledger: what is said, to the store and back
 //!   store/               SQLite, one thread: people, invites, sessions, page settings, audit, chat;
 //!                        backups
@@ -148,6 +149,7 @@
 //!     world.rs           what decisions do: sockets, streams, peers' connections
 //!     socket.rs          UDP by GRO and GSO
 //!     stream.rs          clients by TCP and TLS, a task each
+//!     places.rs          who has a stream at the doors, and who makes room
 //!     peer.rs            TCP connections with peers (RFC 6062)
 //!     fuzzing.rs         its door for fuzzing
 //! web/                   the page: ES modules served as they lie here
@@ -178,6 +180,7 @@ pub mod net;
 pub mod protocol;
 pub mod room;
 pub mod rooms;
+pub mod rtsp;
 pub mod seams;
 pub mod sfu;
 pub mod store;

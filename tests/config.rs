@@ -59,7 +59,7 @@ fn examples(folder: &str, at_least: usize) -> Vec<PathBuf> {
 
 #[test]
 fn each_broken_file_tells_all_its_faults() {
-    for path in examples("invalid", 15) {
+    for path in examples("invalid", 16) {
         let faults = load(&path).expect_err(&path.display().to_string()).to_string();
         let folder = format!("{}/", path.parent().unwrap().display());
         let found = faults.replace(&folder, "") + "\n";
@@ -344,5 +344,38 @@ fn the_data_folder_is_where_the_system_keeps_state() {
         let sources = Sources { config: Some(nothing()), ..Sources::default() };
         let settings = load_with(&sources, environment(variables)).unwrap().settings;
         assert_eq!(settings.data_dir, Path::new(expected), "{variables:?}");
+    }
+}
+
+#[test]
+fn the_documentation_names_no_key_that_is_not_there() {
+    let known: BTreeSet<String> =
+        keys().iter().map(|key| format!("{}.{}", key.section, key.key)).collect();
+    let sections: BTreeSet<&str> = known.iter().filter_map(|key| key.split('.').next()).collect();
+    let unknown = |text: &str| -> Vec<String> {
+        let quoted = text.split('`').skip(1).step_by(2);
+        let named = quoted.filter_map(|quoted| quoted.split([' ', '=']).next());
+        let is_key = |name: &&str| {
+            let mut parts = name.split('.');
+            let of_section = parts.next().is_some_and(|part| sections.contains(part));
+            let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b"._-".contains(&b));
+            of_section && plain && parts.next().is_some_and(|part| !part.is_empty())
+        };
+        let names_one = |name: &&str| !known.iter().any(|key| key.starts_with(*name));
+        named.filter(is_key).filter(names_one).map(str::to_owned).collect()
+    };
+    assert_eq!(
+        unknown("`http.listen`, `ice.servers`, `room`, `turn.example.org`"),
+        ["turn.example.org"]
+    );
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![root.join("README.md")];
+    let docs = fs::read_dir(root.join("docs")).expect("the documentation");
+    files.extend(docs.map(|entry| entry.expect("readable").path()).filter(|path| path.is_file()));
+    let texts = files.iter().filter_map(|path| Some((path, fs::read_to_string(path).ok()?)));
+    let faults: Vec<_> = texts.map(|(path, text)| (path, unknown(&text))).collect();
+    assert!(faults.len() > 8, "only {} files found", faults.len());
+    for (path, unknown) in faults {
+        assert_eq!(unknown, Vec::<String>::new(), "{}", path.display());
     }
 }

@@ -134,3 +134,23 @@ fn the_container_has_the_plugins_of_the_package() {
     let missing: Vec<_> = wanted.difference(&image).collect();
     assert!(missing.is_empty(), "image/disk/build lacks {missing:?}");
 }
+
+#[test]
+fn the_service_has_no_rights_that_it_does_not_need() {
+    let unit = read("systemd/parlor.service");
+    let lines: Vec<&str> = unit.lines().map(str::trim).collect();
+    for wanted in [
+        // A core file would hold keys.
+        "LimitCORE=0",
+        "LimitNOFILE=65536",
+        "UMask=0077",
+        "StateDirectoryMode=0700",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "CapabilityBoundingSet=",
+        "User=parlor",
+        "Restart=on-failure",
+    ] {
+        assert!(lines.contains(&wanted), "{wanted}");
+    }
+}

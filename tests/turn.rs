@@ -99,6 +99,20 @@ async fn two_clients_meet_through_their_relays_by_every_wire() {
 }
 
 #[tokio::test]
+async fn strangers_who_hold_streams_keep_nobody_out() {
+    let house = house(&[]);
+    let mut strangers = Vec::new();
+    for _ in 0..300 {
+        let mut stranger = Client::connect(Wire::Tcp, house.port).await;
+        stranger.plain(Method::BINDING).await;
+        strangers.push(stranger);
+    }
+    for wire in [Wire::Tcp, Wire::Tls] {
+        house.client(wire).await.allocated().await;
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_is_told_so() {
     let house = house(&[("PARLOR_TURN_USER_QUOTA", "1")]);
     let mut client = house.client(Wire::Udp).await;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aws_lc_rs::digest;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::{
     Answer, Credential, InviteRole, Keys, LOCAL_COOKIE, Principal, Refusal, Rules, SESSION_COOKIE,
@@ -24,6 +24,10 @@ use crate::{
 
 /// Those who wait for a password to be hashed, near and elsewhere each. Further ones come again.
 const HASHING_QUEUE: usize = 16;
+
+/// Those who are looked up in the store at once; others wait. Its mailbox has room for more: however many
+/// cookies strangers send, whoever has one that is good is not told that the store is busy.
+const LOOKUPS: usize = 64;
 
 /// What is known of a request.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +51,8 @@ pub struct Access {
     keys: Keys,
     guesses: Mutex<Guesses>,
     hashing: [Hashing; 2],
+    /// Turns at asking the store who somebody is.
+    lookups: Semaphore,
     /// That something has ended by which somebody may be here.
     endings: watch::Sender<()>,
 }
@@ -106,7 +112,8 @@ impl Access {
     pub fn new(store: StoreHandle, keys: Keys) -> Self {
         let hashing = [Hashing::new(), Hashing::new()];
         let (endings, _) = watch::channel(());
-        Self { store, keys, guesses: Mutex::default(), hashing, endings }
+        let lookups = Semaphore::new(LOOKUPS);
+        Self { store, keys, guesses: Mutex::default(), hashing, lookups, endings }
     }
 
     /// What is kept.
@@ -185,6 +192,11 @@ impl Access {
         Visitor { principal, whence, is_machine, by_bearer, by }
     }
 
+    /// Held while the store is asked.
+    pub(super) async fn turn_to_look(&self) -> SemaphorePermit<'_> {
+        self.lookups.acquire().await.expect("it is never closed")
+    }
+
     /// Whoever a cookie or a bearer token says it is.
     async fn known(
         &self,
@@ -192,6 +204,10 @@ impl Access {
         guest: &Result<(), Refusal>,
     ) -> Answer<Option<(Principal, Credential)>> {
         let now = self.now();
+        let _turn = match facts.cookies.is_empty() && facts.bearer.is_none() {
+            true => None,
+            false => Some(self.turn_to_look().await),
+        };
         let kept = facts.cookies.iter().flat_map(|header| cookies(header, SESSION_COOKIE));
         for token in kept.take(4).chain(facts.bearer) {
             let hash = hash_of(token);

@@ -72,6 +72,7 @@ impl Access {
     /// Whether it lets anybody in. A store that cannot be read ends no call.
     async fn holds(&self, by: Credential) -> bool {
         let now = self.now();
+        let _turn = self.turn_to_look().await;
         match by {
             Credential::Session(hash) => !matches!(self.store().session(hash, now).await, Ok(None)),
             Credential::Invite(id) => !matches!(

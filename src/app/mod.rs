@@ -28,6 +28,7 @@ use crate::{
     http::{self, HttpServer, Readiness},
     net,
     rooms::RoomsHandle,
+    rtsp::{self, RtspHandle},
     seams::{
         Addresses,
         desk::{Desk, DeskAsk},
@@ -129,6 +130,7 @@ struct House {
     vitals: Vitals,
     stop_looking: AbortHandle,
     cameras: CameraPart,
+    rtsp: RtspHandle,
 }
 
 /// The keeper of certificates runs until nobody holds its handle.
@@ -171,6 +173,17 @@ fn open_door(server: HttpServer) -> (oneshot::Sender<()>, watch::Receiver<()>) {
     (close_door, door)
 }
 
+/// What RTSP needs is what the pages need, and less.
+fn rtsp_doors(doors: &http::Doors) -> rtsp::Doors {
+    rtsp::Doors {
+        settings: doors.settings.clone(),
+        cameras: doors.cameras.clone(),
+        rooms: doors.rooms.clone(),
+        access: doors.access.clone(),
+        addresses: doors.addresses.clone(),
+    }
+}
+
 impl House {
     async fn start(
         settings: Arc<Settings>,
@@ -190,7 +203,7 @@ impl House {
         let (directory, cameras_seen) = cameras::directory();
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
         let turn = start_turn(&settings_receiver, &addresses, &trust)?;
-        let server = HttpServer::bind(http::Doors {
+        let doors = http::Doors {
             settings: settings_receiver,
             rooms: rooms.clone(),
             cameras: cameras_seen,
@@ -201,8 +214,9 @@ impl House {
             readiness: readiness_receiver,
             turn: Some(Arc::new(turn.clone())),
             max_connections,
-        })
-        .map_err(bind_error)?;
+        };
+        let rtsp = rtsp::start(rtsp_doors(&doors)).await;
+        let server = HttpServer::bind(doors).map_err(bind_error)?;
         let (listening, (close_door, door)) = (server.local_addrs(), open_door(server));
         let looking = look(Looks::of(&sfu, &store, &rooms), readiness.clone());
         let stop_looking = looking.abort_handle();
@@ -214,6 +228,7 @@ impl House {
             .with("the door", closed(door.clone()))
             .with("media", sfu.ended())
             .with("TURN", turn.ended())
+            .with("RTSP", rtsp.ended())
             .with("rooms", rooms.ended());
         let cameras = CameraPart::start(&settings, &rooms, directory, &store).await;
         let vitals = cameras.watched_by(vitals);
@@ -235,6 +250,7 @@ impl House {
             vitals,
             stop_looking,
             cameras,
+            rtsp,
         })
     }
 
@@ -311,7 +327,7 @@ impl House {
             closed(self.door).await;
         };
         // Beside the rooms, not after them: a camera whose room has ended would look for another.
-        tokio::join!(self.cameras.stop(), door);
+        tokio::join!(self.cameras.stop(), self.rtsp.stop(), door);
         self.turn.stop().await;
         self.sfu.stop().await;
     }

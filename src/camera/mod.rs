@@ -18,6 +18,7 @@ pub mod cause;
 pub mod devices;
 pub mod elements;
 pub mod encoder;
+pub mod feed;
 pub mod house;
 pub mod keyframes;
 pub mod local_time;

@@ -30,6 +30,10 @@ use crate::seams::stills::Stills;
 pub struct Outlet {
     video: Mutex<Option<AppSrc>>,
     audio: Mutex<Option<AppSrc>>,
+    /// The branch for RTSP, likewise: picture and sound.
+    feed: Mutex<Option<(AppSrc, Option<AppSrc>)>>,
+    /// It begins with a keyframe, too.
+    feed_wants_keyframe: AtomicBool,
     /// Upstream of it is the encoder.
     encoder_pad: Mutex<Option<gst::Pad>>,
     gate: Mutex<KeyframeGate>,
@@ -130,7 +134,19 @@ impl Outlet {
 
     /// Whether sound is to go further than the microphone.
     pub fn admits_sound(&self) -> bool {
-        !self.is_mute.load(Ordering::Acquire)
+        !self.is_mute.load(Ordering::Acquire) || lock(&self.feed).is_some()
+    }
+
+    /// Somebody takes media beside the publisher.
+    pub fn attach_feed(&self, video: AppSrc, audio: Option<AppSrc>) {
+        self.feed_wants_keyframe.store(true, Ordering::Release);
+        *lock(&self.feed) = Some((video, audio));
+        self.request_keyframe();
+    }
+
+    /// Nobody does any more.
+    pub fn detach_feed(&self) {
+        *lock(&self.feed) = None;
     }
 
     /// Nobody needs the picture.
@@ -157,7 +173,9 @@ impl Outlet {
     ///
     /// A capture that begins has to show that it can encode, whether somebody looks or not.
     fn needs_picture(&self) -> bool {
-        !self.rests.load(Ordering::Acquire) || !self.has_begun.load(Ordering::Acquire)
+        !self.rests.load(Ordering::Acquire)
+            || !self.has_begun.load(Ordering::Acquire)
+            || lock(&self.feed).is_some()
     }
 
     /// A picture leaves the camera. False: nobody needs it, and it is to go no further.
@@ -181,7 +199,7 @@ impl Outlet {
     /// Asks the encoder for a keyframe, now or as soon as the gate opens. One that rests begins with
     /// a keyframe by itself.
     pub fn request_keyframe(&self) {
-        if self.rests.load(Ordering::Acquire) {
+        if !self.needs_picture() {
             return;
         }
         let open = lock(&self.gate).ask(Instant::now());
@@ -199,34 +217,41 @@ impl Outlet {
         }
     }
 
-    /// Passes a sample on. True for the very first picture of the process's count.
+    /// Passes a sample on, to whoever takes it.
     pub fn pass(&self, kind: Kind, sample: &gst::Sample) {
-        let slot = match kind {
-            Kind::Video => {
-                self.n_frames.fetch_add(1, Ordering::Relaxed);
-                self.has_begun.store(true, Ordering::Release);
-                if self.rests.load(Ordering::Acquire) {
-                    return;
-                }
-                let due = lock(&self.gate).tick(Instant::now());
-                if due {
-                    self.force_keyframe();
-                }
-                &self.video
+        let mut rests = false;
+        if kind == Kind::Video {
+            self.n_frames.fetch_add(1, Ordering::Relaxed);
+            self.has_begun.store(true, Ordering::Release);
+            rests = self.rests.load(Ordering::Acquire);
+            let due = self.needs_picture() && lock(&self.gate).tick(Instant::now());
+            if due {
+                self.force_keyframe();
             }
-            Kind::Audio => &self.audio,
-        };
-        let Some(source) = lock(slot).clone() else { return };
-        let Some(buffer) = sample.buffer() else { return };
-        if kind == Kind::Video && self.wants_keyframe.load(Ordering::Acquire) {
-            if buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
-                return;
-            }
-            self.wants_keyframe.store(false, Ordering::Release);
         }
-        let Some(moved) = in_running_time(sample) else { return };
-        // overflow: DROPS the oldest; the appsrc is leaky, and the media plane asks for a keyframe.
-        let _ = source.push_sample(&moved);
+        let published = match kind {
+            Kind::Video => lock(&self.video).clone().filter(|_| !rests),
+            Kind::Audio => lock(&self.audio).clone(),
+        };
+        let fed = lock(&self.feed).clone().and_then(|(video, audio)| match kind {
+            Kind::Video => Some(video),
+            Kind::Audio => audio,
+        });
+        let ways = [(published, &self.wants_keyframe), (fed, &self.feed_wants_keyframe)];
+        let Some(buffer) = sample.buffer() else { return };
+        let is_delta = buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        for (source, wants_keyframe) in ways {
+            let Some(source) = source else { continue };
+            if kind == Kind::Video && wants_keyframe.load(Ordering::Acquire) {
+                if is_delta {
+                    continue;
+                }
+                wants_keyframe.store(false, Ordering::Release);
+            }
+            let Some(moved) = in_running_time(sample) else { return };
+            // overflow: DROPS the oldest; the appsrc is leaky, and a keyframe is asked for.
+            let _ = source.push_sample(&moved);
+        }
     }
 }
 

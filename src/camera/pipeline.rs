@@ -295,7 +295,8 @@ mod tests {
                 let n_taken =
                     std::iter::from_fn(|| taken.recv_timeout(SILENCE).ok()).take(60).count();
                 assert!(n_taken < 60, "{} goes on with {n_taken}", encoder.factory);
-                given.try_iter().for_each(drop);
+                // An encoder on a busy machine gives the last of it late.
+                std::iter::from_fn(|| given.recv_timeout(SILENCE).ok()).take(60).for_each(drop);
                 let before = outlet.n_frames();
                 assert_eq!(taken.recv_timeout(SILENCE).ok(), None, "{}", encoder.factory);
                 assert!(outlet.n_frames() > before + 5, "the camera is seen to go on");

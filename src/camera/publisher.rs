@@ -45,7 +45,7 @@ pub enum PublisherEvent {
 }
 
 /// What is to be published.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Media {
     /// Of the picture.
     pub codec: Codec,

@@ -13,11 +13,12 @@ use std::{
 
 use gstreamer as gst;
 use tokio::sync::{mpsc, watch};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     cause::Cause,
     encoder::{Codec, profile_level_id},
+    feed::FeedBranch,
     house::House,
     outlet::Outlet,
     pipeline::{Capture, CaptureEvent},
@@ -52,6 +53,7 @@ enum Report {
     Publisher(PublisherEvent),
     Offered(Result<String, Cause>),
     Answered(Result<(), Cause>),
+    FeedStarted(Result<FeedBranch, Cause>),
     /// The microphone that had failed gives sound again.
     SoundBack,
 }
@@ -65,12 +67,18 @@ pub struct Supervisor<H: House> {
     side: CameraSide,
     /// How many ask for stills.
     n_wanted: watch::Receiver<usize>,
+    /// How many take media beside the room.
+    n_fed: watch::Receiver<usize>,
     machine: Machine,
     place: Option<(H::Place, mpsc::Receiver<Outgoing>)>,
     outlet: Arc<Outlet>,
     base_time: gst::ClockTime,
     capture: Slot<Capture>,
     publisher: Slot<Publisher>,
+    /// The branch for RTSP, while somebody takes it.
+    feed: Slot<FeedBranch>,
+    /// What the publisher that is up or starting was told to send.
+    media: Option<Media>,
     /// What the publisher that is up or starting speaks: its codec, and whether there is sound.
     spoken: Option<(Codec, bool)>,
     /// While the microphone does not work the picture goes on alone.
@@ -102,19 +110,22 @@ impl<H: House> Supervisor<H> {
         base_time: gst::ClockTime,
     ) -> Self {
         let (sender, reports) = mpsc::channel(EVENTS_LEN);
-        let n_wanted = side.stills.wanted();
+        let (n_wanted, n_fed) = (side.stills.wanted(), side.feed.wanted());
         let outlet = Arc::new(Outlet::new(side.stills.clone()));
         Self {
             house,
             settings,
             side,
             n_wanted,
+            n_fed,
             machine: Machine::new(Instant::now()),
             place: None,
             outlet,
             base_time,
             capture: Slot::default(),
             publisher: Slot::default(),
+            feed: Slot::default(),
+            media: None,
             spoken: None,
             silence: None,
             generation: 0,
@@ -144,6 +155,7 @@ impl<H: House> Supervisor<H> {
                 Some((attempt, report)) = self.reports.recv() => self.report(attempt, report).await,
                 said = seat::next_said(&mut self.place) => self.said(said).await,
                 Ok(()) = self.n_wanted.changed() => self.stills_wanted().await,
+                Ok(()) = self.n_fed.changed() => self.feed_wanted().await,
                 Ok(()) = self.side.closed.changed() => self.closed_or_opened().await,
                 () = tokio::time::sleep_until(look_at) => {
                     looked = tokio::time::Instant::now();
@@ -152,6 +164,8 @@ impl<H: House> Supervisor<H> {
             }
         }
         self.handle(Event::Stop).await;
+        self.feed.end();
+        self.feed.ended().await;
         self.publisher.ended().await;
         self.capture.ended().await;
     }
@@ -252,6 +266,9 @@ impl<H: House> Supervisor<H> {
         };
         self.generation = generation;
         self.want_all();
+        if self.media.replace(media) != Some(media) {
+            self.feed_anew();
+        }
         self.is_ready = false;
         self.spoken = Some((media.codec, media.audio));
         let (outlet, base_time) = (Arc::clone(&self.outlet), self.base_time);
@@ -285,6 +302,10 @@ impl<H: House> Supervisor<H> {
                 }
             }
             Report::SoundBack => self.sound_is_back(),
+            Report::FeedStarted(Ok(branch)) => drop(self.feed.accept(attempt, branch)),
+            Report::FeedStarted(Err(cause)) => {
+                warn!(camera = %self.settings.borrow().id, %cause, "nothing for RTSP");
+            }
             Report::Capture(CaptureEvent::FirstFrame) => {
                 if self.capture.is_current(attempt) {
                     self.has_frame = true;

@@ -133,6 +133,7 @@ fn uses(reader: &Reader, settings: &Settings) -> Vec<Use> {
     uses.extend(settings.http.listen.iter().map(|address| listening("http", address, false)));
     uses.push(range("media", "ports", &settings.media.ports, true));
     uses.extend(settings.turn.listen.iter().map(|address| listening("turn", address, true)));
+    uses.extend(settings.rtsp.listen.iter().map(|address| listening("rtsp", address, false)));
     let written = ["relay_ports", "min-port", "max-port"]
         .into_iter()
         .find(|key| reader.is_written("turn", key));

@@ -15,8 +15,8 @@ use super::{
     section::Section,
     settings::{
         AccessSettings, Announce, Guests, HttpSettings, IceSettings, LogSettings, Loopback,
-        MediaSettings, MetricsSettings, NetworkSettings, Role, RoomSettings, Settings,
-        TurnSettings,
+        MediaSettings, MetricsSettings, NetworkSettings, Role, RoomSettings, RtspSettings,
+        Settings, TurnSettings,
     },
     shape::{self, Meant, string},
 };
@@ -43,6 +43,7 @@ pub(super) fn settings(reader: &mut Reader, surroundings: &Surroundings) -> Sett
     let rooms = reader.section("rooms", rooms);
     let ahead = reader.sections("room", |s| repeated::room(s, &rooms)).unwrap_or_default();
     let cameras = reader.sections("camera", repeated::camera);
+    let rtsp = reader.section("rtsp", rtsp);
     let access = reader.section("access", |s| access(s, surroundings.demo));
     let data_dir = reader.section("storage", |s| storage(s, &surroundings.data_dir));
     let log = reader.section("log", log);
@@ -64,6 +65,7 @@ pub(super) fn settings(reader: &mut Reader, surroundings: &Surroundings) -> Sett
         rooms,
         rooms_ahead: repeated::different_rooms(reader, ahead),
         cameras: cameras.map(|cameras| repeated::different_cameras(reader, cameras)),
+        rtsp,
         access,
         log,
         metrics,
@@ -176,6 +178,13 @@ fn turn(s: &mut Section<'_>) -> (TurnSettings, MinMax) {
         denied_peer_ip: s.list("denied-peer-ip", Vec::<String>::new(), forms::ip_range),
     };
     (settings, (s.key("min-port", 0, port()), s.key("max-port", 0, port())))
+}
+
+fn rtsp(s: &mut Section<'_>) -> RtspSettings {
+    RtspSettings {
+        listen: s.list("listen", "[::]:8554", forms::listen),
+        users: s.shown(forms::show_users).list("user", Vec::<String>::new(), forms::user),
+    }
 }
 
 /// RFC 8489, 14.9: at most 127 characters.

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Sections whose keys may be secrets.
-const SECRETIVE: [&str; 5] = ["camera", "room", "turn", "ice", "ice.servers"];
+const SECRETIVE: [&str; 6] = ["camera", "room", "turn", "rtsp", "ice", "ice.servers"];
 
 /// Keys that have moved, and where they are now.
 const MOVED: [(&str, &str); 1] = [("storage.chat_history", "rooms.history_lines")];
@@ -213,7 +213,7 @@ impl Reader {
         } else if let Some(near) = did_you_mean(key, sections.iter().copied()) {
             format!("did you mean [{near}]?")
         } else {
-            "the sections are [http] [media] [network] [turn] [ice] [rooms] [[room]] [[camera]] \
+            "the sections are [http] [media] [network] [turn] [ice] [rooms] [[room]] [[camera]] [rtsp] \
              [access] [storage] [log] [metrics]"
                 .to_owned()
         };

@@ -11,12 +11,13 @@ pub fn needs_restart(key: &str) -> bool {
 }
 
 /// The keys of [`Settings::waits_for_restart`].
-const WAITING: [&str; 6] = [
+const WAITING: [&str; 7] = [
     "http.listen",
     "media.ports",
     "media.workers",
     "media.viewers_per_worker",
     "rooms.max_speakers",
+    "rtsp.listen",
     "storage.data_dir",
 ];
 
@@ -35,6 +36,7 @@ impl Settings {
             ("turn.listen", old.turn.listen != new.turn.listen),
             ("rooms.max_speakers", old.rooms.max_speakers != new.rooms.max_speakers),
             ("[[camera]]", old.cameras != new.cameras),
+            ("rtsp.listen", old.rtsp.listen != new.rtsp.listen),
             ("storage.data_dir", old.data_dir != new.data_dir),
         ];
         keys.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
@@ -64,6 +66,7 @@ mod tests {
         new.media.viewers_per_worker = 1;
         new.turn.listen.clear();
         new.rooms.max_speakers = 1;
+        new.rtsp.listen.clear();
         new.cameras = Some(Vec::new());
         new.data_dir = PathBuf::from("/elsewhere");
         let expected = [
@@ -74,6 +77,7 @@ mod tests {
             "turn.listen",
             "rooms.max_speakers",
             "[[camera]]",
+            "rtsp.listen",
             "storage.data_dir",
         ];
         assert_eq!(old.waits_for_restart(&new), expected);

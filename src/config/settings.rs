@@ -14,6 +14,10 @@ use ipnet::IpNet;
 
 use crate::ids::{CameraId, RoomName};
 
+mod camera;
+
+pub use camera::{AudioSource, CameraSettings, Unwatched, VideoSource};
+
 /// The effective settings of one run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -31,6 +35,8 @@ pub struct Settings {
     pub rooms: RoomSettings,
     /// `[[room]]`, each room once.
     pub rooms_ahead: Vec<RoomAhead>,
+    /// `[rtsp]`
+    pub rtsp: RtspSettings,
     /// `[[camera]]`; `None` where none is written: every capture device found becomes one.
     /// `camera = []` is `Some` of nothing: no cameras at all.
     pub cameras: Option<Vec<CameraSettings>>,
@@ -296,62 +302,13 @@ pub enum Role {
     Owner,
 }
 
-/// `[[camera]]`
+/// `[rtsp]`
 #[derive(Debug, Clone, PartialEq)]
-pub struct CameraSettings {
-    /// Its id in URLs.
-    pub id: CameraId,
-    /// Its name as a member; default the id.
-    pub name: String,
-    /// The picture.
-    pub source: VideoSource,
-    /// The sound.
-    pub audio: Option<AudioSource>,
-    /// The room it is a member of.
-    pub room: RoomName,
-    /// Width and height in pixels (default 1280×720).
-    pub size: (u32, u32),
-    /// Frames a second (default 30).
-    pub fps: u32,
-    /// Bits a second (default 1 500 000).
-    pub bitrate_bps: u32,
-    /// A GStreamer encoder to use instead of the best one found.
-    pub encoder: Option<String>,
-    /// What becomes of the device while nobody needs its picture or sound (default `close`).
-    pub unwatched: Unwatched,
-}
-
-/// `camera.unwatched`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unwatched {
-    /// It is closed, and opened for whoever comes: its lamp tells when somebody looks.
-    Close,
-    /// It stays open, so that a slow one is there at once.
-    Warm,
-}
-
-/// `camera.source`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VideoSource {
-    /// A test picture with a running clock.
-    Test,
-    /// `v4l2:/dev/videoN`
-    V4l2(PathBuf),
-    /// Accepted; comes later.
-    Libcamera,
-    /// An `rtsp://` URL, which may hold a password. Accepted; comes later.
-    Rtsp(Secret),
-}
-
-/// `camera.audio`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AudioSource {
-    /// A tone.
-    Test,
-    /// `alsa:DEVICE`
-    Alsa(String),
-    /// Accepted; comes later.
-    Pipewire,
+pub struct RtspSettings {
+    /// Where cameras are served by RTSP (default `[::]:8554`); empty is nowhere.
+    pub listen: Vec<SocketAddr>,
+    /// Names and passwords for digest credentials of those who may not watch by where they come from.
+    pub users: Vec<(String, Secret)>,
 }
 
 /// `[access]`

@@ -8,6 +8,8 @@
 //! | `DELETE /api/v1/session` | signed out: 204 |
 //! | `DELETE /api/v1/sessions` | signed out everywhere: 204 |
 
+use std::time::Duration;
+
 use hyper::{
     StatusCode,
     header::{self, HeaderValue},
@@ -20,7 +22,7 @@ use super::{
     reply::{self, Reply},
 };
 use crate::{
-    access::{self, LOCAL_COOKIE, Need, NewSession, Principal, SESSION_COOKIE},
+    access::{self, LOCAL_COOKIE, Need, NewSession, Principal, Refusal, SESSION_COOKIE},
     protocol::ErrorCode,
 };
 
@@ -31,6 +33,9 @@ struct SetUp {
     name: String,
     password: String,
 }
+
+/// After which a source may do again what it may do so often a minute.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What somebody signs in by.
 #[derive(Deserialize)]
@@ -138,10 +143,15 @@ pub(super) async fn sign_in(ask: Ask<'_>) -> Reply {
     let (visit, visitor) = (ask.visit, ask.visitor.clone());
     let wanted =
         "{\"name\": NAME, \"password\": PASSWORD}, {\"invite\": TOKEN} or {\"local\": TOKEN}";
-    let access = &visit.house.access;
+    let (access, source) = (&visit.house.access, visitor.whence.ip().into());
+    let limit = ask.settings.http.joins_per_minute;
     let session = match json(ask, wanted).await {
         Ok(SignIn::Password { name, password }) => {
             access.sign_in(&visitor, &name, password).await.map(Some)
+        }
+        // Each makes a session, of which an invite has so many: the oldest is another guest's.
+        Ok(SignIn::Invite { .. }) if !visit.house.rates.allow_entry(source, limit) => {
+            Err(Refusal::Guessing(MINUTE))
         }
         Ok(SignIn::Invite { invite }) => access.come_in(&visitor, &invite).await,
         Ok(SignIn::Local { local }) => access.come_in_locally(&visitor, &local).await.map(Some),

@@ -1,14 +1,14 @@
 //! Which connections are open: how many of one source, how many in all, and who makes room.
 //!
 //! ```text
-//!  accepted --> Unfinished --a request is answered--> Idle <--> Busy (a request, a socket, a stream)
-//!                   '--- first to make room, then ------'         never
+//!  accepted --> Unfinished --a request is answered--> Idle <--> Asking  <--> Busy
+//!                   |  first to make room               |  then   |  then      |  never
 //! ```
 //!
 //! One source may have so many, and all together so many. When all places are taken, whoever has not
-//! asked for anything yet makes room, after them whoever has nothing going on: of the source that has
-//! most of them, the one that has waited longest. So nobody who says nothing keeps anybody out, and
-//! whoever talks is left alone. Counted under a lock that is held for a look-up and never across an
+//! asked for anything yet makes room, after them whoever has nothing going on, then strangers, whatever
+//! they ask: of the source that has most of them, the one that has waited longest. So nobody who is
+//! nobody here keeps anybody out, from however many addresses, and whoever talks is left alone. Counted under a lock that is held for a look-up and never across an
 //! await.
 
 use std::{
@@ -36,15 +36,30 @@ pub(super) struct Limits {
 enum State {
     Unfinished,
     Idle,
+    /// A stranger asks for something.
+    Asking,
+    /// A request, a socket or a stream of somebody who may have it.
     Busy,
 }
 
 #[derive(Debug)]
 struct Entry {
     source: Source,
-    state: State,
+    is_finished: bool,
+    is_known: bool,
     n_busy: usize,
     gone: CancellationToken,
+}
+
+impl Entry {
+    fn state(&self) -> State {
+        match (self.n_busy > 0, self.is_known) {
+            (true, true) => State::Busy,
+            (true, false) => State::Asking,
+            (false, _) if self.is_finished => State::Idle,
+            (false, _) => State::Unfinished,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -91,20 +106,36 @@ impl Crowd {
         let (id, gone) = (inner.next, CancellationToken::new());
         inner.next += 1;
         *inner.by_source.entry(source).or_default() += 1;
-        let entry = Entry { source, state: State::Unfinished, n_busy: 0, gone: gone.clone() };
+        let (is_finished, is_known) = (false, false);
+        let entry = Entry { source, is_finished, is_known, n_busy: 0, gone: gone.clone() };
         inner.open.insert(id, entry);
         Some(Slot { crowd: self.clone(), id, gone })
+    }
+}
+
+impl Crowd {
+    fn know(&self, id: u64) {
+        if let Some(entry) = self.0.lock().open.get_mut(&id) {
+            entry.is_known = true;
+        }
+    }
+}
+
+impl Errand {
+    /// Whoever does it has got in.
+    pub(super) fn know(&self) {
+        self.crowd.know(self.id);
     }
 }
 
 impl Inner {
     /// Of the source that has most in the lowest state, the one that came first.
     fn who_makes_room(&self) -> Option<u64> {
-        let lowest = self.open.values().map(|entry| entry.state).min()?;
+        let lowest = self.open.values().map(Entry::state).min()?;
         if lowest == State::Busy {
             return None;
         }
-        let candidates = || self.open.iter().filter(|(_, entry)| entry.state == lowest);
+        let candidates = || self.open.iter().filter(|(_, entry)| entry.state() == lowest);
         let mut counts: HashMap<Source, usize> = HashMap::new();
         for (_, entry) in candidates() {
             *counts.entry(entry.source).or_default() += 1;
@@ -131,11 +162,15 @@ impl Slot {
         self.gone.cancelled().await;
     }
 
-    /// Counts as busy until what it returns is dropped.
+    /// Somebody has asked for something here that they may have.
+    pub(super) fn know(&self) {
+        self.crowd.know(self.id);
+    }
+
+    /// Does something until what it returns is dropped.
     pub(super) fn busy(&self) -> Errand {
         if let Some(entry) = self.crowd.0.lock().open.get_mut(&self.id) {
             entry.n_busy += 1;
-            entry.state = State::Busy;
         }
         Errand { crowd: self.crowd.clone(), id: self.id }
     }
@@ -151,9 +186,7 @@ impl Drop for Errand {
     fn drop(&mut self) {
         if let Some(entry) = self.crowd.0.lock().open.get_mut(&self.id) {
             entry.n_busy -= 1;
-            if entry.n_busy == 0 {
-                entry.state = State::Idle;
-            }
+            entry.is_finished = true;
         }
     }
 }
@@ -204,6 +237,7 @@ mod tests {
         let enter = |from: &str| crowd.enter(ip(from), FEW);
         let talking = enter("10.0.0.1").expect("a place");
         let talk = talking.busy();
+        talking.know();
         let silent = enter("10.0.0.2").expect("a place");
         let more = [enter("10.0.0.3"), enter("10.0.0.3")].map(|slot| slot.expect("a place"));
         // The source with most of those who have said nothing loses its oldest, whoever comes.
@@ -231,6 +265,7 @@ mod tests {
             .map(|n| crowd.enter(ip(&format!("10.0.0.{n}")), FEW).expect("a place"))
             .collect();
         let mut errands: Vec<Errand> = slots.iter().map(Slot::busy).collect();
+        errands.iter().for_each(Errand::know);
         assert!(crowd.enter(ip("10.0.0.9"), FEW).is_none(), "all are at work");
         drop(errands.remove(2));
         let _entered = crowd.enter(ip("10.0.0.9"), FEW).expect("the idle one makes room");
@@ -238,5 +273,31 @@ mod tests {
         // Whoever has made room is not counted out a second time.
         drop(slots);
         assert_eq!(crowd.0.lock().open.len(), 1);
+    }
+
+    #[test]
+    fn strangers_keep_nobody_out_whatever_they_ask_from_however_many_addresses() {
+        let crowd = Crowd::default();
+        let enter = |from: &str| crowd.enter(ip(from), FEW);
+        let guest = enter("10.0.0.1").expect("a place");
+        let errand = guest.busy();
+        errand.know();
+        let strangers: Vec<(Slot, Errand)> = (1..4)
+            .map(|n| enter(&format!("2001:db8:0:{n}::1")).expect("a place"))
+            .map(|slot| {
+                let errand = slot.busy();
+                (slot, errand)
+            })
+            .collect();
+        let mut newcomers = Vec::new();
+        for (n, (slot, _)) in strangers.iter().enumerate() {
+            assert!(!slot.gone.is_cancelled(), "{n}");
+            let newcomer = enter(&format!("10.0.0.{}", n + 2)).expect("a stranger makes room");
+            assert!(slot.gone.is_cancelled(), "{n}");
+            newcomer.know();
+            newcomers.push((newcomer.busy(), newcomer));
+        }
+        assert!(enter("10.0.0.9").is_none(), "nobody who is known does");
+        assert!(!guest.gone.is_cancelled());
     }
 }

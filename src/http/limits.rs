@@ -13,6 +13,7 @@
 //! | of these, what all members are shown: `state`, `mute`, `lock` | 40, then 5 a second | 200, then 25 a second |
 //! | of these, what costs the media plane: `publish`, `restart` | 30, then 1 a second | 150, then 5 a second |
 //! | joins, WHIP and WHEP sessions | | `http.joins_per_minute` |
+//! | entries by an invite | | `http.joins_per_minute` |
 //! | returns to a place that is kept | | ten times as many |
 //!
 //! Requests over HTTP count as those of sessions do.
@@ -136,6 +137,7 @@ pub(super) struct Rates<C: Clock = DefaultClock> {
     /// In bytes.
     said: Keyed<C>,
     joins: Changing<C>,
+    entries: Changing<C>,
     returns: Changing<C>,
 }
 
@@ -168,6 +170,7 @@ impl<C: Clock + Clone> Rates<C> {
             media: keyed(quota(150, 5)),
             said: keyed(quota(64 * 1024, 1024)),
             joins: Mutex::new((0, keyed(quota(1, 1)))),
+            entries: Mutex::new((0, keyed(quota(1, 1)))),
             returns: Mutex::new((0, keyed(quota(1, 1)))),
             clock,
         }
@@ -203,6 +206,11 @@ impl<C: Clock + Clone> Rates<C> {
     /// Counts a join of a source, if it may join once more by so many a minute.
     pub(super) fn allow_join(&self, source: Source, per_minute: usize) -> bool {
         self.allow_by(&self.joins, source, per_minute)
+    }
+
+    /// Counts an entry by an invite, which makes a session; as many as joins are allowed.
+    pub(super) fn allow_entry(&self, source: Source, joins_per_minute: usize) -> bool {
+        self.allow_by(&self.entries, source, joins_per_minute)
     }
 
     /// Counts a return to a place that is kept, where so many joins a minute are allowed.

@@ -23,6 +23,7 @@ pub(super) use joining::claims_of_seat;
 
 use super::{
     House,
+    crowd::Errand,
     ice::{Reach, Renewal},
     limits::{SessionRates, Weight},
     transport::{CloseReason, Gone, Received, Transport},
@@ -47,6 +48,7 @@ pub(super) struct Session<T> {
     rates: SessionRates,
     ice: Renewal,
     place: Option<Seated>,
+    busy: Errand,
 }
 
 /// What a session has once it has joined.
@@ -88,9 +90,15 @@ impl From<Gone> for End {
 }
 
 impl<T: Transport> Session<T> {
-    pub(super) fn new(transport: T, house: Arc<House>, visitor: Visitor, reach: Reach) -> Self {
+    pub(super) fn new(
+        transport: T,
+        house: Arc<House>,
+        visitor: Visitor,
+        reach: Reach,
+        busy: Errand,
+    ) -> Self {
         let (rates, ice) = (SessionRates::new(), Renewal::new(reach, house.settings.clone()));
-        Self { transport, house, visitor, greeted: false, rates, ice, place: None }
+        Self { transport, house, visitor, greeted: false, rates, ice, place: None, busy }
     }
 
     /// Runs until either side ends it.

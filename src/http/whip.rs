@@ -103,6 +103,7 @@ async fn publish(
         receives: false,
         resume: None,
         device: None,
+        account: None,
         source: Some(source),
         re: None,
         outbox: sender,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{Author, Kept, ViewerNews};
 use crate::{
-    ids::{Device, Label, MemberId, Nickname},
+    ids::{AccountId, Device, Label, MemberId, Nickname},
     protocol::{ClientMessage, MediaFault, MemberKind, Outgoing, Rank, RoomRules},
     seams::{
         Source,
@@ -52,6 +52,8 @@ pub struct Arrival {
     pub device: Option<Device>,
     /// By which its lines of chat are known as its own later.
     pub author: Option<Author>,
+    /// Whose account it comes by.
+    pub account: Option<AccountId>,
     /// Where it comes from; `None` is this process itself, which is always let in.
     pub source: Option<Source>,
     /// As asked for.

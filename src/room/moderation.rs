@@ -8,12 +8,12 @@
 //! | take that back | | from itself | from anybody |
 //! | delete a line | its own | any | any |
 //!
-//! Whoever is removed stays out as long as the room lasts, by the device it came with; whoever came
-//! without one, by its source.
+//! Whoever is removed stays out as long as the room lasts, by the device it came with, and by its account
+//! from any other; whoever came without a device, by its source.
 
 use super::{Action, Arrival, Room, SeatId, place::Place};
 use crate::{
-    ids::{Device, MemberId, Nickname},
+    ids::{AccountId, Device, MemberId, Nickname},
     protocol::{
         ClientMessage, ErrorCode, LeaveReason, MemberKind, Outgoing, Rank, RoomRules, ServerMessage,
     },
@@ -28,6 +28,8 @@ const MAX_REMOVED: usize = 256;
 pub(super) enum Removed {
     /// A browser.
     Device(Device),
+    /// Somebody with an account, by whatever browser.
+    Account(AccountId),
     /// A program that came as a person.
     Source(Source),
     /// A stream of that name.
@@ -112,12 +114,15 @@ impl Room {
             return Err((ErrorCode::Forbidden, message));
         };
         let removed = Removed::of(place.kind, place.device.as_ref(), source, &place.wanted);
-        if !self.removed.contains(&removed) {
-            self.removed.push(removed);
+        // A stream is not its account: whoever has it may still come in.
+        let account = place.account.filter(|_| place.kind == MemberKind::Person);
+        for removed in std::iter::once(removed).chain(account.map(Removed::Account)) {
+            if !self.removed.contains(&removed) {
+                self.removed.push(removed);
+            }
         }
-        if self.removed.len() > MAX_REMOVED {
-            self.removed.remove(0);
-        }
+        let n_forgotten = self.removed.len().saturating_sub(MAX_REMOVED);
+        self.removed.drain(..n_forgotten);
         self.end(member, LeaveReason::Removed);
         Ok(())
     }
@@ -145,7 +150,9 @@ impl Room {
             return false;
         };
         let device = arrival.device.as_ref();
+        let account = arrival.account.filter(|_| arrival.kind == MemberKind::Person);
         self.removed.contains(&Removed::of(arrival.kind, device, source, &arrival.name))
+            || account.is_some_and(|account| self.removed.contains(&Removed::Account(account)))
     }
 
     /// Other rules are configured. What moderators changed stays, unless that is what is configured

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Arrival, Author, PLACE_KEPT, SeatId, Trouble};
 use crate::{
-    ids::{Device, Label, MemberId, Mid, Nickname},
+    ids::{AccountId, Device, Label, MemberId, Mid, Nickname},
     protocol::{LeaveReason, Member, MemberKind, MemberState, Rank, Shown, TileSize},
     seams::{
         Source,
@@ -70,6 +70,7 @@ pub(super) struct Place {
     pub(super) wanted: Nickname,
     pub(super) device: Option<Device>,
     pub(super) author: Option<Author>,
+    pub(super) account: Option<AccountId>,
     pub(super) hand: bool,
     pub(super) kind: MemberKind,
     pub(super) rank: Rank,
@@ -116,6 +117,7 @@ impl Place {
             wanted: arrival.name.clone(),
             device: arrival.device.clone(),
             author: arrival.author,
+            account: arrival.account,
             hand: false,
             kind: arrival.kind,
             rank: arrival.rank,

@@ -46,6 +46,7 @@ impl Bench {
             resume: None,
             device: None,
             author: None,
+            account: None,
             source: Some(std::net::IpAddr::from([192, 0, 2, 1]).into()),
             rank: Rank::Participant,
             name: Nickname::parse(name).expect("a valid name"),

@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     config::{Role, Settings},
-    ids::{Device, Label, MemberId, Nickname, RoomName},
+    ids::{AccountId, Device, Label, MemberId, Nickname, RoomName},
     protocol::{ErrorCode, Member, MemberKind, Outgoing, Rank, Request, Viewer},
-    room::{Input, NoSeat, SeatId},
+    room::{Arrival, Input, NoSeat, Return, SeatId},
     seams::Source,
     sfu::SfuHandle,
     store::StoreHandle,
@@ -69,6 +69,8 @@ pub struct JoinRequest {
     pub resume: Option<ResumeClaims>,
     /// By which a browser finds the place that it lost together with its token.
     pub device: Option<Device>,
+    /// Whose account it comes by.
+    pub account: Option<AccountId>,
     /// Where it comes from; `None` is this process itself.
     pub source: Option<Source>,
     /// The request's id, repeated in `joined`.
@@ -80,6 +82,35 @@ pub struct JoinRequest {
     pub liveness: Liveness,
     /// By which id it can be watched from outside, as a camera can.
     pub label: Option<Label>,
+}
+
+impl JoinRequest {
+    /// Who it is, as the room sees it.
+    fn arrival(&self) -> Arrival {
+        let resume = |of: &ResumeClaims| Return {
+            member: of.member,
+            epoch: of.epoch,
+            this_run: of.this_run,
+        };
+        Arrival {
+            fresh: MemberId(rand::random()),
+            resume: self.resume.as_ref().map(resume),
+            author: self.device.as_ref().map(ledger::author_of),
+            device: self.device.clone(),
+            account: self.account,
+            source: self.source,
+            rank: self.rank,
+            name: self.name.clone(),
+            kind: self.kind,
+            mic: self.mic,
+            cam: self.cam,
+            receives: self.receives,
+            watched: self.liveness != Liveness::InProcess,
+            by_path: self.liveness == Liveness::MediaPath,
+            label: self.label.clone(),
+            re: self.re,
+        }
+    }
 }
 
 /// What a resume token proves.

@@ -11,15 +11,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
 use super::{
-    JoinRequest, Liveness, RoomView, Seat, history,
-    ledger::{Ledger, author_of},
+    JoinRequest, RoomView, Seat, history,
+    ledger::Ledger,
     registry::{self, JoinReply},
     viewers::{Owners, WatchReply, WatchRequest},
 };
 use crate::{
     ids::{MemberId, RoomName},
     protocol::{Outgoing, RoomRules},
-    room::{Action, Arrival, Input, Now, Return, Room, SeatId, Target},
+    room::{Action, Input, Now, Room, SeatId, Target},
     seams::media::News,
     sfu::SfuRoom,
     telemetry::metrics::metrics,
@@ -206,28 +206,7 @@ impl RoomTask {
     }
 
     fn join(&mut self, request: JoinRequest, reply: JoinReply) {
-        let arrival = Arrival {
-            fresh: MemberId(rand::random()),
-            resume: request.resume.map(|of| Return {
-                member: of.member,
-                epoch: of.epoch,
-                this_run: of.this_run,
-            }),
-            author: request.device.as_ref().map(author_of),
-            device: request.device,
-            source: request.source,
-            rank: request.rank,
-            name: request.name,
-            kind: request.kind,
-            mic: request.mic,
-            cam: request.cam,
-            receives: request.receives,
-            watched: request.liveness != Liveness::InProcess,
-            by_path: request.liveness == Liveness::MediaPath,
-            label: request.label,
-            re: request.re,
-        };
-        let seat = match self.room.join(arrival) {
+        let seat = match self.room.join(request.arrival()) {
             Ok(seat) => seat,
             Err(no_seat) => {
                 let _ = reply.send(Err(no_seat.into()));

@@ -76,6 +76,7 @@ impl Rooms {
             receives: false,
             resume: None,
             device: device.map(|device| device.parse().expect("a device")),
+            account: None,
             source: Some(IpAddr::from([192, 0, 2, host]).into()),
             re: Some(1),
             outbox: sender,

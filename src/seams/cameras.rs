@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use tokio::sync::watch;
 
-use super::stills::Stills;
+use super::{feed::Feed, stills::Stills};
 use crate::{
     ids::{CameraId, RoomName},
     protocol::MediaFault,
@@ -73,6 +73,8 @@ pub struct CameraDoor {
     pub status: watch::Receiver<CameraStatus>,
     /// Its single pictures.
     pub stills: Stills,
+    /// Its encoded media.
+    pub feed: Feed,
     closed: watch::Sender<Option<ClosedBy>>,
 }
 
@@ -80,10 +82,10 @@ impl CameraDoor {
     /// A way, and what the camera's own side keeps of it.
     pub fn new(status: CameraStatus, closed: Option<ClosedBy>) -> (Self, CameraSide) {
         let (status, received) = watch::channel(status);
-        let stills = Stills::default();
+        let (stills, feed) = (Stills::default(), Feed::default());
         let (closed, closed_received) = watch::channel(closed);
-        let door = Self { status: received, stills: stills.clone(), closed };
-        (door, CameraSide { status, stills, closed: closed_received })
+        let door = Self { status: received, stills: stills.clone(), feed: feed.clone(), closed };
+        (door, CameraSide { status, stills, feed, closed: closed_received })
     }
 
     /// Closes the camera's device, or lets it be opened again. True if that is news.
@@ -111,6 +113,8 @@ pub struct CameraSide {
     pub status: watch::Sender<CameraStatus>,
     /// To be given when they are wanted.
     pub stills: Stills,
+    /// Likewise.
+    pub feed: Feed,
     /// To be obeyed.
     pub closed: watch::Receiver<Option<ClosedBy>>,
 }

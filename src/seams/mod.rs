@@ -1,7 +1,9 @@
 //! Where shells meet without knowing each other: plain values and traits, wired by `app`.
 
 pub mod cameras;
+pub mod crowd;
 pub mod desk;
+pub mod feed;
 pub mod media;
 mod networks;
 mod source;

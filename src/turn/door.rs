@@ -1,14 +1,10 @@
 //! Starting, stopping, and the way in for streams.
 
 use std::{
-    collections::HashMap,
     fmt, io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, SystemTime},
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -21,7 +17,7 @@ use tracing::{debug, warn};
 
 use super::{
     handout::hand_out,
-    outlet::StreamId,
+    places::{Place, Places},
     rules::rules,
     socket::Udp,
     stream,
@@ -30,16 +26,12 @@ use super::{
 use crate::{
     config::{Secret, Settings},
     seams::{
-        Addresses, Source,
+        Addresses,
         turn::{Asker, ByteStream, Handout, TlsDoor, TurnDoor, Wire, is_tls},
     },
     telemetry::port_holder,
 };
 
-/// Streams at a time, and of one source (an IPv4 address, an IPv6 /64): a household of browsers, with
-/// a stream for each relay candidate and each connection of RFC 6062.
-const MAX_STREAMS: usize = 2_048;
-const MAX_STREAMS_OF_SOURCE: usize = 256;
 /// Until its first byte and, where that begins a handshake, the end of that.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// Connections that wait to be accepted.
@@ -79,8 +71,7 @@ pub struct TurnHandle(Arc<Inner>);
 
 struct Inner {
     commands: Commands,
-    next_stream: AtomicU64,
-    sources: Arc<Mutex<HashMap<Source, usize>>>,
+    places: Places,
     ended: watch::Receiver<()>,
     listening: Vec<SocketAddr>,
     tls: Arc<dyn TlsDoor>,
@@ -133,8 +124,7 @@ pub fn start(
     })?;
     let inner = Inner {
         commands: commands.clone(),
-        next_stream: AtomicU64::new(0),
-        sources: Arc::default(),
+        places: Places::new(),
         ended,
         listening,
         tls,
@@ -244,11 +234,15 @@ impl TurnHandle {
 impl TurnHandle {
     /// A stream that was accepted here: TLS or not, by its first byte.
     fn accepted(&self, stream: TcpStream, remote: SocketAddr, local: SocketAddr) {
-        let Some(slot) = Slot::take(&self.0.sources, remote.ip()) else { return };
+        let Some(place) = self.0.places.take(Instant::now(), remote.ip()) else { return };
         let handle = self.clone();
         tokio::spawn(async move {
-            match timeout(OPEN_WITHIN, handle.opened(stream)).await {
-                Ok(Ok((stream, wire))) => handle.serve(stream, wire, (remote, local), slot).await,
+            let opened = tokio::select! {
+                opened = timeout(OPEN_WITHIN, handle.opened(stream)) => opened,
+                () = place.evicted() => return,
+            };
+            match opened {
+                Ok(Ok((stream, wire))) => handle.serve(stream, wire, (remote, local), place).await,
                 Ok(Err(error)) => debug!(%remote, %error, "no stream of TURN"),
                 Err(_) => debug!(%remote, "it says nothing"),
             }
@@ -269,43 +263,9 @@ impl TurnHandle {
         stream: Box<dyn ByteStream>,
         wire: Wire,
         ends: (SocketAddr, SocketAddr),
-        slot: Slot,
+        place: Arc<Place>,
     ) {
-        let id = StreamId(self.0.next_stream.fetch_add(1, Ordering::Relaxed));
-        stream::serve(stream, wire, id, ends, self.0.commands.clone()).await;
-        drop(slot);
-    }
-}
-
-/// What one source has of streams, given back when it is dropped.
-struct Slot {
-    sources: Arc<Mutex<HashMap<Source, usize>>>,
-    source: Source,
-}
-
-impl Slot {
-    fn take(sources: &Arc<Mutex<HashMap<Source, usize>>>, remote: IpAddr) -> Option<Self> {
-        let source = Source::from(remote);
-        let mut held = sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let n_all: usize = held.values().sum();
-        let n_own = held.get(&source).copied().unwrap_or_default();
-        if n_all >= MAX_STREAMS || n_own >= MAX_STREAMS_OF_SOURCE {
-            return None;
-        }
-        held.insert(source, n_own + 1);
-        Some(Self { sources: sources.clone(), source })
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut held = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(n_own) = held.get_mut(&self.source) {
-            *n_own -= 1;
-            if *n_own == 0 {
-                held.remove(&self.source);
-            }
-        }
+        stream::serve(stream, wire, place, ends, self.0.commands.clone()).await;
     }
 }
 
@@ -317,9 +277,9 @@ impl TurnDoor for TurnHandle {
         remote: SocketAddr,
         local: SocketAddr,
     ) {
-        let Some(slot) = Slot::take(&self.0.sources, remote.ip()) else { return };
+        let Some(place) = self.0.places.take(Instant::now(), remote.ip()) else { return };
         let handle = self.clone();
-        tokio::spawn(async move { handle.serve(stream, wire, (remote, local), slot).await });
+        tokio::spawn(async move { handle.serve(stream, wire, (remote, local), place).await });
     }
 
     fn hand_out(&self, asker: &Asker) -> Handout {

@@ -44,6 +44,10 @@ impl Outlet for Count {
     }
 
     fn hang_up(&mut self, _: ConnectionId) {}
+
+    fn known(&mut self, _: StreamId) {
+        panic!("a stranger has no password");
+    }
 }
 
 /// Whoever has no password gets short answers and nothing else, by datagrams and by a stream; and a

@@ -14,8 +14,8 @@
 //!  settings, addresses --rules--> worker
 //! ```
 //!
-//! PURE: `allocation`, `credential`, `frame`, `handout`, `nonce`, `outbox`, `outlet`, `policy`, `ports`, `rate`,
-//! `rules`, `server`, `source`.
+//! PURE: `allocation`, `credential`, `frame`, `handout`, `nonce`, `outbox`, `outlet`, `policy`, `ports`,
+//! `rate`, `rules`, `server`, `source`.
 
 pub mod credential;
 #[cfg(any(test, fuzzing))]
@@ -31,6 +31,7 @@ mod nonce;
 mod outbox;
 mod outlet;
 mod peer;
+mod places;
 mod ports;
 mod rate;
 mod rules;

@@ -70,6 +70,8 @@ pub(crate) trait Outlet {
     /// Gives a peer's connection to a stream, which carries nothing else from here on; without one
     /// the stream goes on as it was.
     fn splice(&mut self, stream: StreamId, connection: Option<ConnectionId>);
-    /// Closes a connection with a peer that nobody has come for.
+    /// Closes a connection with a peer, or makes it no more.
     fn hang_up(&mut self, connection: ConnectionId);
+    /// Whoever speaks by this stream has shown a password.
+    fn known(&mut self, stream: StreamId);
 }

@@ -38,7 +38,8 @@ pub struct OwnAddress {
 pub struct Policy {
     /// Where relays may live, best first.
     pub own: Vec<OwnAddress>,
-    /// Further addresses that lead here: bridges, announced ones that no relay is told by.
+    /// Further addresses that lead here: those of interfaces where no relay lives, announced ones that no
+    /// relay is told by.
     pub also_own: Vec<IpAddr>,
     /// IPv6 prefixes of our interfaces: who is in them is behind the same router.
     pub on_link: Vec<(Ipv6Addr, u8)>,
@@ -79,10 +80,10 @@ pub(crate) enum Way {
 impl Policy {
     /// Whether there may be a permission for an address; where it is our own, the port decides later.
     pub(crate) fn judge(&self, ip: IpAddr) -> Result<(), Reason> {
-        let ip = ip.to_canonical();
         if self.is_own(ip) {
             return Ok(());
         }
+        let ip = ip.to_canonical();
         for ip in [Some(ip), embedded(ip)].into_iter().flatten() {
             if is_special(ip) {
                 return Err(Reason::Special);
@@ -169,7 +170,7 @@ fn contains(range: &IpRange, ip: IpAddr) -> bool {
 }
 
 /// Never a peer, by IANA's special-purpose registries.
-fn is_special(ip: IpAddr) -> bool {
+pub(super) fn is_special(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let [a, b, c, _] = ip.octets();

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{
     credential::Credentials,
-    policy::{OwnAddress, Policy},
+    policy::{OwnAddress, Policy, is_special},
     server::Rules,
 };
 use crate::{
@@ -63,10 +63,11 @@ fn policy(settings: &Settings, addresses: &Addresses) -> Policy {
     let first_port = *settings.media.ports.start();
     let n_workers = settings.media.workers.clamp(1, settings.media.ports.len()) as u16;
     let external = turn.external_ip.iter().map(|(public, _)| *public);
-    let announced = configured.iter().map(|(ip, _)| *ip);
+    // This machine's loopback and link-local addresses are everybody's.
+    let known = addresses.networks.own.iter().copied().filter(|ip| !is_special(*ip));
     Policy {
         own,
-        also_own: addresses.networks.own.iter().copied().chain(external).chain(announced).collect(),
+        also_own: known.chain(external).collect(),
         on_link: on_interfaces()
             .filter_map(|address| prefix(address.ip, address.prefix_len))
             .collect(),
@@ -89,7 +90,7 @@ fn prefix(ip: IpAddr, len: u8) -> Option<(Ipv6Addr, u8)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::policy::Reason, *};
     use crate::{
         config::{NoFiles, Sources},
         seams::{LocalAddress, Networks},
@@ -110,13 +111,14 @@ mod tests {
 
     fn addresses() -> Addresses {
         let configured = AddressOrigin::Configured;
+        let own = ["127.0.0.1", "::1", "fe80::5", "10.9.0.1", "203.0.113.7"];
         Addresses {
             announced: vec![
                 address("192.168.1.5", 24, AddressOrigin::Interface),
                 address("2001:db8:5::5", 64, AddressOrigin::Interface),
                 address("203.0.113.7", 32, configured(Some(40_000))),
             ],
-            networks: Networks { own: vec![ip("172.17.0.1")], ..Networks::default() },
+            networks: Networks { own: own.map(ip).to_vec(), ..Networks::default() },
             hostname: "box".into(),
         }
     }
@@ -146,8 +148,11 @@ mod tests {
         let mut settings = settings();
         settings.media.workers = 2;
         let policy = policy(&settings, &addresses());
-        for own in ["192.168.1.5", "203.0.113.7", "172.17.0.1", "2001:db8:5::5"] {
+        for own in ["192.168.1.5", "203.0.113.7", "10.9.0.1", "2001:db8:5::5"] {
             assert!(policy.is_own(ip(own)), "{own}");
+        }
+        for special in ["127.0.0.1", "127.0.0.2", "::1", "fe80::5"] {
+            assert_eq!(policy.judge(ip(special)), Err(Reason::Special), "{special}");
         }
         assert_eq!(policy.media, Some(10_000..=10_001));
         assert_eq!(policy.forwarded, [("203.0.113.7:40000".parse().expect("an address"), 10_000)]);

@@ -12,7 +12,8 @@ use tokio::{
 
 use super::{
     frame,
-    outlet::{Client, StreamId, Via},
+    outlet::{Client, Via},
+    places::Place,
     socket::canonical,
     worker::{Command, Commands},
     world::{Outbound, Splice, StreamEnd},
@@ -25,9 +26,11 @@ const MAX_SPLICES: usize = 4;
 const READ_LEN: usize = 16 * 1024;
 /// The first message has to arrive within.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
+/// The same for whoever has shown no password: it asks for its address, or is about to sign.
+pub(super) const STRANGER: Duration = Duration::from_secs(30);
 /// Silence after which a client is gone: its allocation lasts ten minutes (`server::allocate`), so it
 /// would have refreshed that; and browsers check their path every few seconds.
-const IDLE: Duration = Duration::from_secs(11 * 60);
+pub(super) const IDLE: Duration = Duration::from_secs(11 * 60);
 /// A client that takes nothing for so long is not there.
 const SLOW: Duration = Duration::from_secs(30);
 
@@ -37,21 +40,24 @@ type Stream = Box<dyn ByteStream>;
 pub(super) async fn serve(
     stream: Stream,
     wire: Wire,
-    id: StreamId,
+    place: Arc<Place>,
     (remote, local): (SocketAddr, SocketAddr),
     commands: Commands,
 ) {
+    let id = place.id();
     let via = Via::Stream(id);
     let client = Client { via, remote: canonical(remote), local: canonical(local).ip() };
     let (sender, splices) = mpsc::channel(MAX_SPLICES);
     let outbound = Arc::new(Outbound::default());
-    let end = StreamEnd { sender, outbound: outbound.clone(), pending: Vec::new() };
+    let end =
+        StreamEnd { sender, outbound: outbound.clone(), pending: Vec::new(), place: place.clone() };
     if !commands.tell(Command::Opened(id, end)).await {
         return;
     }
     let (mut reader, mut writer) = split(stream);
     let out = Out { wire, bytes: Vec::new(), at: 0, piece_end: 0, is_flushed: true };
-    let mut session = Session { client, read: Vec::new(), splices, outbound, out, commands };
+    let read = Vec::new();
+    let mut session = Session { client, read, splices, outbound, out, commands, place };
     let splice = session.talk(&mut reader, &mut writer).await;
     session.commands.tell(Command::Closed(client)).await;
     if let Ok(Some(splice)) = splice {
@@ -117,17 +123,24 @@ struct Session {
     outbound: Arc<Outbound>,
     out: Out,
     commands: Commands,
+    place: Arc<Place>,
 }
 
 impl Session {
+    /// How long it may say nothing.
+    fn patience(&self) -> Duration {
+        if self.place.is_finished() { IDLE } else { STRANGER }
+    }
+
     /// Until it ends, or carries a peer's connection.
     async fn talk(
         &mut self,
         reader: &mut ReadHalf<Stream>,
         writer: &mut WriteHalf<Stream>,
     ) -> io::Result<Option<Splice>> {
-        let mut deadline = Instant::now() + FIRST_WITHIN;
-        let mut slow = deadline;
+        let first_within = Instant::now() + FIRST_WITHIN;
+        let mut heard = None;
+        let mut slow = first_within;
         // It has asked for a peer's connection: what follows may be for the peer.
         let mut waits = false;
         // What has come of that; first the answer goes out.
@@ -136,7 +149,7 @@ impl Session {
             if !waits {
                 let (len, binds) = frame::cut(&self.read).map_err(io::Error::other)?;
                 if len > 0 {
-                    deadline = Instant::now() + IDLE;
+                    heard = Some(Instant::now());
                     waits = binds;
                     let rest = self.read.split_off(len);
                     let frames = mem::replace(&mut self.read, rest);
@@ -158,6 +171,8 @@ impl Session {
                 }
             }
             self.read.reserve(READ_LEN);
+            // Its password is looked at by the worker, whose answer wakes us.
+            let deadline = heard.map_or(first_within, |heard| heard + self.patience());
             tokio::select! {
                 n_read = reader.read_buf(&mut self.read), if !waits => {
                     if n_read? == 0 {
@@ -175,6 +190,7 @@ impl Session {
                 },
                 () = sleep_until(slow), if !self.out.is_done() => return Ok(None),
                 () = sleep_until(deadline) => return Ok(None),
+                () = self.place.evicted() => return Ok(None),
             }
         }
     }

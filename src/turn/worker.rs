@@ -146,11 +146,16 @@ impl Worker {
                     _ => self.listener((number - BELL - 1) as usize),
                 }
             }
-            while let Ok(command) = self.commands.try_recv() {
+            for n_taken in 1..=MAX_COMMANDS {
+                let Ok(command) = self.commands.try_recv() else { break };
                 if matches!(command, Command::Stop) {
                     return;
                 }
                 self.handle(command);
+                if n_taken == MAX_COMMANDS {
+                    // There may be more, but sockets and deadlines have their turn.
+                    let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+                }
             }
             if self.server.poll_timeout().is_some_and(|due| due <= Instant::now()) {
                 self.server.handle_timeout(now(), &mut self.world);
@@ -197,7 +202,7 @@ impl Worker {
     fn handle(&mut self, command: Command) {
         let Self { server, world, .. } = self;
         match command {
-            Command::Rules(rules) => server.set_rules(rules),
+            Command::Rules(rules) => server.set_rules(rules, world),
             Command::Opened(id, end) => drop(world.streams.insert(id, end)),
             Command::Frames(client, bytes) => {
                 let mut rest = &bytes[..];

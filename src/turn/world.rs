@@ -19,7 +19,7 @@ use tokio::{
     net::TcpStream,
     runtime::Handle,
     sync::{Notify, mpsc, oneshot},
-    task::JoinHandle,
+    task::{AbortHandle, JoinHandle},
 };
 use tracing::debug;
 
@@ -27,6 +27,7 @@ use super::{
     outbox::{By, Outbox},
     outlet::{Client, ConnectionId, Outlet, Protocol, RelayId, StreamId, Via},
     peer,
+    places::Place,
     socket::Udp,
     worker::Commands,
 };
@@ -87,6 +88,7 @@ pub(super) struct StreamEnd {
     pub(super) outbound: Arc<Outbound>,
     /// Of this wake-up.
     pub(super) pending: Vec<u8>,
+    pub(super) place: Arc<Place>,
 }
 
 enum RelayEnd {
@@ -114,7 +116,8 @@ pub(super) struct World {
     pub(super) streams: HashMap<StreamId, StreamEnd>,
     dirty: Vec<StreamId>,
     held: HashMap<ConnectionId, Held>,
-    connecting: HashMap<ConnectionId, RelayId>,
+    /// Those that are being made, and what makes them.
+    connecting: HashMap<ConnectionId, (RelayId, AbortHandle)>,
     commands: Commands,
     runtime: Handle,
     /// Datagrams that could not be sent.
@@ -187,7 +190,7 @@ impl World {
 
     /// The relay of a connection that was asked for.
     pub(super) fn asked(&mut self, id: ConnectionId) -> Option<RelayId> {
-        self.connecting.remove(&id)
+        self.connecting.remove(&id).map(|(relay, _)| relay)
     }
 
     /// It has ended.
@@ -279,13 +282,15 @@ impl Outlet for World {
             accepting.abort();
         }
         self.held.retain(|_, held| held.relay != relay);
-        self.connecting.retain(|_, of| *of != relay);
+        for (_, (_, connecting)) in self.connecting.extract_if(|_, (of, _)| *of == relay) {
+            connecting.abort();
+        }
     }
 
     fn connect(&mut self, relay: RelayId, at: SocketAddr, id: ConnectionId, peer: SocketAddr) {
-        self.connecting.insert(id, relay);
         let connecting = peer::connect(at, peer, id, self.commands.clone());
-        drop(self.runtime.spawn(connecting));
+        let connecting = self.runtime.spawn(connecting).abort_handle();
+        self.connecting.insert(id, (relay, connecting));
     }
 
     fn splice(&mut self, stream: StreamId, connection: Option<ConnectionId>) {
@@ -306,5 +311,59 @@ impl Outlet for World {
 
     fn hang_up(&mut self, connection: ConnectionId) {
         self.held.remove(&connection);
+        if let Some((_, connecting)) = self.connecting.remove(&connection) {
+            connecting.abort();
+        }
+    }
+
+    fn known(&mut self, stream: StreamId) {
+        if let Some(end) = self.streams.get(&stream) {
+            end.place.finish();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use rustix::event::epoll::CreateFlags;
+
+    use super::{super::worker::commands, *};
+
+    /// A listener that accepts nobody and has no room for more to wait: whoever connects goes on trying.
+    fn never() -> (socket2::Socket, TcpStream, SocketAddr) {
+        let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        socket.bind(&any.into()).expect("a free port");
+        socket.listen(0).expect("it listens");
+        let at = socket.local_addr().expect("bound").as_socket().expect("an address");
+        let first = std::net::TcpStream::connect(at).expect("the one that may wait");
+        first.set_nonblocking(true).expect("a socket");
+        (socket, TcpStream::from_std(first).expect("a stream"), at)
+    }
+
+    #[tokio::test]
+    async fn with_its_relay_what_is_being_connected_ends() {
+        let (_listener, _first, at) = never();
+        let (commands, _receiver) = commands().expect("a bell");
+        let epoll = epoll::create(CreateFlags::CLOEXEC).expect("epoll");
+        let runtime = Handle::current();
+        let mut world = World::new(epoll, Vec::new(), commands, runtime.clone());
+        let from: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        let relay = RelayId(0);
+        for turn in 0..1000 {
+            assert!(world.open(relay, Protocol::Tcp, from));
+            world.connect(relay, from, ConnectionId(turn), at);
+            tokio::task::yield_now().await;
+            world.close(relay);
+        }
+        // What is aborted ends when the runtime comes to it.
+        let n_alive = || runtime.metrics().num_alive_tasks();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((n_alive(), world.connecting.len()), (0, 0));
     }
 }

@@ -4,12 +4,14 @@
 // Starts a parlor with a test camera and a browser of its own; pictures of the pages go to the folder
 // SHOTS. Prints one line a check and a JSON summary; exit 1 if any check failed.
 
+import { createSocket } from 'node:dgram';
 import { mkdir } from 'node:fs/promises';
 import https from 'node:https';
 import path from 'node:path';
 
-import { Box } from './box.mjs';
+import { Box, freePorts } from './box.mjs';
 import { checklist } from './checks.mjs';
+import { RtspClient } from './rtsp.mjs';
 import { join, launch, openPage, until } from './page.mjs';
 
 const [binary, shots] = process.argv.slice(2);
@@ -19,7 +21,8 @@ const { summary, check, finish } = checklist({});
 /** @type {string[]} */
 const faults = [];
 const box = new Box(binary);
-const url = await box.startOnLoopback('name = "Front door"\n');
+const rtsp = await freePorts();
+const url = await box.startOnLoopback(`name = "Front door"\n[rtsp]\nlisten = "127.0.0.1:${rtsp}"\n`);
 const browser = await launch({ fps: 5 });
 
 const shot = (page, name) => (shots ? page.screenshot({ path: path.join(shots, `${name}.png`) }) : undefined);
@@ -134,6 +137,49 @@ async function stills() {
         if (status !== 403) throw new Error(`${address} ${JSON.stringify(headers)}: ${status}`);
       }
     }
+  });
+}
+
+async function players(page) {
+  await check('a player watches by RTSP, from a keyframe on, and is seen', async () => {
+    const client = await RtspClient.connect(rtsp);
+    try {
+      const { status, body } = await client.ask('DESCRIBE', 'demo');
+      if (status !== 200 || !/a=rtpmap:96 H264.90000/.test(body) || !/opus.48000.2/.test(body)) throw new Error(`${status} ${body}`);
+      for (const track of [0, 1]) await client.ask('SETUP', `demo/trackID=${track}`, { Transport: `RTP/AVP/TCP;unicast;interleaved=${2 * track}-${2 * track + 1}` });
+      await client.ask('PLAY', 'demo');
+      await until('packets come', () => client.counts(), ([picture = 0, , sound = 0]) => picture > 60 && sound > 60, 20_000);
+      if (!client.beginsWithKeyframe) throw new Error('it begins in the middle');
+      await until('it is seen', async () => (await camera(page)).viewers.map(({ name }) => name), (names) => names.includes('Scene'));
+      await until('reports come', () => client.counts(), (counts) => counts[1] > 0 && counts[3] > 0, 10_000);
+      return client.counts();
+    } finally {
+      client.close();
+    }
+  });
+  await check('it is gone when its connection is', () => until('it is gone', async () => (await camera(page)).viewers.map(({ name }) => name), (names) => !names.includes('Scene')));
+  await check('by UDP too', async () => {
+    const client = await RtspClient.connect(rtsp);
+    const socket = createSocket('udp4');
+    let n = 0;
+    socket.on('message', () => { n += 1; });
+    try {
+      await new Promise((resolve) => { socket.bind(0, '127.0.0.1', resolve); });
+      const { port } = socket.address();
+      await client.ask('SETUP', 'demo/trackID=0', { Transport: `RTP/AVP;unicast;client_port=${port}-${port + 1}` });
+      await client.ask('PLAY', 'demo');
+      await until('packets come', () => n, (count) => count > 60, 20_000);
+    } finally {
+      client.close();
+      socket.close();
+    }
+  });
+  await check('what is no request, and what is not there, is said', async () => {
+    const client = await RtspClient.connect(rtsp);
+    const answers = [];
+    for (const [method, path] of [['OPTIONS', ''], ['DESCRIBE', 'nobody'], ['PLAY', 'demo'], ['RECORD', 'demo']]) answers.push((await client.ask(method, path)).status);
+    client.close();
+    if (answers.join() !== '200,404,455,405') throw new Error(answers.join());
   });
 }
 
@@ -259,6 +305,7 @@ try {
   const page = await alone();
   await watched(page);
   await stills();
+  await players(page);
   await go2rtc(page);
   await embedded();
   await others();

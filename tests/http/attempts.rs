@@ -100,6 +100,20 @@ async fn nobody_who_guesses_keeps_an_invited_one_out() {
 }
 
 #[tokio::test]
+async fn whoever_has_an_invite_does_not_use_up_the_sessions_of_others_by_it() {
+    let house = behind_proxy(|settings| settings.http.joins_per_minute = 3).await;
+    let owner = set_up(&house).await;
+    let body = r#"{"room":"Kitchen"}"#;
+    let made = Knock::new(FAR, &owner).ask(&house, "POST", "/api/v1/invites", body).await;
+    let url = made.json()["url"].as_str().expect("a URL").to_owned();
+    let good = url.split_once("#invite=").expect("in the fragment").1;
+    for expected in [201, 201, 201, 429] {
+        assert_eq!(come_in(&house, FAR, good).await.status, expected);
+    }
+    assert_eq!(come_in(&house, "198.51.100.1", good).await.status, 201, "another guest");
+}
+
+#[tokio::test]
 async fn one_source_asks_so_much_and_its_neighbours_are_answered() {
     let house = behind_proxy(|_| {}).await;
     let request = |path: &str, from: &str, end: &str| {

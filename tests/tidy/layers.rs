@@ -12,11 +12,12 @@ const VOCABULARY: [&str; 4] = ["ids", "protocol", "config", "seams"];
 const TOP: [&str; 5] = ["", "app", "boot", "cli", "fuzzing"];
 
 /// The only edges between parts, besides those to the vocabulary; `room` and `stun` are pure.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("http", &["rooms", "access", "trust", "store", "net", "doctor", "telemetry"]),
     ("rooms", &["room", "access", "sfu", "store", "telemetry"]),
     ("access", &["store"]),
     ("camera", &["rooms", "telemetry"]),
+    ("rtsp", &["rooms", "access", "telemetry"]),
     ("turn", &["net", "stun", "telemetry"]),
     ("doctor", &["net", "sfu", "turn", "trust", "telemetry"]),
     ("sfu", &["stun", "telemetry"]),

@@ -7,7 +7,7 @@ import { byId } from '../shared/dom.js';
 import { render } from '../shared/lit-html.js';
 import { Faulty, readRest, readSettings, writeSettings } from './api.js';
 import { changesOf, faultsByKey } from './model.js';
-import { isWord, say } from './words/index.js';
+import { faultOf, isWord, say } from './words/index.js';
 import { whole } from './views/page.js';
 
 /**
@@ -132,7 +132,7 @@ export class Page {
     if (error instanceof Faulty) {
       this.faults = faultsByKey(this.keys, error.faults);
       const unplaced = error.faults.filter(({ key }) => !(key in this.keys) && !Object.keys(this.keys).some((known) => key.startsWith(`${known}.`)));
-      complain([say('notSaved'), ...unplaced.map(({ line }) => line)].join(' '));
+      complain([say('notSaved'), ...unplaced.map((fault) => `${fault.key}: ${faultOf(fault)}`)].join(' '));
       this.draw();
       document.querySelector('[aria-invalid="true"], .entries .error')?.scrollIntoView({ block: 'center' });
     } else if (error instanceof Refused && error.code === 'precondition-failed') {

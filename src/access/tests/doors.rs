@@ -245,3 +245,36 @@ async fn without_a_store_the_lan_is_still_in() {
     let refused = house.access.sign_in(&near, "Ada", PASSWORD.into()).await;
     assert!(matches!(refused, Err(Refusal::Store(_))));
 }
+
+#[tokio::test]
+async fn however_many_cookies_strangers_send_whoever_has_a_good_one_is_known() {
+    let house = House::new();
+    let owner = house.set_up().await;
+    let forged = |n: usize| format!("{SESSION_COOKIE}={n:043}");
+    let forged: Vec<String> = (0..1_000).map(forged).collect();
+    let mut crowd: Vec<_> = forged.iter().map(|cookie| house.who(FAR, cookie, None)).collect();
+    crowd.push(house.who(FAR, &owner, None));
+    let visitors = futures_util::future::join_all(crowd).await;
+    let words: Vec<_> = visitors.iter().map(|visitor| visitor.principal.word()).collect();
+    assert_eq!(words[1_000], "owner");
+    let busy = visitors
+        .iter()
+        .filter(|visitor| matches!(visitor.principal, Principal::Stranger(Refusal::Store(_))));
+    assert_eq!(busy.count(), 0, "the store is asked no more than it takes");
+}
+
+#[tokio::test]
+async fn a_stranger_who_signs_out_disturbs_nobody() {
+    let house = House::new();
+    let owner = house.set_up().await;
+    let mut endings = house.access.endings().subscribe();
+    let sign_out = async |cookie: &str| {
+        let facts = Facts { cookies: vec![cookie], ..Facts::default() };
+        house.access.sign_out(&facts).await.expect("works");
+    };
+    sign_out(&format!("{SESSION_COOKIE}=nobody")).await;
+    assert!(!endings.has_changed().expect("it is there"));
+    sign_out(&owner).await;
+    assert!(endings.has_changed().expect("it is there"));
+    endings.mark_unchanged();
+}

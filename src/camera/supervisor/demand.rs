@@ -2,14 +2,15 @@
 //!
 //! Owns what was heard of each. What follows is decided by `state`, and by the gates in `outlet`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tracing::{debug, info};
 
-use super::{Supervisor, TICK};
+use super::{Report, Supervisor, TICK};
 use crate::{
     camera::{
         cause::Cause,
+        feed::FeedBranch,
         house::House,
         state::{Event, Phase},
     },
@@ -28,12 +29,13 @@ pub(super) struct Wanted {
     picture: bool,
     sound: bool,
     stills: bool,
+    fed: bool,
 }
 
 impl Default for Wanted {
     /// What is not known to be needed by nobody is needed.
     fn default() -> Self {
-        Self { picture: true, sound: true, stills: false }
+        Self { picture: true, sound: true, stills: false, fed: false }
     }
 }
 
@@ -50,7 +52,8 @@ impl<H: House> Supervisor<H> {
 
     /// A new connection begins with all that there is.
     pub(super) fn want_all(&mut self) {
-        self.wanted = Wanted { stills: self.wanted.stills, ..Wanted::default() };
+        let Wanted { stills, fed, .. } = self.wanted;
+        self.wanted = Wanted { stills, fed, ..Wanted::default() };
         self.outlet.wake();
         self.outlet.want_sound(true);
     }
@@ -60,6 +63,29 @@ impl<H: House> Supervisor<H> {
         let n_wanted = *self.n_wanted.borrow_and_update();
         self.outlet.want_stills(n_wanted);
         self.want(Wanted { stills: n_wanted > 0, ..self.wanted }).await;
+    }
+
+    /// So many take media beside the room; whoever has come needs a keyframe.
+    pub(super) async fn feed_wanted(&mut self) {
+        let fed = *self.n_fed.borrow_and_update() > 0;
+        let has_branch = self.feed.attempt() != 0;
+        if fed != has_branch {
+            self.feed_anew();
+        } else if fed {
+            self.outlet.request_keyframe();
+        }
+        self.want(Wanted { fed, ..self.wanted }).await;
+    }
+
+    /// Makes the branch that sends packets beside the room, where somebody takes them.
+    pub(super) fn feed_anew(&mut self) {
+        self.feed.end();
+        let is_wanted = *self.n_fed.borrow() > 0 && !self.machine.is_closed();
+        let Some(media) = self.media.filter(|_| is_wanted) else { return };
+        let (outlet, base_time) = (Arc::clone(&self.outlet), self.base_time);
+        let feed = self.side.feed.clone();
+        let make = move |_| FeedBranch::start(media, base_time, outlet, feed);
+        self.feed.start(make, Report::FeedStarted, self.sender.clone());
     }
 
     async fn want(&mut self, wanted: Wanted) {
@@ -79,7 +105,8 @@ impl<H: House> Supervisor<H> {
         // Without sound of its own nobody hears it, whatever is said.
         let hears = self.wanted.sound && self.spoken.is_some_and(|(_, sound)| sound);
         let is_warm = self.settings.borrow().unwatched == Unwatched::Warm;
-        let needed = is_warm || self.wanted.picture || hears || self.wanted.stills;
+        let needed =
+            is_warm || self.wanted.picture || hears || self.wanted.stills || self.wanted.fed;
         self.handle(Event::Needed(needed)).await;
     }
 
@@ -119,6 +146,7 @@ impl<H: House> Supervisor<H> {
                 // First: whoever hears of it finds nothing of before.
                 self.side.stills.close();
                 self.handle(Event::Close { who: by.who, since: by.since }).await;
+                self.feed_anew();
             }
             None => {
                 if self.machine.is_closed() {
@@ -126,6 +154,7 @@ impl<H: House> Supervisor<H> {
                 }
                 self.side.stills.open();
                 self.handle(Event::Open).await;
+                self.feed_anew();
             }
         }
         self.tell_status();

@@ -73,6 +73,7 @@ fn join_request(
         receives: false,
         resume: None,
         device: None,
+        account: None,
         source: None,
         re: None,
         outbox,

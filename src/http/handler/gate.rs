@@ -18,7 +18,7 @@ use super::{
     Ask,
 };
 use crate::{
-    access::{Answer, Facts, Need, Rules, Visitor},
+    access::{Answer, Facts, Need, Principal, Rules, Visitor},
     config::Settings,
     protocol::ErrorCode,
     telemetry::metrics::metrics,
@@ -110,7 +110,14 @@ pub(super) async fn refusal(ask: &Ask<'_>, route: &Result<Route, NoRoute>) -> Op
         Some(room) if need == Need::House => Need::Room(room),
         _ => need,
     };
-    let refusal = may(ask, route, &need).await.err()?;
+    let allowed = may(ask, route, &need).await;
+    let is_stranger = matches!(ask.visitor.principal, Principal::Stranger(_));
+    // Whoever got in by a room's password is known; the socket opens before that is given.
+    let by_password = need != Need::Nothing && !matches!(route, Ok(Route::Signal));
+    if allowed.is_ok() && (!is_stranger || by_password) {
+        ask.visit.slot.know();
+    }
+    let refusal = allowed.err()?;
     metrics().http_refused.inc();
     debug!(peer = %ask.visit.peer, ?refusal, "refused");
     Some(denied::page_or_problem(ask, &refusal).await)

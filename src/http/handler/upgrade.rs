@@ -148,9 +148,14 @@ async fn converse(visit: Arc<Visit>, visitor: Visitor, reach: Reach, upgrade: Up
 }
 
 async fn run(visit: Arc<Visit>, visitor: Visitor, reach: Reach, transport: impl Transport) {
-    // Not one to make room for others while it lives, for all that nobody says anything.
-    let _busy = visit.slot.busy();
+    // While it lives it makes room for nobody, for all that nobody says anything: a stranger's only once
+    // a room's password has let them in.
+    let busy = visit.slot.busy();
     metrics().sessions.inc();
-    Box::pin(Session::new(transport, visit.house.clone(), visitor, reach).run()).await;
+    let session = Session::new(transport, visit.house.clone(), visitor, reach, busy);
+    tokio::select! {
+        () = Box::pin(session.run()) => {}
+        () = visit.slot.made_room() => debug!(peer = %visit.peer, "made room for another"),
+    }
     metrics().sessions.dec();
 }

@@ -9,7 +9,7 @@ use crate::{
     access::{Answer, Principal},
     config::Role,
     http::{denied, transport::Transport},
-    ids::{Device, Nickname, RoomName},
+    ids::{AccountId, Device, Nickname, RoomName},
     protocol::{ErrorCode, MemberKind, Rank},
     rooms::{JoinRequest, Liveness, OUTBOX_LEN, ResumeClaims},
     telemetry::metrics::metrics,
@@ -101,6 +101,7 @@ impl<T: Transport> Session<T> {
             receives: true,
             resume,
             device: wanted.device,
+            account: account_of(&self.visitor.principal),
             source: Some(self.source()),
             re: Some(id),
             outbox: sender,
@@ -112,6 +113,7 @@ impl<T: Transport> Session<T> {
         tracing::debug!(room = %seat.room, member = %seat.member, peer = %self.visitor.whence.ip(), "seated");
         let by_password =
             role == Role::User && self.visitor.principal.is_asked_for_password(&seat.room);
+        self.busy.know();
         self.place = Some(Seated { seat, outbox, name, by_password });
         Ok(())
     }
@@ -135,6 +137,14 @@ impl<T: Transport> Session<T> {
             return Ok(Role::User);
         }
         self.house.access.role_in(&self.visitor, room, password, given).await
+    }
+}
+
+/// By which somebody who was removed stays out, whatever browser they come by.
+fn account_of(principal: &Principal) -> Option<AccountId> {
+    match principal {
+        Principal::Account { person, .. } => Some(AccountId(person.0)),
+        _ => None,
     }
 }
 

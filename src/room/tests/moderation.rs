@@ -1,7 +1,10 @@
 //! The door and what moderators do.
 
 use super::{returns::device, *};
-use crate::protocol::{Knock, Reaction};
+use crate::{
+    ids::AccountId,
+    protocol::{Knock, Reaction},
+};
 
 impl Bench {
     fn join_as(&mut self, id: u64, name: &str, rank: Rank) -> SeatId {
@@ -108,6 +111,18 @@ fn whoever_is_removed_hears_so_and_stays_out_by_device_source_and_token() {
     let token = Arrival { resume: Some(of_this_run(ana)), ..Bench::arrival(9, "Ana") };
     assert_eq!(bench.room.join(token), Err(NoSeat::NotKept));
     bench.knock(3, "Ben").expect("others behind the same address are not meant");
+
+    // Another browser is of no use to whoever has an account; its streams are another matter.
+    let by_account = |id, browser: u64| Arrival {
+        account: Some(AccountId(7)),
+        device: Some(device(browser)),
+        ..Bench::arrival(id, "Uma")
+    };
+    let uma = bench.room.join(by_account(20, 20)).expect("a place");
+    assert_eq!(bench.outcome(moderator, ClientMessage::Remove { member: uma.member }), None);
+    assert_eq!(bench.room.join(by_account(21, 21)), Err(NoSeat::Removed));
+    let stream = Arrival { kind: MemberKind::Stream, ..by_account(22, 22) };
+    bench.room.join(stream).expect("it was not removed");
 
     let program = bench.join(4, "Bot");
     assert_eq!(bench.outcome(moderator, ClientMessage::Remove { member: program.member }), None);

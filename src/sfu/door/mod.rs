@@ -128,8 +128,8 @@ impl Drop for Workers {
 
 impl SfuHandle {
     /// Binds one port number for each worker, by UDP and where `settings.tcp` says so by TCP, and starts
-    /// its thread: `[::]`, or `0.0.0.0` where IPv6 is off. The first worker takes the first port of `settings.ports`, the others the next free
-    /// ones; port 0 is any. To be called within a runtime.
+    /// its thread: `[::]`, or `0.0.0.0` where IPv6 is off. The first worker takes the first port of
+    /// `settings.ports`, the others the next free ones; port 0 is any. To be called within a runtime.
     pub fn start(
         settings: &MediaSettings,
         addresses: watch::Receiver<Arc<Addresses>>,

@@ -13,6 +13,7 @@ use crate::sfu::worker::load::Load;
 const FULL: u16 = 700;
 /// It takes viewers again below this: joins come in crowds, and the share is a second old.
 const FREE: u16 = 550;
+
 /// The worker that has least to do, of those that `may` take something; index into `loads`.
 pub(crate) fn least_loaded(loads: &[Load], may: impl Fn(usize) -> bool) -> Option<usize> {
     let workers = loads.iter().enumerate().filter(|(worker, _)| may(*worker));

@@ -1,7 +1,8 @@
 //! Offer and answer of one viewer: which track is on which m-line, and when that is offered.
 //!
 //! PURE. One offer is in flight; what changes meanwhile is offered after its answer. Changes of
-//! [`COLLECT`] are taken together, but for the first offer, which goes at once. Showing another track on a line that exists needs no offer.
+//! [`COLLECT`] are taken together, but for the first offer, which goes at once. Showing another track
+//! on a line that exists needs no offer.
 //!
 //! ```text
 //!  show() -> lines change -> dirty since -- 20 ms --> offer in flight -- answer --> settled

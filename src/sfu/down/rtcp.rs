@@ -1,7 +1,8 @@
 //! RTCP of one viewer (RFC 3550 6): what it reports and asks for, and our sender reports.
 //!
 //! Feedback: NACK (RFC 4585 6.2.1), PLI (6.3.1), FIR (RFC 5104 4.3.1), receiver reports, REMB,
-//! transport-wide arrivals (`path` reads those). It opens and seals nothing, and unknown packets are stepped over.
+//! transport-wide arrivals (`path` reads those). It opens and seals nothing, and unknown packets are
+//! stepped over.
 
 use crate::sfu::{
     path::{Report, TransportFeedback},

@@ -5,7 +5,7 @@
 //!
 //! The one place that knows `rtc::dtls`. Owns certificate and configurations (one set shared by many
 //! connections) and, a connection, the endpoint with the remedy of [`Flight`]. It does not judge the
-//! client's certificate: `Downlink` and `Uplink` compare its fingerprint with the SDP's.
+//! client's certificate: `transport` compares its fingerprint with the SDP's.
 //!
 //! The library's own retransmission timer is never driven: it counts to 7 and gives up, and is
 //! disarmed by accident ([`Flight`]). What reaches the library is what [`guard`] lets through, and after
@@ -179,8 +179,8 @@ impl Dtls {
         }
     }
 
-    /// This attempt cannot go on, or its keys are nobody's. The alert that the library would send is not sent: the client might
-    /// have nothing to do with it.
+    /// This attempt cannot go on, or its keys are nobody's. The alert that the library would send is not
+    /// sent: the client might have nothing to do with it.
     pub(crate) fn begin_anew(&mut self, now: Instant, reason: String) {
         if self.failure.as_deref() != Some(&*reason) {
             tracing::info!(reason, "a DTLS handshake cannot go on and begins anew");

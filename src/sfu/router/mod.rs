@@ -139,6 +139,12 @@ impl Router {
         self.publishers.len() + self.viewers.len()
     }
 
+    /// What waits to be sealed for its viewers beside fresh packets.
+    #[cfg(test)]
+    pub(crate) fn n_waiting(&self) -> usize {
+        self.viewers.iter().map(|(_, viewer)| viewer.n_waiting()).sum()
+    }
+
     /// Its connections, as the worker knows them.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionKey> + '_ {
         let room = self.index;

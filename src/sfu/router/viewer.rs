@@ -46,6 +46,8 @@ const SEAL_ROOM: usize = 64;
 const REPORT_ROOM: usize = 256;
 /// Packets sent again for one viewer in one wake-up; it may ask for the rest again.
 const MAX_RESENT: usize = 256;
+/// Requests for packets of one wake-up; a viewer asks again for what it still lacks.
+const MAX_NACKS: usize = 64;
 /// First and longest wait for a keyframe after packets could not be sent.
 const STALL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
 
@@ -177,7 +179,9 @@ impl Viewer {
                     *empty = Some(SlotState { track: Some(index), forwarder, backlog: None });
                 }
             }
-            self.starts.push(index);
+            if !self.starts.contains(&index) {
+                self.starts.push(index);
+            }
         }
         for (slot, state) in self.slots.iter_mut().enumerate() {
             let Some(state) = state else { continue };
@@ -228,7 +232,16 @@ impl Viewer {
 
     /// The viewer lacks these packets.
     pub(crate) fn nack(&mut self, slot: Slot, sequences: Vec<u16>) {
-        self.nacks.push((slot, sequences));
+        // overflow: DROPS the newest, which is asked for again.
+        if self.nacks.len() < MAX_NACKS {
+            self.nacks.push((slot, sequences));
+        }
+    }
+
+    /// What waits to be sealed for it beside fresh packets.
+    #[cfg(test)]
+    pub(crate) fn n_waiting(&self) -> usize {
+        self.nacks.len() + self.starts.len()
     }
 
     /// A sender report for each slot goes out with this wake-up.
@@ -274,7 +287,11 @@ impl Viewer {
         outbox: &mut Outbox,
         sink: &mut impl Sink,
     ) {
-        let Some(to) = self.downlink.route() else { return };
+        let Some(to) = self.downlink.route() else {
+            // By the time that there is a way these are old, and asked for again.
+            self.nacks.clear();
+            return;
+        };
         for index in std::mem::take(&mut self.starts) {
             let Some(published) = tracks.get(index) else { continue };
             if published.track.kind() == MediaKind::Audio {

@@ -16,7 +16,7 @@ pub enum Protocol {
 }
 
 /// One TCP connection of a worker: its place, and the how many-eth it was. None is ever used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId {
     /// Where it is kept.
     pub slot: u32,

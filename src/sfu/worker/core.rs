@@ -330,6 +330,12 @@ impl WorkerCore {
         self.timers.len()
     }
 
+    /// What waits to be sealed for viewers beside fresh packets.
+    #[cfg(test)]
+    pub(crate) fn n_waiting(&self) -> usize {
+        self.rooms.iter().map(|(_, room)| room.n_waiting()).sum()
+    }
+
     /// Rooms where who speaks has changed.
     pub(crate) fn take_speaking(&mut self) -> impl Iterator<Item = (RoomId, Speaking)> {
         self.rooms.iter_mut().filter_map(|(_, room)| Some((room.id, room.take_speaking()?)))

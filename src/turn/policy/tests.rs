@@ -68,6 +68,8 @@ fn a_relay_leads_outward_and_to_no_neighbour() {
         // The same in other clothes.
         ("::ffff:127.0.0.1", Err(Special)),
         ("::ffff:198.51.100.1", Ok(())),
+        ("::ffff:192.168.1.5", Err(OwnService)),
+        ("::ffff:203.0.113.7", Err(OwnService)),
         ("64:ff9b::7f00:1", Err(Special)),
         ("64:ff9b::c633:6401", Ok(())),
         ("64:ff9b::cb00:7107", Err(OwnService)),
@@ -95,6 +97,8 @@ fn to_ourselves_goes_by_the_relays_own_address() {
         ("172.17.0.1:53", Way::Inside),
         ("192.168.1.6:10000", Way::No(Reason::Private)),
         ("127.0.0.1:10000", Way::No(Reason::Special)),
+        ("[::ffff:192.168.1.5]:8172", Way::No(Reason::OwnService)),
+        ("[::ffff:192.168.1.5]:10000", Way::No(Reason::OwnService)),
     ] {
         assert_eq!(policy().way(socket(peer), bound), expected, "{peer}");
     }

@@ -1,6 +1,7 @@
 //! Allocate (RFC 8656 section 7): what is wished, quotas, relays, the port that is kept.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -11,6 +12,7 @@ use super::{
     auth::Caller,
 };
 use crate::{
+    seams::Source,
     stun::{
         Class, Message,
         attribute::{
@@ -30,7 +32,9 @@ use crate::{
 pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
 /// What is given at most.
 const MAX_LIFETIME: Duration = Duration::from_secs(3_600);
-/// How long a port is kept for its token: RFC 8656 section 7.2 asks for 30 seconds at least.
+/// How long a port is kept for its token: RFC 8656 section 7.2 asks for 30 seconds at least. It is kept
+/// no longer than the allocation that asked for it, which is a departure: whoever asked and ended again and
+/// again would have all ports.
 const RESERVATION_LASTS: Duration = Duration::from_secs(30);
 
 /// Silence after which an allocation makes room for another where no port is left. Browsers check the
@@ -225,9 +229,8 @@ impl Server {
         out: &mut impl Outlet,
     ) -> Result<(Vec<RelayId>, Option<[u8; 8]>, Option<(u8, u16)>), Refusal> {
         if let Some(token) = &wish.token {
-            let kept = self.reservations.remove(token).ok_or(Refusal::from(508))?;
-            self.deadlines.remove(&(kept.expires, Deadline::Reservation(*token)));
-            return Ok((vec![kept.relay], None, None));
+            let relay = self.unreserve(token).ok_or(Refusal::from(508))?;
+            return Ok((vec![relay], None, None));
         }
         let mut open = |ipv4| self.open(ask, ipv4, wish, out);
         match wish.families {
@@ -263,7 +266,7 @@ impl Server {
             })
         };
         let port = match take(self, out) {
-            None if self.make_room(ipv4, ask.now.instant, out) => take(self, out),
+            None if self.make_room(ask, (ipv4, protocol), out) => take(self, out),
             port => port,
         };
         let Some(port) = port else {
@@ -280,18 +283,36 @@ impl Server {
         Ok((first, next.map(|next| self.reserve(next, ask.now.instant))))
     }
 
-    /// Ends the allocation that has been silent for longest, if that is long enough. A browser makes
-    /// one for each way that it might take and uses one: without this the first dozen browsers would
-    /// have all ports of a small range, and keep them.
-    fn make_room(&mut self, ipv4: bool, now: Instant, out: &mut impl Outlet) -> bool {
-        let of_family = |allocation: &Allocation| {
+    /// Ends an allocation for the sake of another: the one that has been silent for longest, if that is
+    /// long enough, else one of a source that has more than the asker's. A browser makes one for each way
+    /// that it might take and uses one: without the first the first dozen browsers would have all ports of
+    /// a small range, and keep them; without the second one of them could.
+    fn make_room(
+        &mut self,
+        ask: &Ask<'_>,
+        (ipv4, protocol): (bool, Protocol),
+        out: &mut impl Outlet,
+    ) -> bool {
+        let is_of_kind = |allocation: &Allocation| {
             let mut relays = allocation.relays.iter().map(|relay| &self.relays[relay.0]);
-            allocation.protocol == Protocol::Udp && relays.any(|relay| relay.is_ipv4() == ipv4)
+            allocation.protocol == protocol && relays.any(|relay| relay.is_ipv4() == ipv4)
         };
-        let silent = self.allocations.iter().filter(|(_, allocation)| of_family(allocation));
-        let longest = silent.min_by_key(|(_, allocation)| allocation.last_used);
-        let unused = longest.filter(|(_, other)| other.last_used + UNUSED <= now);
-        let Some(id) = unused.map(|(id, _)| id) else { return false };
+        let all = || self.allocations.iter().filter(|(_, allocation)| is_of_kind(allocation));
+        let source = |allocation: &Allocation| Source::from(allocation.client.remote.ip());
+        let of = |wanted: Source| all().filter(move |(_, other)| source(other) == wanted);
+        let longest_silent = |(_, allocation): &(usize, &Allocation)| allocation.last_used;
+        // How much goes over a TCP relay's connections nobody sees here.
+        let unused = all().min_by_key(longest_silent).filter(|(_, other)| {
+            protocol == Protocol::Udp && other.last_used + UNUSED <= ask.now.instant
+        });
+        let from_most = || {
+            let mut n_of: BTreeMap<Source, usize> = BTreeMap::new();
+            all().for_each(|(_, other)| *n_of.entry(source(other)).or_default() += 1);
+            let own = n_of.get(&Source::from(ask.client.remote.ip())).copied().unwrap_or_default();
+            let (most, n_most) = n_of.into_iter().max_by_key(|(_, n)| *n)?;
+            of(most).min_by_key(longest_silent).filter(|_| n_most > own + 1)
+        };
+        let Some(id) = unused.or_else(from_most).map(|(id, _)| id) else { return false };
         self.end(id, out);
         true
     }

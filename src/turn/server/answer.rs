@@ -15,7 +15,7 @@ use crate::{
         },
     },
     turn::{
-        outlet::{Client, Outlet},
+        outlet::{Client, Outlet, Via},
         server::Now,
     },
 };
@@ -114,8 +114,9 @@ impl Server {
                 return false;
             }
         };
-        if !ask.client.is_stream() {
-            self.sources.proven(ask.client.remote.ip(), ask.now.instant);
+        match ask.client.via {
+            Via::Udp(_) => self.sources.proven(ask.client.remote.ip(), ask.now.instant),
+            Via::Stream(stream) => out.known(stream),
         }
         let done = if ask.message.not_understood(&KNOWN).next().is_some() {
             Err(420.into())

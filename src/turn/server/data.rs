@@ -78,10 +78,8 @@ impl Server {
         whole: bool,
         out: &mut impl Outlet,
     ) {
-        let allocation = &self.allocations[id];
-        let mut relays = allocation.relays.iter();
-        let relay = relays.find(|relay| self.relays[relay.0].is_ipv4() == peer.is_ipv4());
-        let Some(&relay) = relay.filter(|_| allocation.protocol == Protocol::Udp) else {
+        let is_udp = self.allocations[id].protocol == Protocol::Udp;
+        let Some(relay) = self.relay_of(id, peer.is_ipv4()).filter(|_| is_udp) else {
             self.counts.dropped += 1;
             return;
         };

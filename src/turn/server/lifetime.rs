@@ -36,9 +36,7 @@ impl Server {
             return Err(441.into());
         }
         let requested = family(&ask.message)?;
-        let of_family = requested.map(|ipv4| {
-            allocation.relays.iter().copied().find(|relay| self.relays[relay.0].is_ipv4() == ipv4)
-        });
+        let of_family = requested.map(|ipv4| self.relay_of(id, ipv4));
         if of_family == Some(None) {
             return Err(443.into());
         }
@@ -112,8 +110,8 @@ impl Server {
             match due {
                 Deadline::Allocation(id) => self.end(id, out),
                 Deadline::Reservation(token) => {
-                    if let Some(kept) = self.reservations.remove(&token) {
-                        self.close(kept.relay, out);
+                    if let Some(relay) = self.unreserve(&token) {
+                        self.close(relay, out);
                     }
                 }
                 Deadline::Connection(connection) => {
@@ -146,9 +144,18 @@ impl Server {
                 self.accounts.remove(&allocation.account);
             }
         }
-        for relay in allocation.relays {
+        // Nobody will come for the port beside it any more.
+        let kept = allocation.reservation.and_then(|token| self.unreserve(&token));
+        for relay in allocation.relays.into_iter().chain(kept) {
             self.close(relay, out);
         }
+    }
+
+    /// The port that was kept for this token, if nobody has come for it.
+    pub(super) fn unreserve(&mut self, token: &[u8; 8]) -> Option<RelayId> {
+        let kept = self.reservations.remove(token)?;
+        self.deadlines.remove(&(kept.expires, Deadline::Reservation(*token)));
+        Some(kept.relay)
     }
 
     fn close(&mut self, relay: RelayId, out: &mut impl Outlet) {

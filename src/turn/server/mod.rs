@@ -193,12 +193,14 @@ impl Server {
         }
     }
 
-    /// What lives stays as far as the new rules let it: peers that they refuse are let through no more.
-    pub(crate) fn set_rules(&mut self, rules: Arc<Rules>) {
+    /// What lives stays as far as the new rules let it: peers that they refuse are let through no more,
+    /// and connections with them end.
+    pub(crate) fn set_rules(&mut self, rules: Arc<Rules>, out: &mut impl Outlet) {
         for (_, allocation) in &mut self.allocations {
             allocation.retain(|peer| rules.policy.judge(peer).is_ok());
         }
         self.rules = rules;
+        self.end_refused(out);
     }
 
     /// One message of a client: a datagram, or one frame of a stream.

@@ -14,7 +14,7 @@ use crate::{
     },
     turn::{
         allocation::NotAdded,
-        outlet::{Outlet, Protocol},
+        outlet::{Outlet, Protocol, RelayId},
         policy::Way,
     },
 };
@@ -32,23 +32,29 @@ impl Server {
         }
     }
 
-    /// Whether an allocation may speak to a peer.
-    pub(super) fn may_reach(&self, id: usize, peer: SocketAddr) -> Result<(), Refusal> {
-        let allocation = &self.allocations[id];
-        let mut relays = allocation.relays.iter().map(|relay| &self.relays[relay.0]);
-        let relay = relays.find(|relay| relay.is_ipv4() == peer.is_ipv4());
-        let relay = relay.ok_or(Refusal::from(443))?;
-        self.rules.policy.judge(peer.ip()).map_err(|_| Refusal::from(403))?;
-        let leads_somewhere = match self.rules.policy.way(peer, relay.home.bound) {
-            Way::Out(_) => true,
-            Way::Inside => self.is_relay(peer, allocation.protocol),
-            Way::No(_) => false,
-        };
-        if leads_somewhere { Ok(()) } else { Err(403.into()) }
+    /// The relay of an allocation that speaks this family.
+    pub(super) fn relay_of(&self, id: usize, is_ipv4: bool) -> Option<RelayId> {
+        let mut relays = self.allocations[id].relays.iter().copied();
+        relays.find(|relay| self.relays[relay.0].is_ipv4() == is_ipv4)
     }
 
-    fn is_relay(&self, peer: SocketAddr, protocol: Protocol) -> bool {
-        self.by_port.contains_key(&(peer.is_ipv4(), protocol, peer.port()))
+    /// By which of its relays an allocation may speak to a peer, and where that is.
+    pub(super) fn reach(
+        &self,
+        id: usize,
+        peer: SocketAddr,
+    ) -> Result<(RelayId, SocketAddr), Refusal> {
+        let relay = self.relay_of(id, peer.is_ipv4()).ok_or(Refusal::from(443))?;
+        let to = match self.rules.policy.way(peer, self.relays[relay.0].home.bound) {
+            Way::Out(to) => Some(to),
+            Way::Inside => {
+                let kind = (peer.is_ipv4(), self.allocations[id].protocol, peer.port());
+                let other = self.by_port.get(&kind);
+                other.map(|other| (self.relays[other.0].home.bound, peer.port()).into())
+            }
+            Way::No(_) => None,
+        };
+        Ok((relay, to.ok_or(Refusal::from(403))?))
     }
 
     pub(super) fn create_permission(
@@ -65,7 +71,7 @@ impl Server {
             // is another service's is told at once, and not first by silence.
             let is_of_no_account = peer.port() == 0 && self.rules.policy.is_own(peer.ip());
             if !is_of_no_account {
-                self.may_reach(id, peer)?;
+                self.reach(id, peer)?;
             }
             peers.push(peer.ip());
         }
@@ -95,7 +101,7 @@ impl Server {
         if self.allocations[id].protocol == Protocol::Tcp {
             return Err(400.into());
         }
-        self.may_reach(id, peer)?;
+        self.reach(id, peer)?;
         let number = (number >> 16) as u16;
         match self.allocations[id].bind(number, peer, ask.now.instant) {
             Ok(()) => {}

@@ -18,7 +18,6 @@ use crate::{
     },
     turn::{
         outlet::{Client, ConnectionId, Outlet, Protocol, RelayId, Via},
-        policy::Way,
         server::Now,
     },
 };
@@ -69,10 +68,7 @@ impl Server {
             return Err(403.into());
         }
         let peer = ask.message.xor_address(XOR_PEER_ADDRESS).ok_or(Refusal::from(400))?;
-        self.may_reach(id, peer)?;
-        let mut relays = self.allocations[id].relays.iter();
-        let relay = relays.find(|relay| self.relays[relay.0].is_ipv4() == peer.is_ipv4());
-        let &relay = relay.ok_or(Refusal::from(443))?;
+        let (relay, to) = self.reach(id, peer)?;
         let mut of_relay = self.connections.values().filter(|other| other.relay == relay);
         if of_relay.clone().any(|other| other.peer == peer) {
             return Err(446.into());
@@ -81,15 +77,6 @@ impl Server {
             return Err(508.into());
         }
         let own = self.relays[relay.0];
-        let to = match self.rules.policy.way(peer, own.home.bound) {
-            Way::Out(to) => to,
-            Way::Inside => {
-                let other = self.by_port.get(&(peer.is_ipv4(), Protocol::Tcp, peer.port()));
-                let other = other.ok_or(Refusal::from(403))?;
-                (self.relays[other.0].home.bound, peer.port()).into()
-            }
-            Way::No(_) => return Err(403.into()),
-        };
         let state = State::Asked {
             client: *ask.client,
             transaction: ask.message.transaction_id(),
@@ -201,6 +188,17 @@ impl Server {
         self.answer(ask, Some(caller), Class::Success, out, |_| {});
         out.splice(stream, Some(id));
         Ok(())
+    }
+
+    /// Ends connections with peers that the rules refuse by now.
+    pub(super) fn end_refused(&mut self, out: &mut impl Outlet) {
+        let policy = &self.rules.policy;
+        let refused = self.connections.iter().filter(|(_, it)| policy.judge(it.peer.ip()).is_err());
+        let refused: Vec<ConnectionId> = refused.map(|(id, _)| *id).collect();
+        for id in refused {
+            self.disconnected(id);
+            out.hang_up(id);
+        }
     }
 
     /// A connection has ended, or a peer's that was not taken.

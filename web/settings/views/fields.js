@@ -2,7 +2,7 @@
 
 import { html, nothing } from '../../shared/lit-html.js';
 import { CHOICES, fieldOf, kindOf, written } from '../model.js';
-import { aboutOf, isWord, nameOf, say } from '../words/index.js';
+import { aboutOf, faultOf, isWord, nameOf, say } from '../words/index.js';
 import { entries } from './entries.js';
 
 /** @typedef {import('../settings.js').Page} Page */
@@ -52,10 +52,11 @@ function control(page, key) {
 /** What is wrong with a key. @param {Page} page @param {string} key */
 export function wrong(page, key) {
   const faults = page.faults[key] ?? [];
-  return faults.map(({ problem, remedy, field }) => {
+  return faults.map((fault) => {
+    const { field } = fault;
     const word = `field_${field}`;
     const name = field !== '' && isWord(word) ? `${say(word)}: ` : '';
-    return html`<p class="error">${name}${say('wrong', { problem, remedy })}</p>`;
+    return html`<p class="error">${name}${faultOf(fault)}</p>`;
   });
 }
 

@@ -2,6 +2,7 @@
 
 import { language } from '../../shared/i18n/index.js';
 import en from './en.js';
+import { faultZh } from './faults-zh.js';
 import keysEn from './keys-en.js';
 import keysZh from './keys-zh.js';
 import zhSentences from './zh.js';
@@ -23,6 +24,12 @@ export const isWord = (key) => Object.hasOwn(en, key);
 export function say(key, params = {}) {
   return (isEnglish() ? en : zh)[key].replace(/\{(\w+)\}/g, (whole, name) => String(params[name] ?? whole));
 }
+
+/** What the box says of a value, which is English; what has no Chinese words stays so. @param {string} said */
+const saidOf = (said) => (isEnglish() ? said : (faultZh(said) ?? said));
+
+/** What is wrong with a value, and what would be right. @param {{ problem: string, remedy: string }} fault */
+export const faultOf = ({ problem, remedy }) => say('wrong', { problem: saidOf(problem), remedy: saidOf(remedy) });
 
 /** What a setting is called. One that nobody has described is called by its key. @param {string} key */
 export const nameOf = (key) => (isEnglish() ? keysEn : keysZh)[key]?.[0] ?? key;

@@ -30,7 +30,7 @@ export default {
   takeBackOf: '恢复默认：{name}',
   willBeDefault: '将恢复默认。',
   secretKept: '已设定。要改就写新的。',
-  wrong: '这样不行。{problem}; {remedy}.',
+  wrong: '这样不行：{problem}。{remedy}。',
   more: '更多',
 
   sectionNetwork: '网络',

@@ -232,18 +232,21 @@ impl Pairs {
         may
     }
 
-    fn is_asked(&self, pair: &Pair) -> bool {
-        let is_wanted = [self.selected, self.nominated].contains(&Some(pair.route));
-        self.can_ask && is_wanted && (pair.proven_at.is_none() || self.selected == Some(pair.route))
+    /// When a check of ours is due by this way; `None`: it is not asked. Whoever wakes late makes it late:
+    /// what is due stays due until it is done.
+    fn asks_at(&self, pair: &Pair) -> Option<Instant> {
+        let is_proven = pair.proven_at.is_some();
+        let is_selected = self.selected == Some(pair.route);
+        let is_wanted = is_selected || (!is_proven && self.nominated == Some(pair.route));
+        let is_there = is_proven || pair.ask_at <= pair.heard_at + GONE;
+        (self.can_ask && is_wanted && is_there).then_some(pair.ask_at)
     }
 
     /// When a check of ours is due, or a proof runs out.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = |pair: &Pair| {
-            let ask_at = self.is_asked(pair).then_some(pair.ask_at);
-            let asks = ask_at.filter(|at| *at <= pair.heard_at + GONE || pair.proven_at.is_some());
             let ends = pair.proven_at.map(|at| at + CONSENT).filter(|_| self.runs_out(pair));
-            [asks, ends].into_iter().flatten().min()
+            [self.asks_at(pair), ends].into_iter().flatten().min()
         };
         self.pairs.iter().filter_map(due).min()
     }
@@ -279,10 +282,7 @@ impl Pairs {
         len: usize,
         fresh: impl FnOnce() -> TransactionId,
     ) -> Option<(Route, TransactionId)> {
-        let is_due = |pairs: &Self, pair: &Pair| {
-            let is_there = pair.proven_at.is_some() || now <= pair.heard_at + GONE;
-            is_there && pair.ask_at <= now && pairs.is_asked(pair)
-        };
+        let is_due = |pairs: &Self, pair: &Pair| pairs.asks_at(pair).is_some_and(|at| at <= now);
         while let Some(at) = self.pairs.iter().position(|pair| is_due(self, pair)) {
             let pair = &mut self.pairs[at];
             pair.ask_at = now + pair.wait;

@@ -7,13 +7,15 @@ use std::{
 };
 
 use crate::{
+    ids::MemberId,
     seams::media::Path,
     sfu::testing::world::World,
     stun::{Integrity, Kind, Method, Writer, attribute},
 };
 
-/// In the order of their first bytes.
-fn forgeries(hello: &[Vec<u8>]) -> Vec<Vec<u8>> {
+/// In the order of their first bytes. `name` is the box's end of the connection, which each check has in
+/// the clear.
+fn forgeries(name: &str, hello: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let record = |content_type: u8, epoch: u8, body: &[u8]| {
         let length = (body.len() as u16).to_be_bytes();
         [&[content_type, 254, 253, 0, epoch, 0, 0, 0, 0, 0, 0][..], &length, body].concat()
@@ -25,10 +27,12 @@ fn forgeries(hello: &[Vec<u8>]) -> Vec<Vec<u8>> {
         writer.finish(integrity).expect("it fits");
         out
     };
+    let user = &*format!("{name}:nobody");
     let mut all = vec![
-        stun(Method::BINDING, "nobody:nobody", Integrity::None),
-        stun(Method::BINDING, "nobody:nobody", Integrity::Sha1(b"guessed")),
-        stun(Method::ALLOCATE, "nobody:nobody", Integrity::Sha256(b"guessed")),
+        stun(Method::BINDING, user, Integrity::None),
+        stun(Method::BINDING, user, Integrity::Sha1(b"guessed")),
+        stun(Method::BINDING, user, Integrity::Both(b"guessed")),
+        stun(Method::ALLOCATE, user, Integrity::Sha256(b"guessed")),
         record(22, 0, &[]),
         record(21, 0, &[2, 40]),
         record(21, 0, &[1, 0]),
@@ -44,18 +48,27 @@ fn forgeries(hello: &[Vec<u8>]) -> Vec<Vec<u8>> {
     all
 }
 
+/// Sends all of it to both connections, from where their members are.
+fn forge(world: &mut World, hello: &[Vec<u8>], (publisher, viewer): (MemberId, MemberId)) {
+    let (up, down) = (world.ups[&publisher].address, world.downs[&viewer].address);
+    let answer = world.seen[&publisher].up.as_ref().map(|up| up.answer.clone());
+    let answer = answer.expect("an up").expect("an answer");
+    let offer = world.seen[&viewer].down.as_ref().and_then(|down| down.offer.clone());
+    for (from, sdp) in [(up, answer), (down, offer.expect("an offer"))] {
+        let name = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+        for forged in forgeries(name.expect("a name"), hello) {
+            world.core.handle_datagram(world.now, from.into(), &forged);
+        }
+    }
+}
+
 #[test]
 fn a_call_goes_on_whatever_is_sent_in_its_members_names() {
     let mut world = World::new();
     let (mut source, viewers) = world.with_viewers(1);
     let hello = world.hello_of_a_stranger();
-    let (up, down) = (world.ups[&source.member].address, world.downs[&viewers[0]].address);
     for n in 0..400 {
-        for forged in forgeries(&hello) {
-            for from in [up, down] {
-                world.core.handle_datagram(world.now, from.into(), &forged);
-            }
-        }
+        forge(&mut world, &hello, (source.member, viewers[0]));
         if n % 10 == 0 {
             world.send_frame(&mut source, 2, false);
         }
@@ -72,15 +85,10 @@ fn what_is_forged_is_no_sign_of_life() {
     let mut world = World::new();
     let (source, viewers) = world.with_viewers(1);
     let hello = world.hello_of_a_stranger();
-    let (up, down) = (world.ups[&source.member].address, world.downs[&viewers[0]].address);
     world.ups.get_mut(&source.member).expect("a publisher").mute = true;
     world.downs.get_mut(&viewers[0]).expect("a viewer").mute = true;
     for _ in 0..31 {
-        for forged in forgeries(&hello) {
-            for from in [up, down] {
-                world.core.handle_datagram(world.now, from.into(), &forged);
-            }
-        }
+        forge(&mut world, &hello, (source.member, viewers[0]));
         world.run(Duration::from_secs(1));
     }
     assert_eq!(world.seen[&source.member].up.as_ref().map(|up| up.path), Some(Path::Closed));
@@ -113,7 +121,11 @@ fn a_member_cannot_take_anothers_address() {
     let first = source.sent.len();
     // From now on all that the thief sends seems to come from there.
     world.downs.get_mut(&thief).expect("a viewer").address = address;
+    let n_plis = world.ups[&source.member].n_plis;
     for n in 0..200 {
+        if n % 20 == 10 {
+            world.downs.get_mut(&viewers[0]).expect("a viewer").send_pli();
+        }
         world.send_frame(&mut source, 2, n == 0);
         for _ in 0..10 {
             world.step();
@@ -123,6 +135,8 @@ fn a_member_cannot_take_anothers_address() {
     let last: Vec<&Vec<u8>> = video.payloads.values().rev().take(300).collect();
     let sent: Vec<&Vec<u8>> = source.sent[first..].iter().rev().take(300).collect();
     assert_eq!(last, sent, "the viewer sees what it saw");
+    let n_heard = world.ups[&source.member].n_plis - n_plis;
+    assert!(n_heard >= 10, "and is heard as it was: {n_heard}");
 }
 
 #[test]

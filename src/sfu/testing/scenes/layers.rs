@@ -253,6 +253,27 @@ fn a_narrow_path_gets_the_low_layer_and_a_wide_one_the_high_and_nobody_else_noti
 }
 
 #[test]
+fn what_a_narrow_path_has_shown_is_nothing_known_of_the_next() {
+    let mut world = World::new();
+    let mut source = Layered::new(&mut world);
+    let mut viewers = [Watcher::new(&mut world, 110, source.member)];
+    play(&mut world, &mut source, &mut viewers, 3 * SECOND, |_, _| false);
+    let address = world.downs[&viewers[0].member].address;
+    world.links.insert(address, Link::new(300_000.0));
+    let is_low = |world: &World, viewers: &[Watcher]| viewers[0].layer(world) == Some(0);
+    let low = play(&mut world, &mut source, &mut viewers, 10 * SECOND, is_low);
+    assert!(low.is_some(), "the path is narrow");
+    play(&mut world, &mut source, &mut viewers, 3 * SECOND, |_, _| false);
+    let peer = world.downs.get_mut(&viewers[0].member).expect("a viewer");
+    peer.address = ([198, 51, 100, 7], 40_000).into();
+    let high = play(&mut world, &mut source, &mut viewers, 30 * SECOND, |world, viewers| {
+        viewers[0].layer(world) == Some(2)
+    });
+    // It may be two seconds to the client's next check, by which it is known to have gone over.
+    assert!(high.is_some_and(|took| took <= 3 * SECOND), "high after {high:?}");
+}
+
+#[test]
 fn layers_follow_the_tiles_and_a_hidden_tile_costs_nothing() {
     let mut world = World::new();
     let mut source = Layered::new(&mut world);

@@ -78,7 +78,7 @@ fn media_never_goes_where_nobody_has_answered() {
 }
 
 #[test]
-fn media_follows_a_viewer_within_a_round_trip_and_knows_nothing_of_the_new_path() {
+fn media_follows_a_viewer_within_a_round_trip() {
     let mut world = World::new();
     let (mut source, viewers) = world.with_viewers(1);
     let narrow = world.downs[&viewers[0]].address;

@@ -23,13 +23,11 @@ use rustix::event::{Timespec, epoll};
 use slab::Slab;
 use socket2::{Domain, Protocol, Socket, Type};
 
-mod crowd;
 pub(crate) mod frame;
 pub(crate) mod queue;
 mod stream;
 
 use self::{
-    crowd::{Admission, Crowd},
     frame::NoFrame,
     stream::{Read, Stream},
 };
@@ -38,7 +36,10 @@ use super::{
     outbox::{Message, ViewerKey},
     transmit::{Peer, Route, StreamId},
 };
-use crate::telemetry::metrics::metrics;
+use crate::{
+    seams::crowd::{Admission, Crowd, Limits},
+    telemetry::metrics::metrics,
+};
 
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 256;
@@ -50,6 +51,14 @@ const REST: Duration = Duration::from_millis(20);
 const MAX_EVENTS: usize = 64;
 /// Bytes of one `read`.
 const READ_LEN: usize = 64 * 1024;
+/// Two for each of [`crate::config::MediaSettings`]' 400 viewers, and some that try. A browser checks the
+/// way that it uses every few seconds, others every 25 s; one is finished by a check that is believed.
+pub(crate) const LIMITS: Limits = Limits {
+    all: 1024,
+    of_source: 512,
+    unfinished: Duration::from_secs(10),
+    silent: Duration::from_secs(60),
+};
 /// How often it is looked whose time is over.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Bytes that all connections of a worker may hold: beyond that pictures are dropped.
@@ -96,7 +105,7 @@ pub(crate) struct Streams {
     epoll: OwnedFd,
     streams: Slab<Stream>,
     n_accepted: u32,
-    crowd: Crowd,
+    crowd: Crowd<StreamId>,
     /// Bytes that all of them hold.
     n_held: usize,
     /// Those that have something new to send.
@@ -120,7 +129,7 @@ impl Streams {
             epoll,
             streams: Slab::new(),
             n_accepted: 0,
-            crowd: Crowd::default(),
+            crowd: Crowd::new(LIMITS),
             n_held: 0,
             touched: Vec::new(),
             losses: Vec::new(),

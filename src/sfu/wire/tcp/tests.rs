@@ -8,12 +8,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::{
-    crowd::{SILENT, UNFINISHED},
-    frame::Deframer,
-    queue::MAX_QUEUED,
-    *,
-};
+use super::{frame::Deframer, queue::MAX_QUEUED, *};
 use crate::sfu::wire::outbox::{Outbox, Sink};
 
 const SOUND: ViewerKey = ViewerKey { room: 0, viewer: 1, is_sound: true };
@@ -238,7 +233,7 @@ fn whoever_says_nothing_is_ended_in_time_and_who_has_left_the_room_at_once() {
     stranger.write_all(&framed(&CHECK)).expect("it is read");
     bench.until("it has spoken", |bench| bench.all.seen.len() == 1);
     let (mut member, route) = bench.member();
-    bench.now += UNFINISHED - SWEEP / 2;
+    bench.now += LIMITS.unfinished - SWEEP / 2;
     bench.tick();
     assert_eq!(bench.streams.streams.len(), 2);
     bench.now += SWEEP;
@@ -251,7 +246,7 @@ fn whoever_says_nothing_is_ended_in_time_and_who_has_left_the_room_at_once() {
     bench.tick();
     assert!(has_ended(&mut member));
     assert!(bench.streams.poll_timeout().is_some_and(|due| due <= bench.now + SWEEP));
-    bench.now += SILENT;
+    bench.now += LIMITS.silent;
     bench.tick();
     assert!(has_ended(&mut silent));
     assert_eq!(bench.all.gone.last(), Some(&other.peer));

@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) connects: Vec<(ConnectionId, SocketAddr, SocketAddr)>,
     pub(super) spliced: Vec<(StreamId, Option<ConnectionId>)>,
     pub(super) hung_up: Vec<ConnectionId>,
+    /// Streams of those who have shown a password.
+    pub(super) known: BTreeSet<StreamId>,
 }
 
 impl Outlet for World {
@@ -71,6 +73,10 @@ impl Outlet for World {
 
     fn hang_up(&mut self, connection: ConnectionId) {
         self.hung_up.push(connection);
+    }
+
+    fn known(&mut self, stream: StreamId) {
+        self.known.insert(stream);
     }
 }
 
@@ -168,6 +174,10 @@ impl House {
         while self.server.poll_timeout().is_some_and(|due| due <= self.now.instant) {
             self.server.handle_timeout(self.now, &mut self.world);
         }
+    }
+
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        self.server.set_rules(Arc::new(rules), &mut self.world);
     }
 
     pub(super) fn next_id(&mut self) -> [u8; 12] {

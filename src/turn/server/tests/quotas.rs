@@ -32,9 +32,9 @@ fn a_full_house_names_another_of_the_clients_family() {
     let answer = house.ann(&client(2), Method::ALLOCATE, &[UDP]);
     let told = answer.message().find(attribute::ALTERNATE_SERVER).and_then(attribute::address);
     assert_eq!((answer.code, told), (300, Some(socket("203.0.113.99:3478"))));
-    house.server.set_rules(Arc::new(Rules { relay_ports: Some(10_001..=10_001), ..rules() }));
+    house.set_rules(Rules { relay_ports: Some(10_001..=10_001), ..rules() });
     assert_eq!(house.ann(&client(2), Method::ALLOCATE, &[UDP]).code, 508);
-    house.server.set_rules(Arc::new(Rules { relay_ports: None, ..rules() }));
+    house.set_rules(Rules { relay_ports: None, ..rules() });
     assert_eq!(house.ann(&client(2), Method::ALLOCATE, &[UDP]).code, 508);
     assert_eq!(house.world.open.len(), 1);
 }
@@ -57,6 +57,51 @@ fn who_uses_no_port_makes_room_for_who_needs_one() {
     assert_eq!(house.ann(&client(1), Method::REFRESH, &[]).code, 0);
     assert_eq!(house.ann(&client(2), Method::REFRESH, &[]).code, 437);
     assert_eq!((asks(&mut house, 4), house.world.open.len()), (508, 2));
+}
+
+#[test]
+fn one_source_does_not_have_all_ports() {
+    let mut house = house(Rules { relay_ports: Some(10_001..=10_004), ..rules() });
+    let greedy: Vec<Client> = (1..=4).map(client).collect();
+    for one in &greedy {
+        house.allocate(one);
+        assert_eq!(house.permit(one, "198.51.100.77:7000"), 0);
+        house.send(one, "198.51.100.77:7000", b"in use", &[]);
+        house.wait(1);
+    }
+    let asks = |house: &mut House, from: &str| house.ann(&udp(from), Method::ALLOCATE, &[UDP]).code;
+    assert_eq!(
+        asks(&mut house, "198.51.100.1:9"),
+        508,
+        "it has them all, and takes none from itself"
+    );
+    assert_eq!(asks(&mut house, "198.51.100.2:1"), 0);
+    assert_eq!(asks(&mut house, "198.51.100.2:2"), 0);
+    assert_eq!(asks(&mut house, "198.51.100.2:3"), 508, "each has two");
+    let codes: Vec<u16> =
+        greedy.iter().map(|one| house.ann(one, Method::REFRESH, &[]).code).collect();
+    assert_eq!(codes, [437, 437, 0, 0], "what was silent for longest makes room");
+}
+
+#[test]
+fn who_wants_a_relay_of_another_kind_ends_nobodys() {
+    let mut house = house(Rules { relay_ports: Some(10_001..=10_001), ..rules() });
+    house.allocate(&client(1));
+    assert_eq!(house.ann(&stream(1), Method::ALLOCATE, &[TCP]).code, 0);
+    house.wait(31);
+    assert_eq!(house.ann(&stream(2), Method::ALLOCATE, &[TCP]).code, 508);
+    assert_eq!(house.ann(&client(1), Method::REFRESH, &[]).code, 0);
+}
+
+#[test]
+fn a_port_is_kept_no_longer_than_whoever_asked_for_it_stays() {
+    let mut house = house(Rules { relay_ports: Some(10_002..=10_003), ..rules() });
+    let and_next = (attribute::EVEN_PORT, &[0x80][..]);
+    for _ in 0..10_000 {
+        assert_eq!(house.ann(&client(1), Method::ALLOCATE, &[UDP, and_next]).code, 0);
+        house.ann(&client(1), Method::REFRESH, &[(attribute::LIFETIME, &[0; 4])]);
+        assert_eq!((house.world.open.len(), house.server.poll_timeout()), (0, None));
+    }
 }
 
 #[test]

@@ -217,7 +217,7 @@ fn new_rules_hold_for_what_lives() {
     let mut stricter = rules();
     stricter.policy.denied =
         vec![crate::config::IpRange { first: ip("198.51.100.77"), last: ip("198.51.100.77") }];
-    house.server.set_rules(Arc::new(stricter));
+    house.set_rules(stricter);
     house.send(&client, PEER, b"x", &[]);
     house.server.handle(house.now, &client, &[0x40, 0, 0, 0], &mut house.world);
     assert!(house.world.relayed.is_empty());

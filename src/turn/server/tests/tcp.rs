@@ -99,6 +99,44 @@ fn a_peer_that_comes_is_announced_where_it_is_permitted() {
 }
 
 #[test]
+fn who_has_shown_a_password_is_known_by_the_stream_and_nobody_else() {
+    let mut house = house(rules());
+    house.plain(&stream(1), Method::BINDING, &[]).expect("an answer");
+    house.plain(&stream(1), Method::ALLOCATE, &[TCP]).expect("a challenge");
+    let wrong = house.signed(&stream(1), ("ann", "pear"), Method::ALLOCATE, &[TCP]);
+    assert_eq!((wrong.code, house.world.known.len()), (401, 0));
+    assert_eq!(house.ann(&stream(2), Method::ALLOCATE, &[TCP]).code, 0);
+    assert_eq!(house.world.known, [StreamId(2)].into());
+}
+
+#[test]
+fn connections_with_peers_that_new_rules_refuse_end() {
+    let (mut house, told) = allocated();
+    let relay = house.relay_at(told);
+    let refused = "198.51.100.78:1";
+    for peer in [PEER, refused] {
+        assert_eq!(connect(&mut house, peer), 1);
+    }
+    let &[(stays, ..), (ends, ..)] = &house.world.connects[..] else { panic!("two") };
+    assert_eq!(house.permit(&stream(1), refused), 0);
+    let waits =
+        house.server.accepted(house.now, relay, socket("198.51.100.78:2"), &mut house.world);
+    let waits = waits.expect("permitted");
+    house.server.connected(house.now, stays, true, &mut house.world);
+    assert_eq!(bind(&mut house, 2, stays), 0);
+    let mut stricter = rules();
+    let ip = socket(refused).ip();
+    stricter.policy.denied = vec![crate::config::IpRange { first: ip, last: ip }];
+    house.set_rules(stricter);
+    house.world.hung_up.sort();
+    let mut expected = [ends, waits];
+    expected.sort();
+    assert_eq!(house.world.hung_up, expected);
+    assert_eq!((bind(&mut house, 3, waits), connect(&mut house, refused)), (400, 403));
+    assert_eq!(connect(&mut house, PEER), 446, "that one goes on");
+}
+
+#[test]
 fn with_its_stream_the_allocation_ends_and_what_hangs_on_it() {
     let (mut house, told) = allocated();
     let relay = house.relay_at(told);

@@ -118,6 +118,22 @@ fn lost_checks_are_repeated_under_their_number_and_fewer_and_fewer() {
 }
 
 #[test]
+fn what_is_due_when_the_thread_wakes_late_is_not_due_for_ever() {
+    for late in [MS, 600 * MS, 30 * S] {
+        let mut fixture = Fixture::new();
+        fixture.check(1, true);
+        fixture.pairs.received(way(1), 100_000);
+        fixture.run(14 * S);
+        let due = fixture.pairs.poll_timeout().expect("whoever has just come is asked");
+        fixture.now = due + late;
+        fixture.pairs.handle_timeout(fixture.now);
+        while fixture.asks().is_some() {}
+        let next = fixture.pairs.poll_timeout();
+        assert!(next.is_none_or(|next| next > fixture.now), "{late:?} late");
+    }
+}
+
+#[test]
 fn consent_is_asked_for_and_runs_out_where_it_was_given_before() {
     let mut fixture = Fixture::new();
     fixture.check(1, true);

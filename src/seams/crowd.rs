@@ -1,34 +1,37 @@
-//! PURE. Which TCP connections a worker has: how many of one source, how many in all, who makes room,
-//! and how long one may say nothing.
+//! PURE. Which streams a door has accepted: how many of one source, how many in all, who makes room, and
+//! how long one may say nothing.
 //!
 //! ```text
-//!  accepted --> unfinished --a check of ICE is believed--> finished
-//!                  | 10 s, or first to make room             | 60 s of silence, or its connection is over
-//!                  '------------------> ended <--------------'
+//!  accepted --> unfinished --it has proven who it is--> finished
+//!                  | its time is over, or first to make room  | silence, or its owner has gone
+//!                  '------------------> ended <---------------'
 //! ```
-//! Whoever has not proven that a member of a room sent it holds a place only as long as nobody else
+//! Whoever has not proven that somebody who may be here sent it holds a place only as long as nobody else
 //! wants it, and the one who makes room is of the source that has most of them. A finished one is never
 //! ended for a stranger. Behind a tunnel all come from one source, so that may have many.
 
 use std::{
     cmp::Reverse,
     collections::HashMap,
+    hash::Hash,
     net::IpAddr,
     time::{Duration, Instant},
 };
 
-use super::super::transmit::StreamId;
-use crate::seams::Source;
+use super::Source;
 
-/// How many a worker has at most: two for each of [`crate::config::MediaSettings`]' 400 viewers, and
-/// some that try.
-pub(crate) const MAX_STREAMS: usize = 1024;
-/// Of one source.
-pub(crate) const MAX_OF_SOURCE: usize = 512;
-/// So long one may take to its first check that is believed.
-pub(crate) const UNFINISHED: Duration = Duration::from_secs(10);
-/// A browser checks the way that it uses every few seconds, others every 25 s.
-pub(crate) const SILENT: Duration = Duration::from_secs(60);
+/// What a door allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Streams at a time.
+    pub all: usize,
+    /// Of one source.
+    pub of_source: usize,
+    /// So long one may take to prove who it is.
+    pub unfinished: Duration,
+    /// So long a finished one may say nothing.
+    pub silent: Duration,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -40,42 +43,48 @@ struct Entry {
 
 /// Whether there is a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
+pub enum Admission<K> {
     /// There is.
     Free,
     /// This one makes room.
-    Instead(StreamId),
+    Instead(K),
     /// There is none.
     Full,
 }
 
-/// A worker's connections.
-#[derive(Debug, Default)]
-pub(crate) struct Crowd {
-    entries: HashMap<StreamId, Entry>,
+/// A door's streams, each by its name.
+#[derive(Debug)]
+pub struct Crowd<K> {
+    limits: Limits,
+    entries: HashMap<K, Entry>,
     counts: HashMap<Source, Count>,
 }
 
-/// Connections of one source.
+/// Streams of one source.
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
     all: usize,
     unfinished: usize,
 }
 
-impl Crowd {
+impl<K: Copy + Ord + Hash> Crowd<K> {
+    /// Nobody is there yet.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, entries: HashMap::new(), counts: HashMap::new() }
+    }
+
     /// Whether one more may come from there.
-    pub(crate) fn admit(&self, from: IpAddr) -> Admission {
+    pub fn admit(&self, from: IpAddr) -> Admission<K> {
         let source = Source::from(from);
-        let is_full = self.count(source).all >= MAX_OF_SOURCE;
-        if !is_full && self.entries.len() < MAX_STREAMS {
+        let is_full = self.count(source).all >= self.limits.of_source;
+        if !is_full && self.entries.len() < self.limits.all {
             return Admission::Free;
         }
         let may = |entry: &Entry| !entry.is_finished && (!is_full || entry.source == source);
         let unfinished = self.entries.iter().filter(|(_, entry)| may(entry));
         let first = unfinished.min_by_key(|(stream, entry)| {
             let n_unfinished = self.count(entry.source).unfinished;
-            (Reverse(n_unfinished), entry.source != source, entry.since, stream.nth)
+            (Reverse(n_unfinished), entry.source != source, entry.since, **stream)
         });
         first.map_or(Admission::Full, |(stream, _)| Admission::Instead(*stream))
     }
@@ -94,15 +103,15 @@ impl Crowd {
     }
 
     /// One has come.
-    pub(crate) fn insert(&mut self, now: Instant, stream: StreamId, from: IpAddr) {
+    pub fn insert(&mut self, now: Instant, stream: K, from: IpAddr) {
         let source = Source::from(from);
         let entry = Entry { source, is_finished: false, since: now, heard_at: now };
         self.entries.insert(stream, entry);
         self.add(source, 1, 1);
     }
 
-    /// It is a member's.
-    pub(crate) fn finish(&mut self, stream: StreamId) {
+    /// It has proven who it is.
+    pub fn finish(&mut self, stream: K) {
         let Some(entry) = self.entries.get_mut(&stream) else { return };
         if !std::mem::replace(&mut entry.is_finished, true) {
             let source = entry.source;
@@ -111,34 +120,35 @@ impl Crowd {
     }
 
     /// Something came by it.
-    pub(crate) fn heard(&mut self, now: Instant, stream: StreamId) {
+    pub fn heard(&mut self, now: Instant, stream: K) {
         if let Some(entry) = self.entries.get_mut(&stream) {
             entry.heard_at = now;
         }
     }
 
     /// It has gone.
-    pub(crate) fn remove(&mut self, stream: StreamId) {
+    pub fn remove(&mut self, stream: K) {
         let Some(entry) = self.entries.remove(&stream) else { return };
         self.add(entry.source, -1, if entry.is_finished { 0 } else { -1 });
     }
 
     /// Those whose time is over.
-    pub(crate) fn overdue(&self, now: Instant) -> Vec<StreamId> {
+    pub fn overdue(&self, now: Instant) -> Vec<K> {
         let is_over = |entry: &Entry| match entry.is_finished {
-            false => now >= entry.since + UNFINISHED,
-            true => now >= entry.heard_at + SILENT,
+            false => now >= entry.since + self.limits.unfinished,
+            true => now >= entry.heard_at + self.limits.silent,
         };
         let over = self.entries.iter().filter(|(_, entry)| is_over(entry));
         over.map(|(stream, _)| *stream).collect()
     }
 
-    /// Those of members.
-    pub(crate) fn finished(&self) -> impl Iterator<Item = StreamId> {
+    /// Those that have proven who they are.
+    pub fn finished(&self) -> impl Iterator<Item = K> {
         self.entries.iter().filter(|(_, entry)| entry.is_finished).map(|(stream, _)| *stream)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Nobody is there.
+    pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }
@@ -149,12 +159,19 @@ mod tests {
 
     use super::*;
 
+    const LIMITS: Limits = Limits {
+        all: 1024,
+        of_source: 512,
+        unfinished: Duration::from_secs(10),
+        silent: Duration::from_secs(60),
+    };
+
     fn ip(n: usize) -> IpAddr {
         Ipv4Addr::from(0x0a00_0000 + n as u32).into()
     }
 
     struct Gate {
-        crowd: Crowd,
+        crowd: Crowd<u32>,
         now: Instant,
         nth: u32,
     }
@@ -162,26 +179,26 @@ mod tests {
     impl Gate {
         fn new() -> Self {
             let now = Instant::now() + Duration::from_secs(3600);
-            Self { crowd: Crowd::default(), now, nth: 0 }
+            Self { crowd: Crowd::new(LIMITS), now, nth: 0 }
         }
 
         /// One comes: its number, unless there is no place for it.
-        fn come(&mut self, from: IpAddr) -> Option<StreamId> {
+        fn come(&mut self, from: IpAddr) -> Option<u32> {
             match self.crowd.admit(from) {
                 Admission::Full => return None,
                 Admission::Instead(stream) => self.crowd.remove(stream),
                 Admission::Free => {}
             }
-            let stream = StreamId { slot: self.nth, nth: self.nth };
+            let stream = self.nth;
             self.nth += 1;
             self.crowd.insert(self.now, stream, from);
-            assert!(self.crowd.entries.len() <= MAX_STREAMS);
+            assert!(self.crowd.entries.len() <= LIMITS.all);
             let n_counted: usize = self.crowd.counts.values().map(|count| count.all).sum();
             assert_eq!(n_counted, self.crowd.entries.len());
             Some(stream)
         }
 
-        fn has(&self, stream: StreamId) -> bool {
+        fn has(&self, stream: u32) -> bool {
             self.crowd.entries.contains_key(&stream)
         }
     }
@@ -190,7 +207,7 @@ mod tests {
     fn a_flood_from_one_source_or_many_ends_nobody_who_is_in_a_room_and_keeps_nobody_out() {
         for n_sources in [1, 3, 1000] {
             let mut gate = Gate::new();
-            let members: Vec<StreamId> = (0..100)
+            let members: Vec<u32> = (0..100)
                 .map(|n| {
                     let stream = gate.come(ip(n / 20)).expect("there is room");
                     gate.crowd.finish(stream);
@@ -212,7 +229,7 @@ mod tests {
     #[test]
     fn a_source_full_of_members_is_full_and_no_other() {
         let mut gate = Gate::new();
-        for _ in 0..MAX_OF_SOURCE {
+        for _ in 0..LIMITS.of_source {
             let stream = gate.come(ip(1)).expect("there is room");
             gate.crowd.finish(stream);
         }
@@ -220,13 +237,13 @@ mod tests {
         assert!(gate.come(ip(2)).is_some());
         // An IPv6 source is its /64.
         let of = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
-        let n_in = (0..2 * MAX_OF_SOURCE)
+        let n_in = (0..2 * LIMITS.of_source)
             .filter(|n| {
                 let stream = gate.come(of(*n as u16));
                 stream.inspect(|stream| gate.crowd.finish(*stream)).is_some()
             })
             .count();
-        assert!(n_in <= MAX_OF_SOURCE);
+        assert!(n_in <= LIMITS.of_source);
     }
 
     #[test]
@@ -238,13 +255,13 @@ mod tests {
         let over = |gate: &Gate, after: Duration| gate.crowd.overdue(start + after);
         let just = Duration::from_millis(1);
         // What a stranger says does not count.
-        gate.crowd.heard(start + UNFINISHED - just, stranger);
-        assert_eq!(over(&gate, UNFINISHED - just), []);
-        assert_eq!(over(&gate, UNFINISHED), [stranger]);
+        gate.crowd.heard(start + LIMITS.unfinished - just, stranger);
+        assert!(over(&gate, LIMITS.unfinished - just).is_empty());
+        assert_eq!(over(&gate, LIMITS.unfinished), [stranger]);
         gate.crowd.remove(stranger);
-        gate.crowd.heard(start + SILENT - just, member);
-        assert_eq!(over(&gate, SILENT), []);
-        assert_eq!(over(&gate, 2 * SILENT - just), [member]);
+        gate.crowd.heard(start + LIMITS.silent - just, member);
+        assert!(over(&gate, LIMITS.silent).is_empty());
+        assert_eq!(over(&gate, 2 * LIMITS.silent - just), [member]);
         assert_eq!(gate.crowd.finished().collect::<Vec<_>>(), [member]);
     }
 }
