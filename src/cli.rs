@@ -6,12 +6,14 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{config::Sources, turn::credential::MAX_TTL};
+use crate::{config::Sources, probe::Url, turn::credential::MAX_TTL};
 
 /// Exit codes, for `serve` as for `check`.
 pub mod exit {
     /// Clean.
     pub const OK: u8 = 0;
+    /// `doctor` and `probe` have found a fault.
+    pub const FAULTY: u8 = 1;
     /// The command line is wrong.
     pub const USAGE: u8 = 64;
     /// The data folder was written by a newer version.
@@ -48,6 +50,15 @@ pub enum Command {
     BackUp(Sources, PathBuf),
     /// Put this file into the data folder.
     Restore(Sources, PathBuf),
+    /// Look whether the box is well.
+    Doctor {
+        /// Where the settings come from.
+        sources: Sources,
+        /// By what people reach the box, where that is not this machine's own name.
+        url: Option<Url>,
+        /// For programs.
+        json: bool,
+    },
     /// Print this and go: to stdout with code 0, else to stderr.
     Say {
         /// The text, with its newline.
@@ -76,8 +87,8 @@ enum Written {
     Serve(ServeArgs),
     /// Print the effective settings as TOML; if anything is wrong, a line for each fault
     Check(CheckArgs),
-    #[command(hide = true)]
-    Doctor(LaterArgs),
+    /// Tell what is reachable, announced and encodable here, each fault with its remedy; exit 1 if any
+    Doctor(DoctorArgs),
     #[command(hide = true)]
     Probe(LaterArgs),
     /// Print a time-limited TURN user name and password
@@ -105,6 +116,18 @@ struct FolderArgs {
     /// Data folder [default: as serve has it]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    /// Print JSON: {ok, checks: [{id, ok, took_ms, detail, remedy}]}
+    #[arg(long)]
+    json: bool,
+    /// By what people reach the box, such as https://box.example:8172
+    #[arg(long, value_name = "URL")]
+    url: Option<Url>,
+    #[command(flatten)]
+    folder: FolderArgs,
 }
 
 #[derive(Debug, Args)]
@@ -217,7 +240,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Command {
         Some(Written::Check(args)) => {
             Command::Check(Sources { config: args.config, ..Sources::default() })
         }
-        Some(Written::Doctor(args)) => later("doctor", &args),
+        Some(Written::Doctor(DoctorArgs { json, url, folder })) => {
+            Command::Doctor { sources: folder.into(), url, json }
+        }
         Some(Written::Probe(args)) => later("probe", &args),
         Some(Written::TurnCredential(args)) => {
             let TurnCredentialArgs { config, data, user, ttl } = args;
@@ -287,6 +312,17 @@ mod tests {
     }
 
     #[test]
+    fn the_doctor_is_told_where_people_come_from() {
+        let sources = Sources { data: Some("d".into()), ..Sources::default() };
+        let url = "https://box.example:8172".parse().ok();
+        assert!(url.is_some());
+        let asked = Command::Doctor { sources, url, json: true };
+        assert_eq!(parsed("doctor --data d --json --url https://box.example:8172"), asked);
+        let plain = Command::Doctor { sources: Sources::default(), url: None, json: false };
+        assert_eq!(parsed("doctor"), plain);
+    }
+
+    #[test]
     fn a_backup_names_its_file_and_its_folder() {
         let sources = Sources { data: Some("d".into()), ..Sources::default() };
         let file = PathBuf::from("box.parlor");
@@ -303,8 +339,8 @@ mod tests {
             ("--nonsense", exit::USAGE, "--nonsense"),
             ("chekc", exit::USAGE, "check"),
             ("check --demo", exit::USAGE, "--demo"),
-            ("doctor", exit::USAGE, "later release"),
-            ("doctor --json --url u", exit::USAGE, "later release"),
+            ("doctor --url http://a", exit::USAGE, "https://box.example"),
+            ("doctor --demo", exit::USAGE, "--demo"),
             ("probe --help", exit::USAGE, "later release"),
             ("turn-credential", exit::USAGE, "--user"),
             ("turn-credential --user a --ttl 24", exit::USAGE, "such as 24h"),

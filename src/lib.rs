@@ -22,14 +22,16 @@
 //!
 //! ```text
 //!  main -> app            knows everyone, known by nobody
-//!    http  rooms  sfu  camera  turn  net  trust  store  telemetry         shells
+//!    http  rooms  sfu  camera  turn  net  trust  store  doctor  probe  telemetry   shells
 //!    room  sfu::{media,path,wire::{candidates,demux,rtp,rtcp}}  net::{parse,policy}  pure
 //!    camera::{state,encoder}  http::{host,routes,demux,sdp_fragment}  stun  turn::server  pure
+//!    doctor::verdicts                                                     pure
 //!    protocol  ids  config  seams                                         vocabulary
 //! ```
 //!
-//! Between shells only these edges exist: `http -> rooms, access, trust, store`; `rooms -> room, sfu, store`;
-//! `sfu -> stun`; `turn -> stun`; `camera -> rooms`; `access -> store`; every shell `-> telemetry`.
+//! Between shells only these edges exist: `http -> rooms, access, trust, store, doctor`;
+//! `rooms -> room, sfu, store`; `sfu -> stun`; `turn -> stun`; `probe -> stun`; `camera -> rooms`;
+//! `access -> store`; `doctor -> net, probe, sfu, turn, trust`; every shell `-> telemetry`.
 //! All else goes through [`seams`] or is wired by [`app`].
 //!
 //! # Invariants
@@ -37,8 +39,8 @@
 //! `tests/tidy.rs` checks them.
 //!
 //! 1. Pure modules contain no `tokio`, `async fn`, sockets, clocks, `rand`.
-//! 2. `rtc` only in `sfu`; `gstreamer` only in `camera`; `hyper`, rustls listeners and WebSocket only
-//!    in `http`; `nix` only in `net` and `telemetry`; `rusqlite` only in `store`.
+//! 2. `rtc` only in `sfu`; `webrtc` only in `probe`; `gstreamer` only in `camera`; `hyper` and rustls
+//!    listeners only in `http`, WebSocket there and in `probe`; `nix` only in `net` and `telemetry`; `rusqlite` only in `store`.
 //! 3. The camera is a member like any other: `room`, `rooms` and `sfu` never import `camera`.
 //! 4. Packets never pass through a room task.
 //! 5. Every channel is bounded and every send says what happens when it is full. No lock across
@@ -63,12 +65,26 @@
 //!   camera/              the box's own cameras; the only place that names `gstreamer`
 //!   boot/                before anything runs: reads the configuration, claims the data folder
 //!   config/              PURE. what was written -> what it means
+//!   doctor/              whether the box is reached wherever it can be, and what to do where it is not
+//!     verdicts/          PURE. facts -> well or not, and what to do, in both languages
+//!     gather.rs          everything in its order
+//!     services.rs        ports, and what answers there; servers of others
+//!     machine.rs         clock, disk, devices, heat
+//!     media.rs           offers that try whether media comes in
+//!   probe/               a client of any parlor
+//!     url.rs             PURE. where one is
+//!     https.rs           requests
+//!     tls.rs             what a server shows, and whether this system trusts it
+//!     link.rs            datagrams, or frames of a stream
+//!     stun.rs            where am I, seen from there?
+//!     turn.rs            whether a relay carries anything
 //!   http/                the front door: the only place that names hyper and WebSocket
 //!     denied.rs          answers to whoever is refused
 //!     error_page.rs      problems as pages, in both languages
 //!     account.rs         set-up, signing in and out
 //!     invites.rs         invites, by the owner
 //!     people.rs          accounts, by the owner
+//!     doctor.rs          what the doctor tells
 //!     settings.rs        what is in force, and what the owner changes
 //!     host.rs            PURE. the host a request names, the origin it comes from
 //!     routes.rs          PURE. what a path means
@@ -157,6 +173,7 @@
 //!                        `media/`, `views/`
 //!   camera/              the page of one camera: state (pure), its connection
 //!   settings/            the owner's page: model (pure), views by lit-html
+//!   doctor/              whether this browser reaches the box: verdicts (pure), what it tries, trickle ICE
 //!   signin/              signing in, and set-up by the code
 //!   trust/               how to trust the box's certificate, by plain http as well
 //!   shared/              what all pages use: elements, languages, looks
@@ -172,11 +189,13 @@ pub mod boot;
 pub mod camera;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod http;
 pub mod ids;
 pub mod net;
+pub mod probe;
 pub mod protocol;
 pub mod room;
 pub mod rooms;

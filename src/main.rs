@@ -13,6 +13,8 @@ use parlor::{
     boot::{self, data_folder, descriptors},
     cli::{self, Command, exit},
     config::Sources,
+    probe::Url,
+    seams::report::Report,
     telemetry::logging::{self, NOTICE},
     trust,
     turn::credential,
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::ResetOwner(sources) => reset_owner(&sources),
         Command::BackUp(sources, file) => keep(&sources, |data| app::back_up(data, &file)),
         Command::Restore(sources, file) => keep(&sources, |data| app::restore(&file, data)),
+        Command::Doctor { sources, url, json } => doctor(sources, url, json),
         Command::Say { text, code } => say(&text, code),
     };
     ExitCode::from(code)
@@ -74,6 +77,49 @@ fn reset_owner(sources: &Sources) -> u8 {
         Ok(code) => say(&format!("set-up code: {code}\n"), exit::OK),
         Err(error) => told(&error),
     }
+}
+
+/// `parlor doctor`, while the service runs or not.
+fn doctor(sources: Sources, url: Option<Url>, json: bool) -> u8 {
+    let loaded = match boot::load(&sources) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            complain(&faults.to_string());
+            return exit::CONFIGURATION;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&error.to_string());
+            return exit::INTERNAL;
+        }
+    };
+    let report = runtime.block_on(app::examine(Arc::new(loaded.settings), sources, url));
+    // An encoder that hangs does not hold up the answer.
+    runtime.shutdown_timeout(LEAVE_AFTER);
+    tell(&report, json)
+}
+
+/// Prints a report; its verdict is the exit code.
+fn tell(report: &Report, json: bool) -> u8 {
+    let text = match json {
+        // Its parts are texts and numbers.
+        true => serde_json::to_string_pretty(report).unwrap_or_default() + "\n",
+        false => report.text(speaks_chinese()),
+    };
+    match say(&text, exit::OK) {
+        exit::OK if !report.ok => exit::FAULTY,
+        code => code,
+    }
+}
+
+/// By the first of the variables that say it (locale(7)).
+fn speaks_chinese() -> bool {
+    let said = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(std::env::var_os);
+    let first =
+        said.map(|value| value.to_string_lossy().into_owned()).find(|value| !value.is_empty());
+    first.is_some_and(|value| value.starts_with("zh"))
 }
 
 /// `parlor backup FILE`, `parlor restore FILE`.

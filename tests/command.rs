@@ -72,7 +72,7 @@ fn what_is_asked_for_goes_to_stdout_and_what_is_wrong_to_stderr() {
             "--listen: http.listen = \"nowhere\": ",
         ),
         (&["--nonsense"], 64, "", "--nonsense"),
-        (&["doctor"], 64, "", "later release"),
+        (&["doctor", "--nonsense"], 64, "", "--nonsense"),
     ];
     for (arguments, code, stdout, stderr) in cases {
         let output = parlor(arguments).output().unwrap();

@@ -6,6 +6,8 @@ mod accounts;
 mod attempts;
 #[path = "http/client.rs"]
 mod client;
+#[path = "http/doctor.rs"]
+mod doctor;
 #[path = "http/endings.rs"]
 mod endings;
 #[path = "http/events.rs"]

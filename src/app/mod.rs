@@ -4,6 +4,7 @@
 
 mod cameras;
 mod desk;
+mod doctor;
 mod fault;
 mod keeping;
 mod urls;
@@ -46,6 +47,7 @@ use crate::{
 
 use cameras::CameraPart;
 use desk::Page;
+pub use doctor::examine;
 pub use fault::{AppError, trust_error};
 use fault::{bind_error, media_error, turn_error};
 use keeping::open_store;
@@ -203,6 +205,7 @@ impl House {
         let (directory, cameras_seen) = cameras::directory();
         let (readiness, readiness_receiver) = watch::channel(Readiness::Ready);
         let turn = start_turn(&settings_receiver, &addresses, &trust)?;
+        let doctor = doctor::of_the_house(&settings_receiver, &turn, &sfu);
         let doors = http::Doors {
             settings: settings_receiver,
             rooms: rooms.clone(),
@@ -213,10 +216,12 @@ impl House {
             addresses: addresses.clone(),
             readiness: readiness_receiver,
             turn: Some(Arc::new(turn.clone())),
+            doctor: Some(doctor.clone()),
             max_connections,
         };
         let rtsp = rtsp::start(rtsp_doors(&doors)).await;
         let server = HttpServer::bind(doors).map_err(bind_error)?;
+        doctor.served_at(server.local_addrs());
         let (listening, (close_door, door)) = (server.local_addrs(), open_door(server));
         let looking = look(Looks::of(&sfu, &store, &rooms), readiness.clone());
         let stop_looking = looking.abort_handle();

@@ -40,6 +40,16 @@ pub fn choose(forced: Option<&str>) -> Result<&'static Encoder, Cause> {
     chosen
 }
 
+/// The encoder that a camera of this machine would get: its name, and whether the CPU does the work.
+///
+/// # Errors
+/// Why there is none.
+pub fn on_this_machine() -> Result<(String, bool), String> {
+    gst::init().map_err(|why| why.to_string())?;
+    let chosen = choose(None).map_err(|cause| cause.to_string())?;
+    Ok((chosen.factory.to_owned(), chosen.software))
+}
+
 /// It stopped while it was used: the next choice is another, as long as there is one.
 pub fn reject(factory: &str) {
     if let Some(works) = lock(&RESULTS).get_mut(factory) {

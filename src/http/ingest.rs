@@ -99,6 +99,14 @@ fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
     given.split(';').next().is_some_and(|given| given.trim().eq_ignore_ascii_case(wanted))
 }
 
+/// Whether the body is said to be an offer.
+pub(super) fn takes_sdp(headers: &HeaderMap) -> Result<(), Denied> {
+    if has_type(headers, SDP) {
+        return Ok(());
+    }
+    Err((ErrorCode::MediaTypeUnsupported, format!("the body must be {SDP}, an offer")))
+}
+
 fn accepts_sdp(headers: &HeaderMap) -> bool {
     let Some(accept) = text(headers, &header::ACCEPT) else { return true };
     accept.split(',').filter_map(|range| range.split(';').next()).any(|range| {
@@ -133,10 +141,7 @@ impl Ask<'_> {
         if let Some(refused) = foreign(self.settings, self.host, headers) {
             return Err(refused);
         }
-        if !has_type(headers, SDP) {
-            let detail = format!("the body must be {SDP}, an offer");
-            return Err(refused((ErrorCode::MediaTypeUnsupported, detail)));
-        }
+        takes_sdp(headers).map_err(refused)?;
         if !accepts_sdp(headers) {
             let detail = format!("the answer is {SDP}, which `Accept` does not allow");
             return Err(refused((ErrorCode::NotAcceptable, detail)));

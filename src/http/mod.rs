@@ -21,6 +21,7 @@ mod connection;
 mod crowd;
 mod demux;
 mod denied;
+mod doctor;
 mod error_page;
 mod events;
 #[cfg(any(test, fuzzing))]
@@ -70,6 +71,7 @@ pub use listener::BindError;
 use crate::{
     access::Access,
     config::Settings,
+    doctor::DoctorHandle,
     rooms::RoomsHandle,
     seams::{Addresses, cameras::Cameras, desk::Desk, turn::TurnDoor},
     telemetry::metrics::metrics,
@@ -113,6 +115,8 @@ pub struct Doors {
     pub readiness: watch::Receiver<Readiness>,
     /// Where streams go that speak TURN.
     pub turn: Option<Arc<dyn TurnDoor>>,
+    /// Who looks whether the box is well, and whether it is reached.
+    pub doctor: Option<DoctorHandle>,
     /// How many connections there may be in all, whatever `http.max_connections` says: what the system
     /// has descriptors for.
     pub max_connections: usize,
@@ -141,6 +145,7 @@ struct House {
     readiness: watch::Receiver<Readiness>,
     tls: Arc<rustls::ServerConfig>,
     turn: Option<Arc<dyn TurnDoor>>,
+    doctor: Option<DoctorHandle>,
     crowd: crowd::Crowd,
     max_connections: usize,
     rates: limits::Rates,
@@ -199,6 +204,7 @@ impl HttpServer {
             readiness: doors.readiness,
             tls: Arc::new(tls),
             turn: doors.turn,
+            doctor: doors.doctor,
             crowd: crowd::Crowd::default(),
             max_connections: doors.max_connections,
             rates: limits::Rates::new(),

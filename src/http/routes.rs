@@ -17,6 +17,8 @@ pub(super) enum Route {
     SignIn,
     /// `/settings`
     SettingsPage,
+    /// `/doctor`
+    DoctorPage,
     /// Elsewhere, by a path of this box.
     Moved(String),
     /// A file of the page.
@@ -47,6 +49,10 @@ pub(super) enum Route {
     IceServers,
     /// `/api/v1/turn`
     Turn,
+    /// `/api/v1/doctor`: how the box is.
+    Doctor,
+    /// `/api/v1/doctor/media`: whether media reaches it.
+    DoctorMedia,
     /// `/api/v1/setup`
     SetUp,
     /// `/api/v1/session`: who one is, signing in and out.
@@ -101,7 +107,7 @@ impl Route {
     /// The methods it has, as `Allow` lists them.
     pub(super) fn allow(&self) -> &'static str {
         match self {
-            Self::Leave | Self::SetUp => "POST",
+            Self::Leave | Self::SetUp | Self::DoctorMedia => "POST",
             Self::Session => "GET, POST, DELETE",
             Self::Sessions | Self::Invite(_) => "DELETE",
             Self::Invites | Self::People => "GET, POST",
@@ -126,6 +132,8 @@ impl Route {
             Self::Page
             | Self::SignIn
             | Self::SettingsPage
+            // Whoever is not let in finds out here what is in the way.
+            | Self::DoctorPage
             | Self::Moved(_)
             | Self::Asset(_)
             | Self::Trust
@@ -141,9 +149,10 @@ impl Route {
             | Self::About
             | Self::IceServers
             | Self::Turn
+            | Self::DoctorMedia
             | Self::Signal
             | Self::Cameras => Need::Seat,
-            Self::Rooms | Self::Addresses => Need::House,
+            Self::Rooms | Self::Addresses | Self::Doctor => Need::House,
             // Whoever is of the camera's room: that is looked up (`gate`).
             Self::WhepCamera(_)
             | Self::CameraPage(_)
@@ -203,6 +212,7 @@ pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute>
         "/r" | "/r/" => Route::Moved("/".into()),
         "/signin" => Route::SignIn,
         "/settings" => Route::SettingsPage,
+        "/doctor" | "/doctor/" => Route::DoctorPage,
         "/healthz" => Route::Health,
         "/readyz" => Route::Ready,
         "/metrics" => Route::Metrics,
@@ -215,6 +225,8 @@ pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute>
         "/api/v1/addresses" => Route::Addresses,
         "/api/v1/ice-servers" => Route::IceServers,
         "/api/v1/turn" => Route::Turn,
+        "/api/v1/doctor" => Route::Doctor,
+        "/api/v1/doctor/media" => Route::DoctorMedia,
         "/api/v1/setup" => Route::SetUp,
         "/api/v1/session" => Route::Session,
         "/api/v1/sessions" => Route::Sessions,
@@ -328,6 +340,17 @@ fn room_of_query(query: Option<&str>) -> Option<(RoomName, String)> {
         }
     }
     Some((room?, rest.join("&")))
+}
+
+/// The same address without this key of its query; `None` where it has none.
+pub(super) fn without_key(path: &str, query: &str, key: &str) -> Option<String> {
+    let is_it = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        percent_decode(name, true).is_some_and(|name| name == key)
+    };
+    query.split('&').find(is_it)?;
+    let rest: Vec<_> = query.split('&').filter(|pair| !is_it(pair)).collect();
+    Some(if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) })
 }
 
 /// A room's name as it stands in a path, if this part of one is such a name.

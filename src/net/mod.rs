@@ -16,7 +16,7 @@ pub mod policy;
 pub mod table;
 mod watch;
 
-use std::{io, sync::Arc};
+use std::{io, net::IpAddr, sync::Arc};
 
 use tokio::sync::watch::Receiver;
 
@@ -60,4 +60,26 @@ pub struct NetHandle {
 pub async fn start(settings: Receiver<NetworkSettings>) -> Result<NetHandle, NetError> {
     let addresses = watch::start(settings).await?;
     Ok(NetHandle { addresses })
+}
+
+/// What the network looks like at one moment, for whoever asks why.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// What is announced.
+    pub addresses: Addresses,
+    /// Every address that the kernel knows, and what became of it.
+    pub judged: Vec<policy::Judged>,
+    /// Gateways of default routes.
+    pub gateways: Vec<IpAddr>,
+    /// What parlor runs in.
+    pub container: container::Container,
+}
+
+/// Looks once. It sees the network namespace of the calling thread; needs a tokio runtime with IO and
+/// time.
+///
+/// # Errors
+/// As [`start`].
+pub async fn survey(settings: &NetworkSettings) -> Result<Survey, NetError> {
+    watch::survey(settings).await
 }

@@ -108,11 +108,68 @@ fn is_vpn(link: &Link, ip: IpAddr) -> bool {
         || matches!(ip, IpAddr::V4(ip) if is_shared(ip))
 }
 
+/// Why an address that the kernel knows is not announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is this machine's alone: of the loopback interface, or of the scope `host`.
+    Loopback,
+    /// Its interface is down, or has no carrier.
+    Down,
+    /// `network.interfaces` leaves its interface out.
+    LeftOut,
+    /// Link-local IPv6: it needs a zone, which no candidate can carry.
+    LinkLocal,
+    /// Somebody else on the link has it (RFC 4862 section 5.4).
+    Duplicate,
+    /// It is not known yet whether somebody else has it.
+    Tentative,
+    /// Its time is over (RFC 4862 section 5.5.4).
+    Deprecated,
+    /// It changes by the day, and a lasting one of the same prefix is there (RFC 8981).
+    Temporary,
+    /// It is no address by which one machine is reached.
+    Special,
+}
+
+/// An address that the kernel knows, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Which.
+    pub ip: IpAddr,
+    /// Whose.
+    pub interface: String,
+    /// Whether the interface is a container's or a virtual machine's, by its name.
+    pub is_container: bool,
+    /// `None`: it is announced.
+    pub unfit: Option<Unfit>,
+}
+
+/// Every address that the kernel knows, with the reason for what became of it.
+pub fn judged(table: &Table, settings: &NetworkSettings) -> Vec<Judged> {
+    let each = table.addresses.values().filter_map(|address| {
+        let link = table.links.get(&address.index)?;
+        let unfit = link_fault(link, settings).or_else(|| address_fault(address, table));
+        let is_container = networks::is_container_name(&link.name);
+        Some(Judged { ip: address.ip, interface: link.name.clone(), is_container, unfit })
+    });
+    each.collect()
+}
+
 pub(super) fn link_counts(link: &Link, settings: &NetworkSettings) -> bool {
+    link_fault(link, settings).is_none()
+}
+
+fn link_fault(link: &Link, settings: &NetworkSettings) -> Option<Unfit> {
     let ready = IFF_UP | IFF_RUNNING;
-    link.flags & ready == ready
-        && link.flags & IFF_LOOPBACK == 0
-        && name_counts(&link.name, settings)
+    if link.flags & IFF_LOOPBACK != 0 {
+        Some(Unfit::Loopback)
+    } else if link.flags & ready != ready {
+        Some(Unfit::Down)
+    } else if !name_counts(&link.name, settings) {
+        Some(Unfit::LeftOut)
+    } else {
+        None
+    }
 }
 
 /// Excluding beats including, except that an interface which `include` names in full is meant:
@@ -126,22 +183,29 @@ pub(super) fn name_counts(name: &str, settings: &NetworkSettings) -> bool {
 }
 
 fn address_counts(address: &InterfaceAddress, table: &Table) -> bool {
+    address_fault(address, table).is_none()
+}
+
+fn address_fault(address: &InterfaceAddress, table: &Table) -> Option<Unfit> {
     let flag = |bit| address.flags & bit != 0;
-    if address.scope == RT_SCOPE_HOST || flag(IFA_F_DADFAILED) {
-        return false;
+    let is_special = |ip: IpAddr| ip.is_unspecified() || ip.is_multicast();
+    if address.scope == RT_SCOPE_HOST || address.ip.is_loopback() {
+        return Some(Unfit::Loopback);
+    }
+    if flag(IFA_F_DADFAILED) {
+        return Some(Unfit::Duplicate);
     }
     match address.ip {
-        IpAddr::V4(ip) => !(ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()),
-        IpAddr::V6(ip) => {
-            !(ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-                || ip.is_unicast_link_local()
-                || ip.to_ipv4_mapped().is_some()
-                || flag(IFA_F_TENTATIVE)
-                || flag(IFA_F_DEPRECATED)
-                || flag(IFA_F_TEMPORARY) && has_stable_sibling(address, table))
+        ip if is_special(ip) => Some(Unfit::Special),
+        IpAddr::V4(_) => None,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => Some(Unfit::LinkLocal),
+        IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => Some(Unfit::Special),
+        IpAddr::V6(_) if flag(IFA_F_TENTATIVE) => Some(Unfit::Tentative),
+        IpAddr::V6(_) if flag(IFA_F_DEPRECATED) => Some(Unfit::Deprecated),
+        IpAddr::V6(_) if flag(IFA_F_TEMPORARY) && has_stable_sibling(address, table) => {
+            Some(Unfit::Temporary)
         }
+        IpAddr::V6(_) => None,
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    NetError,
+    NetError, Survey,
     container::{self, Container},
     policy,
     table::{Conversation, Step},
@@ -63,22 +63,42 @@ pub(super) async fn start(
 ) -> Result<Receiver<Arc<Addresses>>, NetError> {
     let mut watcher = Watcher { settings, container: container::detect() };
     watcher.settings.mark_unchanged();
+    let listener = first_whole().await?;
+    let addresses = watcher.judge(&listener);
+    report(&addresses);
+    let (sender, receiver) = channel(Arc::new(addresses));
+    tokio::spawn(watcher.run(listener, sender));
+    Ok(receiver)
+}
+
+/// See [`super::survey`].
+pub(super) async fn survey(settings: &NetworkSettings) -> Result<Survey, NetError> {
+    let listener = first_whole().await?;
+    let (table, container) = (listener.conversation.table(), container::detect());
+    Ok(Survey {
+        addresses: policy::addresses(table, settings, &hostname(), container),
+        judged: policy::judged(table, settings),
+        gateways: table.gateways.iter().copied().collect(),
+        container,
+    })
+}
+
+/// A conversation whose dumps are complete.
+async fn first_whole() -> Result<Listener, NetError> {
     let mut errno = 0;
     for _ in 0..N_FIRST_TRIES {
         let mut listener = Listener::open()?;
         match listener.complete().await? {
-            Outcome::Whole => {
-                let addresses = watcher.judge(&listener);
-                report(&addresses);
-                let (sender, receiver) = channel(Arc::new(addresses));
-                tokio::spawn(watcher.run(listener, sender));
-                return Ok(receiver);
-            }
+            Outcome::Whole => return Ok(listener),
             Outcome::Lost(said) => errno = said,
         }
         sleep(RETRY).await;
     }
     Err(NetError::Incomplete { n_tries: N_FIRST_TRIES, errno })
+}
+
+fn hostname() -> String {
+    nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 struct Watcher {
@@ -134,10 +154,8 @@ impl Watcher {
     }
 
     fn judge(&self, listener: &Listener) -> Addresses {
-        let hostname = nix::unistd::gethostname().unwrap_or_default();
         let table = listener.conversation.table();
-        let settings = self.settings.borrow();
-        policy::addresses(table, &settings, &hostname.to_string_lossy(), self.container)
+        policy::addresses(table, &self.settings.borrow(), &hostname(), self.container)
     }
 
     fn publish(&self, listener: &Listener, sender: &Sender<Arc<Addresses>>) {

@@ -6,6 +6,7 @@ pub mod desk;
 pub mod feed;
 pub mod media;
 mod networks;
+pub mod report;
 mod source;
 pub mod stills;
 pub mod turn;

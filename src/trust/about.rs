@@ -30,21 +30,33 @@ pub struct CertificateFacts {
 impl From<&Identity> for CertificateFacts {
     fn from(identity: &Identity) -> Self {
         let leaf = identity.certificate.cert.first().map(AsRef::as_ref).unwrap_or_default();
+        let authority = identity.authority.as_deref();
+        Self {
+            own: authority.is_some(),
+            authority_fingerprint: authority.map(fingerprint),
+            authority_name: authority.and_then(common_name),
+            ..Self::of_leaf(leaf)
+        }
+    }
+}
+
+impl CertificateFacts {
+    /// What a certificate (DER) says by itself, as if it were given.
+    pub fn of_leaf(leaf: &[u8]) -> Self {
         let named = names_of(leaf);
         let names = named.hosts.into_iter().chain(named.ips.iter().map(ToString::to_string));
         let validity = X509Certificate::from_der(leaf).map(|(_, leaf)| leaf.validity().clone());
         let (from, until) = validity.map_or((0, 0), |validity| {
             (validity.not_before.timestamp(), validity.not_after.timestamp())
         });
-        let authority = identity.authority.as_deref();
         Self {
-            own: authority.is_some(),
+            own: false,
             names: names.collect(),
             from,
             until,
             fingerprint: fingerprint(leaf),
-            authority_fingerprint: authority.map(fingerprint),
-            authority_name: authority.and_then(common_name),
+            authority_fingerprint: None,
+            authority_name: None,
         }
     }
 }

@@ -28,7 +28,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use about::CertificateFacts;
 pub use keeper::Keeper;
 pub use profile::profile;
-pub use token::{PlaceClaims, RETURN_LIFE, TOKEN_LIFE, TokenError, TokenKey, turn_secret};
+pub use token::{
+    PlaceClaims, RETURN_LIFE, TOKEN_LIFE, TokenError, TokenKey, turn_secret, turn_secret_of,
+};
 
 /// PEM files of a given certificate: the chain, leaf first, and its key.
 pub type CertificateFiles = (PathBuf, PathBuf);

@@ -104,6 +104,12 @@ pub fn turn_secret(data_dir: &Path) -> Result<Secret, TrustError> {
     secret_bytes(&data_dir.join("turn.key")).map(|bytes| Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
 }
 
+/// The same, where it is there and may be read; none is made.
+pub fn turn_secret_of(data_dir: &Path) -> Option<Secret> {
+    let bytes = files::read(&data_dir.join("turn.key")).ok()??;
+    (bytes.len() == KEY_LEN).then(|| Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+}
+
 /// The bytes of a key file, made where there is none.
 fn secret_bytes(path: &Path) -> Result<[u8; KEY_LEN], TrustError> {
     if let Some(bytes) = files::read(path)?

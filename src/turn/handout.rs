@@ -25,7 +25,7 @@ pub(super) fn hand_out(
     unix: Duration,
 ) -> Handout {
     let own = own(settings, secret, port, asker, unix);
-    let others = settings.ice.servers.iter().map(|server| other(server, &asker.name, unix));
+    let others = others(settings, &asker.name, unix);
     let own_server = own.as_ref().map(|pass| IceServer {
         urls: pass.uris.clone(),
         username: Some(pass.username.clone()),
@@ -56,6 +56,11 @@ fn own(
     let secret = settings.turn.static_auth_secret.as_ref().unwrap_or(secret);
     let Credential { username, password, ttl } = mint(secret, &asker.name, OWN_TTL, unix);
     Some(Pass { username, password, ttl, uris })
+}
+
+/// The servers of others, as somebody of this name is told of them.
+pub fn others(settings: &Settings, name: &str, unix: Duration) -> Vec<IceServer> {
+    settings.ice.servers.iter().map(|server| other(server, name, unix)).collect()
 }
 
 fn other(server: &config::IceServer, name: &str, unix: Duration) -> IceServer {

@@ -42,3 +42,4 @@ mod worker;
 mod world;
 
 pub use door::{StartError, TurnHandle, start};
+pub use handout::others;

@@ -211,6 +211,33 @@ async function alone(page) {
   if (width > 400) throw new Error(`one's own picture is ${width} wide`);
 }
 
+/** In the page: what it has come to once it has started. */
+const started = async () => {
+  await import('/room/app.js');
+  return window.parlor.state.phase;
+};
+
+/** A wall tablet joins one room by itself, where it was told so there; no link takes it anywhere else. */
+async function joinsByItself(browser) {
+  const address = `${url}r/wall?name=Wall&join=1`;
+  const page = await openPage(browser, address, faults);
+  same('untold', await page.evaluate(started), 'join');
+  await join(page, 'Wall');
+  await button(page, WORDS.en.settings).click();
+  await page.getByRole('switch', { name: 'Join by itself' }).click();
+  await page.keyboard.press('Escape');
+  await page.goto(address);
+  await button(page, WORDS.en.leave).waitFor();
+  await page.goto(`${url}r/attic?name=Wall&join=1`);
+  same('another room', await page.evaluate(started), 'join');
+  await page.route('https://elsewhere.example/', (route) => route.fulfill({ contentType: 'text/html', body: `<a href="${address}">in</a>` }));
+  await page.goto('https://elsewhere.example/');
+  await page.getByRole('link', { name: 'in' }).click();
+  await button(page, WORDS.en.join).waitFor();
+  same('another site', [page.url(), await page.evaluate(started)], [`${url}r/wall?name=Wall`, 'join']);
+  await page.context().close();
+}
+
 /** Nothing moves for ever where the system asks for calm. */
 async function calm(browser) {
   const page = await openPage(browser, url, faults, { reducedMotion: 'reduce' });
@@ -256,6 +283,7 @@ async function main() {
     await check('a camera that is gone: the one that is open is shown', () => deviceThatIsGone(ana));
     await check('whoever leaves while an offer is answered sees the others on the next try', () => leavesInTheMiddle(ana));
     await check('with reduced motion nothing moves for ever', () => calm(browser));
+    await check('a device joins by itself where it was told so, and by no other site\'s link', () => joinsByItself(browser));
     await check('no errors in any page', () => noFaults(faults));
   } finally {
     await browser.close();

@@ -10,6 +10,7 @@ use std::{
 use parlor::{
     access::{Access, Keys},
     config::{Loopback, NoFiles, Settings, Sources},
+    doctor::DoctorHandle,
     http::{Doors, HttpServer, Readiness},
     rooms::RoomsHandle,
     seams::{
@@ -130,6 +131,8 @@ impl House {
         let (settings, settings_seen) = watch::channel(Arc::new(settings));
         let (readiness, readiness_seen) = watch::channel(Readiness::Ready);
         let store = StoreHandle::open(data.path()).expect("a store");
+        let encoder = Arc::new(|| Ok(("an encoder".to_owned(), false)));
+        let doctor = DoctorHandle::new(settings_seen.clone(), &[], encoder, sfu.clone());
         let rooms = RoomsHandle::start(settings_seen.clone(), sfu, Some(store.clone()));
         let access = Arc::new(Access::new(store, Keys::new(trust.tokens().derive("access"))));
         let (cameras, cameras_seen) = watch::channel(CameraMap::default());
@@ -143,10 +146,12 @@ impl House {
             addresses: addresses_seen,
             readiness: readiness_seen,
             turn,
+            doctor: Some(doctor.clone()),
             max_connections: usize::MAX,
         };
         let server = HttpServer::bind(doors).expect("port 0 is free");
         let address = server.local_addrs()[0];
+        doctor.served_at(server.local_addrs());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(async {
             let _ = stopped.await;

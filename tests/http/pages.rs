@@ -105,6 +105,30 @@ async fn how_to_trust_the_box_comes_by_plain_http_and_nothing_else_does() {
 }
 
 #[tokio::test]
+async fn another_sites_link_makes_nobody_join() {
+    let house = house_with_page().await;
+    let sent = async |site: &str, target: &str| {
+        let head =
+            format!("GET {target} HTTP/1.1\r\nHost: {}\r\nSec-Fetch-Site: {site}", house.host());
+        let answer = house.send(&head, "").await;
+        (answer.status, answer.header("location").to_owned())
+    };
+    for site in ["cross-site", "same-site"] {
+        for (target, location) in [
+            ("/r/Kitchen?join=1", "/r/Kitchen"),
+            ("/r/K%C3%BCche?name=Wall&join=1&x", "/r/K%C3%BCche?name=Wall&x"),
+            ("/?%6Aoin=1&join", "/"),
+        ] {
+            assert_eq!(sent(site, target).await, (302, location.into()), "{site} {target}");
+        }
+        assert_eq!(sent(site, "/r/Kitchen?name=Wall").await.0, 200);
+    }
+    for site in ["none", "same-origin"] {
+        assert_eq!(sent(site, "/r/Kitchen?name=Wall&join=1").await.0, 200, "{site}");
+    }
+}
+
+#[tokio::test]
 async fn the_page_comes_by_http_1_and_2_with_its_headers() {
     let house = house_with_page().await;
     for path in ["/", "/r/Kitchen", "/r/%E5%8E%A8", "/room/index.html"] {

@@ -12,7 +12,7 @@ import { recall, remember } from '../shared/storage.js';
 import { ScreenAwake } from './awake.js';
 import { Controls, switchedOn } from './controls.js';
 import { tuneFor } from './ears.js';
-import { Entrance, joinsAlone } from './entrance.js';
+import { Entrance, isToldToJoin, joinAlone, joinsAlone } from './entrance.js';
 import { listenKeys } from './keys.js';
 import { copyRoomLink } from './link.js';
 import { QUALITIES, screenAllowed } from './media/devices.js';
@@ -66,11 +66,15 @@ function draw() {
   announcer.render(current);
   chatView.render(current);
   peopleView.render(current);
-  settingsView.renderSwitches({ saver: current.saver, sounds: soundsOn });
+  renderSwitches();
   doorView.render(current);
   reactView.render(current);
   drawers.render(current);
   noticesView.render(current.notices);
+}
+
+function renderSwitches() {
+  settingsView.renderSwitches({ saver: current.saver, sounds: soundsOn, alone: isToldToJoin(current.room) });
 }
 
 function renderDevices() {
@@ -216,7 +220,11 @@ const settingsView = new SettingsView({
   sounds: (on) => {
     soundsOn = on;
     remember('sounds', on ? '' : 'off');
-    settingsView.renderSwitches({ saver: current.saver, sounds: on });
+    renderSwitches();
+  },
+  alone: (on) => {
+    joinAlone(on ? current.room : '');
+    renderSwitches();
   },
 });
 const drawers = new Drawers({
@@ -297,6 +305,8 @@ async function noticeAction(key, action) {
   } else if (action === 'tryNow') session.tryNow();
   else if (action === 'leave') entrance.leave();
   else if (action === 'reload') location.reload();
+  // The call goes on here, and keeps trying.
+  else if (action === 'openDoctor') window.open('/doctor', '_blank', 'noopener');
   else if (action === 'signIn') location.assign(`/signin?${new URLSearchParams({ to: location.pathname })}`);
   else if (action === 'useHere') joinView.submit();
   else if (action === 'tryAgain' && current.phase === 'join') joinView.submit();
@@ -326,7 +336,6 @@ async function start() {
   }
   joinView.fill(room, name);
   draw();
-  document.documentElement.dataset.ready = '';
   if (room === '') {
     const about = await fetch('/api/v1/about').then((answer) => answer.json()).catch(() => null);
     if (joinView.room === '' && typeof about?.default_room === 'string') joinView.fill(about.default_room, '');
@@ -334,7 +343,7 @@ async function start() {
   presence.ask();
   joinView.focus();
   await entrance.startPreview();
-  if (query.get('join') === '1' && (await joinsAlone())) joinView.submit();
+  if (query.get('join') === '1' && (await joinsAlone(joinView.room))) joinView.submit();
 }
 
 setInterval(() => {

@@ -3,8 +3,9 @@
 
 import { permission } from './media/devices.js';
 import { mediaNotice } from './notice.js';
+import { folded } from './presence.js';
 import { RequestError } from './protocol.js';
-import { remember } from '../shared/storage.js';
+import { recall, remember } from '../shared/storage.js';
 
 /** Whoever has waited this long is offered other ways on. */
 const SLOW_MS = 1500;
@@ -145,8 +146,22 @@ export class Entrance {
   }
 }
 
-/** Wall tablets and TVs join at once where no question would come. */
-export async function joinsAlone() {
+/** What this device was told in its settings: the room that it joins by itself. */
+const ALONE = 'joins-alone';
+
+/** @param {string} room empty: none */
+export const joinAlone = (room) => remember(ALONE, room);
+
+/** Whether this device joins this room by itself. @param {string} room */
+export const isToldToJoin = (room) => room !== '' && folded(recall(ALONE)) === folded(room.trim());
+
+/**
+ * Wall tablets and TVs join at once: where they were told so, so that no link takes anybody into a room
+ * unasked, and where no question would come.
+ * @param {string} room
+ */
+export async function joinsAlone(room) {
+  if (!isToldToJoin(room)) return false;
   const all = await (navigator.mediaDevices?.enumerateDevices() ?? Promise.resolve([])).catch(() => []);
   const answers = await Promise.all([
     all.some((device) => device.kind === 'videoinput') ? permission('camera') : 'none',

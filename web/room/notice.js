@@ -85,9 +85,9 @@ export function mediaNotice(camera, microphone) {
  */
 export function noPathNotice(sdp) {
   const ports = new Set([...sdp.matchAll(/^a=candidate:\S+ 1 udp \S+ \S+ (\d+) typ host/gim)].map(([, port]) => port ?? ''));
-  if (ports.size === 0) return notice('noPathPlain', 'warn', ['dismiss']);
+  if (ports.size === 0) return notice('noPathPlain', 'warn', ['openDoctor', 'dismiss']);
   const key = /^a=candidate:\S+ 1 tcp /im.test(sdp) ? 'noPath' : 'noPathUdp';
-  return { ...notice(key, 'warn', ['dismiss']), params: { port: [...ports].join(', ') } };
+  return { ...notice(key, 'warn', ['openDoctor', 'dismiss']), params: { port: [...ports].join(', ') } };
 }
 
 /** Codes of the box and of the page itself. @type {Record<string, [string, string[]]>} */

@@ -56,4 +56,4 @@ async function allRooms() {
 }
 
 /** Names of rooms are compared so. @param {string} name */
-const folded = (name) => name.normalize('NFC').toLowerCase();
+export const folded = (name) => name.normalize('NFC').toLowerCase();

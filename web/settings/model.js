@@ -19,7 +19,7 @@ export const SECTIONS = {
     'rooms.default', 'rooms.create', 'rooms.max_participants', 'rooms.max_viewers', 'rooms.max_speakers', 'rooms.direct',
     'rooms.history_days', 'rooms.history_lines', 'room',
   ],
-  Cameras: ['camera'],
+  Cameras: ['camera', 'rtsp.listen', 'rtsp.user'],
   Turn: [
     'turn.listen', 'turn.relay_ports', 'turn.realm', 'turn.static-auth-secret', 'turn.user', 'turn.external-ip', 'turn.total-quota',
     'turn.user-quota', 'turn.max-bps', 'turn.bps-capacity', 'turn.allowed-peer-ip', 'turn.denied-peer-ip', 'turn.alternate-server',
@@ -62,8 +62,11 @@ export const FIELDS = {
   ],
 };
 
+/** Words that a field of an entry may say. @param {Field} field @returns {string[]} */
+export const choicesOf = ({ key }) => Object.entries(CHOICES).find(([name]) => name === key)?.[1] ?? [];
+
 /** Keys with several values, which may be written as one text. */
-const LISTS = ['http.listen', 'turn.listen'];
+const LISTS = ['http.listen', 'turn.listen', 'rtsp.listen'];
 const SECRETS = ['turn.static-auth-secret'];
 
 /** Where a key is, on the page. @param {Keys} keys @param {keyof SECTIONS} section */

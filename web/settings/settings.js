@@ -227,7 +227,6 @@ addEventListener('beforeunload', (event) => {
   if (Object.keys(page.changes).length > 0) event.preventDefault();
 });
 appearanceSwitches(page.draw);
-page.draw();
 try {
   const [settings, who, rest] = await Promise.all([readSettings(), whoAmI(), readRest()]);
   Object.assign(page, settings, { who, rest });

@@ -3,7 +3,10 @@
 import { language, setLanguage, t } from './i18n/index.js';
 import { remember } from './storage.js';
 
-/** @param {() => void} redraw what is not written by `data-t` */
+/**
+ * Writes the page in its language; from then on it is shown (`style.css` hides it until then, for two seconds at most).
+ * @param {() => void} redraw what is not written by `data-t`
+ */
 export function appearanceSwitches(redraw) {
   for (const button of document.querySelectorAll('.theme-switch')) button.addEventListener('click', switchTheme);
   const languages = [...document.querySelectorAll('.language-switch')];
@@ -20,6 +23,8 @@ export function appearanceSwitches(redraw) {
     });
   }
   label();
+  redraw();
+  document.documentElement.dataset.ready = '';
 }
 
 function switchTheme() {

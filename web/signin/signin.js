@@ -5,6 +5,7 @@ import { appearanceSwitches } from '../shared/appearance.js';
 import { Refused, ask, useToken, whoAmI } from '../shared/box.js';
 import { byId } from '../shared/dom.js';
 import { recallSession, remember } from '../shared/storage.js';
+import { wayOn } from './way.js';
 import { isWord, localizeWords, say } from './words.js';
 
 /** @typedef {import('../shared/box.js').Who} Who */
@@ -31,8 +32,7 @@ const isSomebody = (who) => ['user', 'owner', 'invited'].includes(who.who);
 function goOn() {
   const to = new URLSearchParams(location.search).get('to') ?? '';
   if (location.pathname !== '/signin') location.reload();
-  // Only a path of this box: `//host` would be another's.
-  else location.assign(/^\/(?![/\\])/.test(to) ? to : '/');
+  else location.assign(wayOn(to, location.origin));
 }
 
 /** @param {string} code @param {string} [detail] */
@@ -51,6 +51,8 @@ function draw() {
   setUp.hidden = !wantsSetUp;
   signIn.hidden = wantsSetUp || (somebody && known.who !== 'invited');
   here.hidden = known.who === 'stranger';
+  // One main thing to do at a time.
+  byId('to-rooms', HTMLElement).classList.toggle('primary', !wantsSetUp && signIn.hidden);
   for (const id of ['sign-out', 'sign-out-all']) byId(id, HTMLElement).hidden = !somebody;
   byId('to-settings', HTMLElement).hidden = known.who !== 'owner';
   byId('owner-only', HTMLElement).hidden = location.pathname !== '/settings' || known.who !== 'user';
@@ -117,7 +119,6 @@ function signOutBy(id, path) {
 signOutBy('sign-out', '/api/v1/session');
 signOutBy('sign-out-all', '/api/v1/sessions');
 appearanceSwitches(draw);
-draw();
 
 const refused = (await useToken()) ?? new URLSearchParams(location.search).get('refused');
 if (refused === '') goOn();

@@ -1,6 +1,6 @@
 // What the pages for signing in and set-up say, in both languages.
 
-import { language } from '../shared/i18n/index.js';
+import { filled, language } from '../shared/i18n/index.js';
 
 const en = {
   signIn: 'Sign in',
@@ -95,10 +95,7 @@ export const words = { en, zh };
 export const isWord = (key) => Object.hasOwn(en, key);
 
 /** @param {Word} key @param {Record<string, string>} [params] */
-export function say(key, params = {}) {
-  const sentence = (language() === 'en' ? en : zh)[key];
-  return sentence.replace(/\{(\w+)\}/g, (whole, name) => params[name] ?? whole);
-}
+export const say = (key, params = {}) => filled((language() === 'en' ? en : zh)[key], params);
 
 /** Writes the sentences that the page's own elements name. */
 export function localizeWords() {

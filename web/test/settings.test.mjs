@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 globalThis.document = { documentElement: { lang: 'en' } };
 const { aboutOf, keyWords, nameOf, words } = await import('../settings/words/index.js');
-const { FIELDS, SECTIONS, changesOf, faultsByKey, fieldOf, keysOf, kindOf, reasonOf } = await import('../settings/model.js');
+const { FIELDS, SECTIONS, changesOf, choicesOf, faultsByKey, fieldOf, keysOf, kindOf, reasonOf } = await import('../settings/model.js');
 
 const holes = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 
@@ -124,4 +124,14 @@ test('why an address is announced', () => {
     ['169.254.1.1', 'interface', 'ownLinkLocal'], ['100.64.0.1', 'vpn', 'ownVpn'], ['203.0.113.7', 'configured', 'written'],
   ];
   for (const [ip, origin, expected] of cases) assert.equal(reasonOf({ ip, origin }), expected, ip);
+});
+
+test('a field of an entry that is chosen has its own words, and each has its name', () => {
+  const chosen = Object.values(FIELDS).flat().filter(({ kind }) => kind === 'choice');
+  assert.ok(chosen.length > 1);
+  assert.deepEqual(choicesOf({ key: 'unwatched', kind: 'choice' }), ['close', 'warm']);
+  for (const field of chosen) {
+    assert.ok(choicesOf(field).length > 1, field.key);
+    for (const word of choicesOf(field)) assert.ok(`choice_${word}` in words.en, word);
+  }
 });

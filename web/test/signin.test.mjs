@@ -5,6 +5,7 @@ import { test } from 'node:test';
 
 globalThis.document = { documentElement: { lang: 'en' } };
 const { isWord, say, words } = await import('../signin/words.js');
+const { wayOn } = await import('../signin/way.js');
 
 const holes = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 
@@ -32,4 +33,17 @@ test('each refusal of the box has its sentence, and so has each place one may co
   ];
   for (const code of codes) assert.ok(isWord(code), code);
   assert.equal(say('whoInvited', { room: 'Kitchen' }), 'You are invited to the room Kitchen.');
+});
+
+test('signing in leads on within this box, however the link is written', () => {
+  const origin = 'https://attic.local:8172';
+  for (const to of ['/', '/r/K%C3%BCche', '/settings?x#y', '/.//evil.example/']) {
+    assert.equal(new URL(wayOn(to, origin)).origin, origin, to);
+  }
+  assert.equal(wayOn('/r/K%C3%BCche', origin), `${origin}/r/K%C3%BCche`);
+  const elsewhere = [
+    '', 'r/Kitchen', '//evil.example/', '/\\evil.example/', '/\t/evil.example/', '/\n\\evil.example', '\t//evil.example/', '/\r/evil.example',
+    'https://evil.example/', 'javascript:alert(1)', '//attic.local:8172@evil.example/', '//attic.local:81', '//[',
+  ];
+  for (const to of elsewhere) assert.equal(wayOn(to, origin), `${origin}/`, JSON.stringify(to));
 });

@@ -60,14 +60,17 @@ test('the port that media needs is the one the box has offered', () => {
   const byTcp = noPathNotice(`${sdp}a=candidate:3 1 tcp 1 192.168.1.2 10007 typ host tcptype passive\r\n`);
   assert.deepEqual([byTcp.key, byTcp.params], ['noPath', { port: '10007' }]);
   assert.equal(noPathNotice('v=0').key, 'noPathPlain');
+  for (const sentence of ['v=0', sdp, byTcp.key]) assert.deepEqual(noPathNotice(sentence).actions, ['openDoctor', 'dismiss']);
 });
 
 test('Chinese keeps its characters apart from Latin letters and digits that are filled in', async () => {
   globalThis.document = { documentElement: { lang: 'zh-CN' } };
-  const { t } = await import('../shared/i18n/index.js');
+  const { joinNames, t } = await import('../shared/i18n/index.js');
   assert.equal(t('presenceOne', { names: 'Ana' }), 'Ana 在房间里。');
   assert.equal(t('presenceOne', { names: '林小雨' }), '林小雨在房间里。');
   assert.equal(t('waitPath', { name: 'Ana' }), '正在与 Ana 建立连接…');
   assert.equal(t('noPath', { port: '10007' }).includes('端口 10007。'), true);
   assert.equal(t('presenceMore', { names: '林、Ana', count: 3 }), '林、Ana 和另外 3 人在房间里。');
+  assert.equal(joinNames(['林小雨', 'Ana']), '林小雨和 Ana');
+  assert.equal(joinNames(['Ana', 'Ben', '林小雨']), 'Ana、Ben 和林小雨');
 });

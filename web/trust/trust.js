@@ -26,7 +26,7 @@ function screen(look, frame) {
   return html`<p class="screen ${frame}" aria-hidden="true">${look.map((line) => {
     const [mark] = line;
     const text = fill(mark === '>' || mark === '~' ? line.slice(1) : line, params());
-    return html`<span class=${mark === '>' ? 'here' : mark === '~' ? 'here switch' : ''}>${text}</span>`;
+    return html`<span class=${mark === '>' ? 'here' : mark === '~' ? 'here turned' : ''}>${text}</span>`;
   })}</p>`;
 }
 
@@ -91,7 +91,6 @@ async function check() {
 }
 
 appearanceSwitches(draw);
-draw();
 const known = fetch('/api/v1/certificate', { cache: 'no-store' }).then((answer) => (answer.ok ? answer.json() : null), () => null);
 [facts] = await Promise.all([known, check()]);
 draw();

@@ -1,6 +1,6 @@
 // What the page about trust says, in both languages. Menus are called as the systems call them.
 
-import { language } from '../shared/i18n/index.js';
+import { filled, language } from '../shared/i18n/index.js';
 
 const en = {
   title: 'Trust this box',
@@ -105,5 +105,6 @@ export const say = (key, params = {}) => fill((language() === 'en' ? en : zh)[ke
 
 /** @param {string} text @param {Record<string, string>} params @returns {string} */
 export function fill(text, params) {
-  return text.replace(/\{(\w+)\}/g, (whole, name) => params[name] ?? (isWord(name) ? say(name) : whole));
+  const named = [...text.matchAll(/\{(\w+)\}/g)].flatMap(([, name = '']) => (isWord(name) ? [[name, say(name)]] : []));
+  return filled(text, { ...Object.fromEntries(named), ...params });
 }

@@ -7,11 +7,11 @@ use hyper::{
 
 use super::{
     super::{
-        House, Readiness, account, api, assets, cameras, go2rtc, ice, ingest, invites,
+        House, Readiness, account, api, assets, cameras, doctor, go2rtc, ice, ingest, invites,
         limits::Weight,
         people,
         reply::{self, Reply},
-        routes::{NoRoute, Route, resolve},
+        routes::{NoRoute, Route, resolve, without_key},
         settings, stills, whep, whip,
     },
     Ask, farewell,
@@ -30,7 +30,10 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
         return refused;
     }
     match route {
-        Ok(route @ (Route::Home | Route::Page)) => file(&ask, &route, "room/index.html").await,
+        Ok(route @ (Route::Home | Route::Page)) => match led_to_join(&ask) {
+            Some(address) => reply::redirect(StatusCode::FOUND, &address),
+            None => file(&ask, &route, "room/index.html").await,
+        },
         // Whoever is not the owner becomes it here: by the set-up code, or by signing in.
         Ok(Route::SettingsPage) if ask.visitor.may(&Need::Owner).is_ok() => {
             file(&ask, &Route::SettingsPage, "settings/index.html").await
@@ -38,6 +41,7 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
         Ok(route @ (Route::SignIn | Route::SettingsPage)) => {
             file(&ask, &route, "signin/index.html").await
         }
+        Ok(Route::DoctorPage) => file(&ask, &Route::DoctorPage, "doctor/index.html").await,
         Ok(route @ Route::CameraPage(_)) => file(&ask, &route, "camera/index.html").await,
         Ok(Route::Trust) => file(&ask, &Route::Trust, "trust/index.html").await,
         Ok(Route::Asset(path)) => file(&ask, &Route::Asset(path.clone()), &path).await,
@@ -54,6 +58,14 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
             reply::problem(StatusCode::BAD_REQUEST, ErrorCode::RoomNameInvalid, &fault)
         }
     }
+}
+
+/// The room's address without `join`, where another site's link has it: a device joins by itself only by an
+/// address that was typed, kept as a bookmark, or is on a page of ours (product contract, section 7).
+fn led_to_join(ask: &Ask<'_>) -> Option<String> {
+    let uri = ask.request.uri();
+    let query = uri.query().filter(|_| gate::is_from_elsewhere(ask.headers()))?;
+    without_key(uri.path(), query, "join")
 }
 
 async fn file(ask: &Ask<'_>, route: &Route, path: &str) -> Reply {
@@ -118,6 +130,8 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         Route::Addresses => api::addresses(house),
         Route::IceServers => ice::servers(&ask),
         Route::Turn => ice::turn(&ask),
+        Route::Doctor => doctor::report(ask).await,
+        Route::DoctorMedia => doctor::media(ask).await,
         Route::SetUp => account::set_up(ask).await,
         Route::Session if ask.method() == Method::POST => account::sign_in(ask).await,
         Route::Session if ask.method() == Method::DELETE => account::sign_out(ask).await,
@@ -143,6 +157,7 @@ async fn resource(ask: Ask<'_>, route: Route) -> Reply {
         | Route::Page
         | Route::SignIn
         | Route::SettingsPage
+        | Route::DoctorPage
         | Route::CameraPage(_)
         | Route::Trust
         | Route::Asset(_)

@@ -164,6 +164,13 @@ pub(in crate::http) fn foreign(
     })
 }
 
+/// Whether a browser says that a page of another site has brought this about (Fetch Metadata). Programs, and
+/// browsers by plain http, say nothing.
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let elsewhere = |site: &HeaderValue| !matches!(site.as_bytes(), b"same-origin" | b"none");
+    headers.get_all(SEC_FETCH_SITE).iter().any(elsewhere)
+}
+
 /// Whether a page that is neither ours nor of `http.origins` has sent this.
 pub(super) fn is_foreign(settings: &Settings, host: &Authority, headers: &HeaderMap) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
@@ -172,8 +179,7 @@ pub(super) fn is_foreign(settings: &Settings, host: &Authority, headers: &Header
         // RFC 6454, 7.3: there is one at most.
         _ => return true,
     };
-    let elsewhere = |site: &HeaderValue| !matches!(site.as_bytes(), b"same-origin" | b"none");
-    if origin.is_none() && headers.get_all(SEC_FETCH_SITE).iter().any(elsewhere) {
+    if origin.is_none() && is_from_elsewhere(headers) {
         // A browser says that a page of another site has asked, by a form that sends no origin.
         return true;
     }

@@ -36,6 +36,10 @@ fn paths_mean_what_the_contract_says() {
         ("/api/v1/rooms/a/b", None, None),
         ("/api/v1/rooms/%zz", None, None),
         ("/api/v2/rooms", None, None),
+        ("/doctor", None, Some(Route::DoctorPage)),
+        ("/doctor/doctor.js", None, Some(asset("doctor/doctor.js"))),
+        ("/api/v1/doctor", None, Some(Route::Doctor)),
+        ("/api/v1/doctor/media", None, Some(Route::DoctorMedia)),
         ("/api/v1/signal", Some("x"), Some(Route::Signal)),
         ("/whip/k%C3%BCche", Some("name=x"), Some(Route::Whip(name("Küche")))),
         ("/whep/a", None, Some(Route::WhepRoom(name("a")))),
@@ -119,4 +123,18 @@ fn each_route_has_its_methods() {
     assert!(!Route::Page.allows("POST") && !Route::Page.allows("GET, HEAD"));
     assert!(Route::Leave.allows("POST") && !Route::Leave.allows("GET"));
     assert!(!Route::Signal.allows("HEAD"));
+    assert!(Route::Doctor.allows("GET") && !Route::Doctor.allows("POST"));
+    assert!(Route::DoctorMedia.allows("POST") && !Route::DoctorMedia.allows("GET"));
+}
+
+#[test]
+fn the_doctors_page_is_open_to_all_and_what_it_tells_of_the_box_is_not() {
+    let needs =
+        [Route::DoctorPage, Route::DoctorMedia, Route::Doctor].map(|route| match route.need() {
+            Need::Nothing => "nothing",
+            Need::Seat => "seat",
+            Need::House => "house",
+            _ => "more",
+        });
+    assert_eq!(needs, ["nothing", "seat", "house"]);
 }

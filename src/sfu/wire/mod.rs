@@ -5,6 +5,7 @@
 pub(crate) mod bell;
 pub mod candidates;
 pub mod demux;
+pub(crate) mod greeting;
 pub(crate) mod outbox;
 pub(crate) mod patience;
 pub(crate) mod rtcp;

@@ -30,8 +30,9 @@ use crate::{
         up::UpShared,
         wire::{
             demux::{Demux, classify},
+            greeting::greet,
             outbox::{Outbox, Sink},
-            transmit::{Peer, Route},
+            transmit::{Peer, Route, Transmit},
         },
     },
     telemetry::metrics::metrics,
@@ -240,7 +241,10 @@ impl WorkerCore {
         let found = classify(data)
             .and_then(|class| Some((class, self.demux.find(from.peer, class, data)?)));
         let Some((class, key)) = found else {
-            self.n_bad += 1;
+            match greet(from.peer.address, data) {
+                Some(answer) => self.outbox.transmit(from, &answer),
+                None => self.n_bad += 1,
+            }
             return;
         };
         self.within(key.room(), |room, context| {

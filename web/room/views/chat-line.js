@@ -2,6 +2,7 @@
 
 import { icon, make, setText } from '../../shared/dom.js';
 import { day, t, timeOfDay } from '../../shared/i18n/index.js';
+import { withAddresses } from '../addresses.js';
 
 /** @typedef {import('../protocol.js').ChatLine} ChatLine */
 
@@ -61,7 +62,7 @@ function drawText(text) {
 
 /** Text with its http(s) addresses as links. @param {string} text */
 function linked(text) {
-  return text.split(/(https?:\/\/[^\s<>"'，。）]+)/).map((part, index) => (
+  return withAddresses(text).map((part, index) => (
     index % 2 === 1 ? make('a', { href: part, target: '_blank', rel: 'noopener noreferrer nofollow', text: part }) : part
   ));
 }

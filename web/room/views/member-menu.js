@@ -20,6 +20,7 @@ export class MemberMenu {
   constructor(wires) {
     this.wires = wires;
     this.#menu.addEventListener('keydown', (event) => this.#key(event));
+    addEventListener('resize', () => this.close()); // its button is elsewhere now
     this.#menu.addEventListener('toggle', (event) => {
       const open = event instanceof ToggleEvent && event.newState === 'open';
       const button = document.getElementById(this.#opener);

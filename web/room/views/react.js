@@ -24,6 +24,7 @@ export class ReactView {
   constructor(wires) {
     this.wires = wires;
     this.#button.addEventListener('click', () => this.#toggle());
+    addEventListener('resize', () => this.#close()); // its button is elsewhere now
     this.#hand.addEventListener('click', () => {
       wires.hand(this.#hand.getAttribute('aria-pressed') !== 'true');
       this.#menu.hidePopover();
@@ -50,7 +51,7 @@ export class ReactView {
     const own = state.members.find(({ id }) => id === state.you);
     setAttribute(this.#hand, 'aria-pressed', String(own?.hand === true));
     setAttribute(this.#button, 'aria-pressed', String(own?.hand === true));
-    if (state.phase !== 'room' && this.isOpen) this.#menu.hidePopover();
+    if (state.phase !== 'room') this.#close();
     const { lang } = document.documentElement;
     if (lang === this.#drawn) return;
     this.#drawn = lang;
@@ -62,6 +63,10 @@ export class ReactView {
       });
       return button;
     }));
+  }
+
+  #close() {
+    if (this.isOpen) this.#menu.hidePopover();
   }
 
   #toggle() {

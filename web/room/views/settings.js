@@ -45,6 +45,7 @@ export class SettingsView {
    * @param {(treatment: import('../media/devices.js').Treatment, on: boolean) => void} wires.treat
    * @param {(on: boolean) => void} wires.saver
    * @param {(on: boolean) => void} wires.sounds
+   * @param {(on: boolean) => void} wires.alone this device joins this room by itself
    */
   constructor(wires) {
     this.wires = wires;
@@ -55,6 +56,7 @@ export class SettingsView {
     for (const [id, treatment] of TREATMENTS) this.#onSwitch(id, (on) => wires.treat(treatment, on));
     this.#onSwitch('set-saver', (on) => wires.saver(on));
     this.#onSwitch('set-sounds', (on) => wires.sounds(on));
+    this.#onSwitch('set-alone', (on) => wires.alone(on));
     byId('rename-form', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#rename();
@@ -76,10 +78,11 @@ export class SettingsView {
     button.addEventListener('click', () => told(button.getAttribute('aria-checked') !== 'true'));
   }
 
-  /** @param {{ saver: boolean, sounds: boolean }} on */
+  /** @param {{ saver: boolean, sounds: boolean, alone: boolean }} on */
   renderSwitches(on) {
     setAttribute(byId('set-saver', HTMLButtonElement), 'aria-checked', String(on.saver));
     setAttribute(byId('set-sounds', HTMLButtonElement), 'aria-checked', String(on.sounds));
+    setAttribute(byId('set-alone', HTMLButtonElement), 'aria-checked', String(on.alone));
   }
 
   /** @param {string} name @param {boolean} keys */

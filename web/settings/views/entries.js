@@ -1,7 +1,7 @@
 // A list of rooms, cameras or servers: a card each.
 
 import { html, nothing } from '../../shared/lit-html.js';
-import { CHOICES, FIELDS, fieldOf } from '../model.js';
+import { FIELDS, choicesOf, fieldOf } from '../model.js';
 import { aboutOf, isWord, nameOf, say } from '../words/index.js';
 import { choiceName, origin, wrong } from './fields.js';
 
@@ -36,7 +36,7 @@ function input(page, key, all, index, field) {
     case 'choice':
       return html`<label class="field"><span>${name}</span><select ?disabled=${isFixed} @change=${typed}>
         <option value="" .selected=${shown === ''}></option>
-        ${CHOICES.direct.map((choice) => html`<option value=${choice} .selected=${choice === shown}>${choiceName('rooms.direct', choice)}</option>`)}</select></label>`;
+        ${choicesOf(field).map((choice) => html`<option value=${choice} .selected=${choice === shown}>${choiceName(field.key, choice)}</option>`)}</select></label>`;
     case 'secret':
       return html`<label class="field"><span>${name}</span><input type="password" autocomplete="off" .value=${shown} ?readonly=${isFixed} @input=${typed}></label>`;
     default:

@@ -1,6 +1,6 @@
 // Sentences of the owner's page, filled in, in the language in use.
 
-import { language } from '../../shared/i18n/index.js';
+import { filled, language } from '../../shared/i18n/index.js';
 import en from './en.js';
 import { faultZh } from './faults-zh.js';
 import keysEn from './keys-en.js';
@@ -21,9 +21,7 @@ const isEnglish = () => language() === 'en';
 export const isWord = (key) => Object.hasOwn(en, key);
 
 /** @param {Word} key @param {Record<string, string | number>} [params] */
-export function say(key, params = {}) {
-  return (isEnglish() ? en : zh)[key].replace(/\{(\w+)\}/g, (whole, name) => String(params[name] ?? whole));
-}
+export const say = (key, params = {}) => filled((isEnglish() ? en : zh)[key], params);
 
 /** What the box says of a value, which is English; what has no Chinese words stays so. @param {string} said */
 const saidOf = (said) => (isEnglish() ? said : (faultZh(said) ?? said));

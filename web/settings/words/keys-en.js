@@ -15,6 +15,8 @@ export default {
   'rooms.history_lines': ['Chat lines kept in a room', '0 keeps none.'],
   room: ['Rooms set up ahead', 'They are there before anybody joins, with limits of their own.'],
   camera: ['Cameras', 'Without any here, each camera that is plugged in is found by itself.'],
+  'rtsp.listen': ['RTSP listens on', 'For recorders and players. ADDRESS:PORT, one a line. Empty: off.'],
+  'rtsp.user': ['RTSP users', 'NAME:PASSWORD, one a line, for players that the LAN rule does not let in.'],
   'ice.servers': ['STUN and TURN servers of others', 'Handed to browsers beside those of this box.'],
   'turn.listen': ['STUN and TURN listen on', 'ADDRESS:PORT, one a line. Empty: off.'],
   'turn.relay_ports': ['Ports for relaying', 'FROM-TO. Empty: what the media leave of theirs.'],

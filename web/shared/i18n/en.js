@@ -38,8 +38,7 @@ export default {
   admit: 'Admit',
   refuse: 'Refuse',
 
-  // Short words below icons; each is part of the name above.
-  micWord: 'Mic',
+  // A short word below an icon; it is part of the name above.
   shareWord: 'Share',
 
   otherLanguage: '中文',
@@ -167,6 +166,8 @@ export default {
   audioOnlyNote: 'Saves data: no pictures come, and your camera is off.',
   sounds: 'Sounds',
   soundsNote: 'When somebody comes, goes or knocks.',
+  joinsAlone: 'Join by itself',
+  joinsAloneNote: 'For wall tablets and TVs: opened at this room’s address with ?name=…&join=1, this device joins without a press.',
   savedPicture: 'Picture left out to save data',
   qualityGood: 'Good connection',
   qualityFair: 'Fair connection',
@@ -268,6 +269,7 @@ export default {
   tryAgain: 'Try again',
   tryNow: 'Try again',
   signIn: 'Sign in',
+  openDoctor: 'Find out why',
   reload: 'Load again',
   dismiss: 'Dismiss',
   stopSharing: 'Stop sharing',

@@ -22,12 +22,18 @@ export function setLanguage(tag) {
  * @param {Key} key
  * @param {Record<string, string | number>} [params]
  */
-export function t(key, params = {}) {
-  const filled = strings[key].replace(/\{(\w+)\}/g, (whole, name) => {
+export const t = (key, params = {}) => filled(strings[key], params);
+
+/**
+ * A sentence of the language in use with its holes, `{name}`, filled; one that nothing is given for stays.
+ * @param {string} sentence @param {Record<string, string | number>} params
+ */
+export function filled(sentence, params) {
+  const marked = sentence.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = params[name];
     return value === undefined ? whole : `${EDGE}${value}${EDGE}`;
   });
-  return spaced(filled, strings === zh);
+  return spaced(marked);
 }
 
 /** Where something was filled in; not to be found in anything that is. */
@@ -36,10 +42,10 @@ const EDGE = '\uFFFF';
 /**
  * Chinese puts a space between its characters and Latin letters or digits: “Ana 在房间里”. What the
  * sentences hold is written so; what is filled in gets it here.
- * @param {string} text @param {boolean} chinese
+ * @param {string} text
  */
-function spaced(text, chinese) {
-  if (!chinese) return text.replaceAll(EDGE, '');
+function spaced(text) {
+  if (strings !== zh) return text.replaceAll(EDGE, '');
   return text
     .replace(new RegExp(`(?<=\\p{Script=Han})${EDGE}(?=[\\p{Script=Latin}\\d])`, 'gu'), ' ')
     .replace(new RegExp(`(?<=[\\p{Script=Latin}\\d])${EDGE}(?=\\p{Script=Han})`, 'gu'), ' ')
@@ -51,7 +57,8 @@ export const isKey = (key) => Object.hasOwn(en, key);
 
 /** Names in a row: “Ana, Lin and Front door”. @param {string[]} names */
 export function joinNames(names) {
-  return new Intl.ListFormat(language(), { type: 'conjunction' }).format(names);
+  const parts = new Intl.ListFormat(language(), { type: 'conjunction' }).formatToParts(names);
+  return spaced(parts.map(({ type, value }) => (type === 'element' ? `${EDGE}${value}${EDGE}` : value)).join(''));
 }
 
 /** Local time of day. @param {number} at ms since 1970 */

@@ -38,7 +38,6 @@ export default {
   admit: '允许进入',
   refuse: '拒绝',
 
-  micWord: '麦克风',
   shareWord: '共享',
 
   otherLanguage: 'English',
@@ -163,6 +162,8 @@ export default {
   audioOnlyNote: '节省流量：不接收画面，并关闭你的摄像头。',
   sounds: '提示音',
   soundsNote: '有人加入、离开或敲门时响起。',
+  joinsAlone: '自动加入',
+  joinsAloneNote: '适合墙上的平板和电视：用带 ?name=…&join=1 的本房间地址打开时，这台设备不用按就加入。',
   savedPicture: '为节省流量，未接收画面',
   qualityGood: '网络良好',
   qualityFair: '网络一般',
@@ -259,6 +260,7 @@ export default {
   tryAgain: '重试',
   tryNow: '重试',
   signIn: '登录',
+  openDoctor: '查找原因',
   reload: '重新载入',
   dismiss: '知道了',
   stopSharing: '停止共享',

@@ -1,0 +1,23 @@
+//! A client of any parlor: what `parlor probe` goes by, and what the doctor asks its own box with.
+//!
+//! ```text
+//!  run: URL --> https --> session (guest, or by the URL's token) --> wss
+//!                                    |--> ice-servers --> turn by UDP, TCP, TLS
+//!                                    '--> doctor/media --> UDP, TCP, relay: real media
+//! ```
+//! Owns sockets of its own and nothing else; decides nothing about the box (`doctor` does). The only
+//! place that names the async `webrtc` crate.
+
+mod https;
+mod link;
+mod stun;
+mod tls;
+mod turn;
+mod url;
+
+pub use https::{Answer, Client};
+pub use link::{Fault, Framing, Link};
+pub use stun::binding;
+pub use tls::Shown;
+pub use turn::{Relaying, User, relay};
+pub use url::{NoUrl, Token, Url};
