@@ -59,6 +59,13 @@ pub enum Command {
         /// For programs.
         json: bool,
     },
+    /// Go to a parlor as a client would.
+    Probe {
+        /// Where it is.
+        url: Url,
+        /// For programs.
+        json: bool,
+    },
     /// Print this and go: to stdout with code 0, else to stderr.
     Say {
         /// The text, with its newline.
@@ -89,8 +96,8 @@ enum Written {
     Check(CheckArgs),
     /// Tell what is reachable, announced and encodable here, each fault with its remedy; exit 1 if any
     Doctor(DoctorArgs),
-    #[command(hide = true)]
-    Probe(LaterArgs),
+    /// Go to a running parlor as a client would, with real media; exit 1 if anything is in the way
+    Probe(ProbeArgs),
     /// Print a time-limited TURN user name and password
     TurnCredential(TurnCredentialArgs),
     /// Write all of the data folder (chat, people, settings, keys) to one file; the box may run
@@ -128,6 +135,15 @@ struct DoctorArgs {
     url: Option<Url>,
     #[command(flatten)]
     folder: FolderArgs,
+}
+
+#[derive(Debug, Args)]
+struct ProbeArgs {
+    /// Such as https://box.example:8172; or an invite's URL, in quotes
+    url: Url,
+    /// Print JSON: {ok, checks: [{id, ok, took_ms, detail, remedy}]}
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -205,13 +221,6 @@ fn ttl(text: &str) -> Result<Duration, String> {
     if ttl.is_zero() || ttl > MAX_TTL { Err(wrong()) } else { Ok(ttl) }
 }
 
-#[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
-struct LaterArgs {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    rest: Vec<OsString>,
-}
-
 impl From<ServeArgs> for Sources {
     fn from(args: ServeArgs) -> Self {
         let ServeArgs { config, data, listen, web_dir, demo } = args;
@@ -243,7 +252,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Command {
         Some(Written::Doctor(DoctorArgs { json, url, folder })) => {
             Command::Doctor { sources: folder.into(), url, json }
         }
-        Some(Written::Probe(args)) => later("probe", &args),
+        Some(Written::Probe(ProbeArgs { url, json })) => Command::Probe { url, json },
         Some(Written::TurnCredential(args)) => {
             let TurnCredentialArgs { config, data, user, ttl } = args;
             let sources = Sources { config, data, ..Sources::default() };
@@ -256,13 +265,6 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Command {
 }
 
 /// A command of the contract that is not built yet says so, and fails.
-fn later(command: &str, _ignored: &LaterArgs) -> Command {
-    let text = format!(
-        "parlor {command}: this command comes in a later release; this one has serve and check.\n"
-    );
-    Command::Say { text, code: exit::USAGE }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -318,6 +320,9 @@ mod tests {
         assert!(url.is_some());
         let asked = Command::Doctor { sources, url, json: true };
         assert_eq!(parsed("doctor --data d --json --url https://box.example:8172"), asked);
+        let probe = parsed("probe https://box.example:8172/r/home#invite=x");
+        let url: Url = "https://box.example:8172/#invite=x".parse().expect("a URL");
+        assert_eq!(probe, Command::Probe { url, json: false });
         let plain = Command::Doctor { sources: Sources::default(), url: None, json: false };
         assert_eq!(parsed("doctor"), plain);
     }
@@ -341,7 +346,8 @@ mod tests {
             ("check --demo", exit::USAGE, "--demo"),
             ("doctor --url http://a", exit::USAGE, "https://box.example"),
             ("doctor --demo", exit::USAGE, "--demo"),
-            ("probe --help", exit::USAGE, "later release"),
+            ("probe", exit::USAGE, "<URL>"),
+            ("probe http://a", exit::USAGE, "https://box.example"),
             ("turn-credential", exit::USAGE, "--user"),
             ("turn-credential --user a --ttl 24", exit::USAGE, "such as 24h"),
             ("turn-credential --user a --ttl 0h", exit::USAGE, "such as 24h"),

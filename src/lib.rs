@@ -39,7 +39,7 @@
 //! `tests/tidy.rs` checks them.
 //!
 //! 1. Pure modules contain no `tokio`, `async fn`, sockets, clocks, `rand`.
-//! 2. `rtc` only in `sfu`; `webrtc` only in `probe`; `gstreamer` only in `camera`; `hyper` and rustls
+//! 2. `rtc` only in `sfu` and `probe`; `webrtc` only in `probe`; `gstreamer` only in `camera`; `hyper` and rustls
 //!    listeners only in `http`, WebSocket there and in `probe`; `nix` only in `net` and `telemetry`; `rusqlite` only in `store`.
 //! 3. The camera is a member like any other: `room`, `rooms` and `sfu` never import `camera`.
 //! 4. Packets never pass through a room task.
@@ -78,6 +78,11 @@
 //!     link.rs            datagrams, or frames of a stream
 //!     stun.rs            where am I, seen from there?
 //!     turn.rs            whether a relay carries anything
+//!     way.rs             by what a server is reached
+//!     socket.rs          the signaling socket
+//!     media.rs           real media, by one way alone
+//!     verdicts.rs        PURE. what the facts mean
+//!     run.rs             `parlor probe`: one after the other
 //!   http/                the front door: the only place that names hyper and WebSocket
 //!     denied.rs          answers to whoever is refused
 //!     error_page.rs      problems as pages, in both languages

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::BackUp(sources, file) => keep(&sources, |data| app::back_up(data, &file)),
         Command::Restore(sources, file) => keep(&sources, |data| app::restore(&file, data)),
         Command::Doctor { sources, url, json } => doctor(sources, url, json),
+        Command::Probe { url, json } => probe(url, json),
         Command::Say { text, code } => say(&text, code),
     };
     ExitCode::from(code)
@@ -88,6 +89,16 @@ fn doctor(sources: Sources, url: Option<Url>, json: bool) -> u8 {
             return exit::CONFIGURATION;
         }
     };
+    look(app::examine(Arc::new(loaded.settings), sources, url), json)
+}
+
+/// `parlor probe URL`.
+fn probe(url: Url, json: bool) -> u8 {
+    look(parlor::probe::probe(url), json)
+}
+
+/// Looks, and prints what came of it; its verdict is the exit code.
+fn look(looking: impl Future<Output = Report>, json: bool) -> u8 {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -95,13 +106,12 @@ fn doctor(sources: Sources, url: Option<Url>, json: bool) -> u8 {
             return exit::INTERNAL;
         }
     };
-    let report = runtime.block_on(app::examine(Arc::new(loaded.settings), sources, url));
+    let report = runtime.block_on(looking);
     // An encoder that hangs does not hold up the answer.
     runtime.shutdown_timeout(LEAVE_AFTER);
     tell(&report, json)
 }
 
-/// Prints a report; its verdict is the exit code.
 fn tell(report: &Report, json: bool) -> u8 {
     let text = match json {
         // Its parts are texts and numbers.

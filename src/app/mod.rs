@@ -193,8 +193,7 @@ impl House {
         max_connections: usize,
     ) -> Result<Self, AppError> {
         let (network, network_seen) = watch::channel(settings.network.clone());
-        let net = net::start(network_seen).await.map_err(anyhow::Error::from)?;
-        let addresses = net.addresses;
+        let addresses = net::start(network_seen).await.map_err(anyhow::Error::from)?.addresses;
         let (keeping, trust) = keep_certificates(&settings, &addresses)?;
         let sfu = SfuHandle::start(&settings.media, addresses.clone()).map_err(media_error)?;
         let keys = Keys::new(trust.tokens().derive("access"));
@@ -221,8 +220,9 @@ impl House {
         };
         let rtsp = rtsp::start(rtsp_doors(&doors)).await;
         let server = HttpServer::bind(doors).map_err(bind_error)?;
-        doctor.served_at(server.local_addrs());
-        let (listening, (close_door, door)) = (server.local_addrs(), open_door(server));
+        let listening = server.local_addrs();
+        doctor.served_at(listening.clone());
+        let (close_door, door) = open_door(server);
         let looking = look(Looks::of(&sfu, &store, &rooms), readiness.clone());
         let stop_looking = looking.abort_handle();
         let vitals = Vitals::default()
@@ -236,8 +236,8 @@ impl House {
             .with("RTSP", rtsp.ended())
             .with("rooms", rooms.ended());
         let cameras = CameraPart::start(&settings, &rooms, directory, &store).await;
-        let vitals = cameras.watched_by(vitals);
         Ok(Self {
+            vitals: cameras.watched_by(vitals),
             started_with: settings,
             settings: settings_sender,
             network,
@@ -252,7 +252,6 @@ impl House {
             close_door,
             door,
             readiness,
-            vitals,
             stop_looking,
             cameras,
             rtsp,

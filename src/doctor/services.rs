@@ -6,20 +6,18 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use futures_util::future::{BoxFuture, FutureExt as _, join_all};
-use tokio::net::lookup_host;
-
 use super::{
     Ground,
     gather::{FAR, PATIENCE},
     verdicts::{self, Holder, Relay, Service, Tried},
 };
 use crate::{
-    probe::{self, Client, Fault, Framing, Link, Url, User, binding},
+    probe::{self, Fault, Framing, Link, User, Way, binding},
     seams::report::{Check, Verdict},
     telemetry::port_holder,
     turn::{credential, others},
 };
+use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 
 /// How long the doctor's own passwords for TURN are good.
 const CREDENTIAL_LASTS: Duration = Duration::from_secs(60);
@@ -168,11 +166,11 @@ async fn relays(ground: &Ground) -> Vec<Check> {
         let at = SocketAddr::new(near(turn.ip()), turn.port());
         ways.push(("turn-udp", Way::Udp(at)));
         ways.push(("turn-tcp", Way::Tcp(at)));
-        ways.push(("turn-tls", Way::Tls(at)));
+        ways.push(("turn-tls", Way::tls(at)));
     }
     if let Some(https) = ground.places.https.first() {
         let at = SocketAddr::new(near(https.ip()), https.port());
-        ways.push(("turn-https", Way::Tls(at)));
+        ways.push(("turn-https", Way::tls(at)));
     }
     let user = &user;
     let asked = ways.into_iter().map(|(id, way)| async move {
@@ -185,38 +183,6 @@ async fn relays(ground: &Ground) -> Vec<Check> {
 
 fn near(listening: IpAddr) -> IpAddr {
     if listening.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listening }
-}
-
-/// By what a TURN server is reached.
-enum Way {
-    Udp(SocketAddr),
-    Tcp(SocketAddr),
-    Tls(SocketAddr),
-}
-
-impl std::fmt::Display for Way {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Udp(at) => write!(f, "udp {at}"),
-            Self::Tcp(at) => write!(f, "tcp {at}"),
-            Self::Tls(at) => write!(f, "tls {at}"),
-        }
-    }
-}
-
-impl Way {
-    async fn link(&self, patience: Duration) -> Result<Link, Fault> {
-        match self {
-            Self::Udp(at) => Ok(Link::udp(*at).await?),
-            Self::Tcp(at) => Link::tcp(*at, Framing::Stun, patience).await,
-            Self::Tls(at) => {
-                let url = Url { host: at.ip().to_string(), port: at.port(), token: None };
-                let mut client = Client::new(url, patience);
-                client.at = Some(*at);
-                client.turn_link().await
-            }
-        }
-    }
 }
 
 /// Has relays opened; with `loops` two of them, and something sent from one to the other.
@@ -257,16 +223,8 @@ async fn outside(ground: &Ground) -> Vec<Check> {
 async fn one_outside(id: String, url: &str, user: Option<User>) -> Check {
     let started = Instant::now();
     let asked = async {
-        let (scheme, host, port, by_tcp) =
-            ice_url(url).ok_or(Fault::Strange("a URL that is not understood"))?;
-        let mut found = lookup_host((host, port)).await?;
-        let at = found.next().ok_or(Fault::Strange("the name means no address"))?;
-        let way = match (scheme.ends_with('s'), by_tcp) {
-            (true, _) => Way::Tls(at),
-            (false, true) => Way::Tcp(at),
-            (false, false) => Way::Udp(at),
-        };
-        match user.filter(|_| scheme.starts_with("turn")) {
+        let way = Way::of_url(url).await?;
+        match user.filter(|_| url.starts_with("turn")) {
             Some(user) => Ok(try_relay(&way, &user, FAR, false).await),
             None => {
                 let (seen, took) = binding(&mut way.link(FAR).await?, FAR).await?;
@@ -276,40 +234,4 @@ async fn one_outside(id: String, url: &str, user: Option<User>) -> Check {
     };
     let outcome = asked.await.unwrap_or_else(|fault: Fault| Relay::Failed(fault.to_string()));
     verdicts::relay(url, &outcome, false).named(id, started.elapsed())
-}
-
-/// Scheme, host, port and whether TCP is wanted (RFC 7064, 7065).
-fn ice_url(url: &str) -> Option<(&str, &str, u16, bool)> {
-    let (scheme, rest) = url.split_once(':')?;
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let default = if scheme.ends_with('s') { 5349 } else { 3478 };
-    let (host, port) = match place.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            (host, port.strip_prefix(':'))
-        }
-        None => place.rsplit_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
-    };
-    let port = port.map_or(Ok(default), str::parse).ok()?;
-    Some((scheme, host, port, query.contains("transport=tcp")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn servers_are_found_as_they_are_written() {
-        let cases = [
-            ("stun:a.example", Some(("stun", "a.example", 3478, false))),
-            ("turn:a.example:99?transport=tcp", Some(("turn", "a.example", 99, true))),
-            ("turns:[2001:db8::1]", Some(("turns", "2001:db8::1", 5349, false))),
-            ("turns:[2001:db8::1]:443", Some(("turns", "2001:db8::1", 443, false))),
-            ("turn:a.example:x", None),
-            ("nonsense", None),
-        ];
-        for (url, expected) in cases {
-            assert_eq!(ice_url(url), expected, "{url}");
-        }
-    }
 }

@@ -1,33 +1,31 @@
 //! PURE. What a path means, by which methods, and how names are written in paths.
 
 mod camera;
+mod query;
+
+pub(super) use query::{query_value, without_key};
 
 use super::near_miss;
 use crate::access::Need;
 use crate::ids::{CameraId, MemberId, RoomName};
 
-/// What is asked for.
+/// What is asked for. Paths are in `resolve`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
     /// `/`: the page finds out by itself where it is.
     Home,
     /// `/r/NAME`: likewise, and open to whoever has an invite in the URL's fragment.
     Page,
-    /// `/signin`
     SignIn,
     /// `/settings`
     SettingsPage,
-    /// `/doctor`
     DoctorPage,
     /// Elsewhere, by a path of this box.
     Moved(String),
     /// A file of the page.
     Asset(String),
-    /// `/healthz`
     Health,
-    /// `/readyz`
     Ready,
-    /// `/metrics`
     Metrics,
     /// `/trust`
     Trust,
@@ -205,7 +203,7 @@ pub(super) enum NoRoute {
 /// What a path and its query mean.
 pub(super) fn resolve(path: &str, query: Option<&str>) -> Result<Route, NoRoute> {
     Ok(match path {
-        "/" => match room_of_query(query) {
+        "/" => match query::room_of_query(query) {
             Some((room, rest)) => Route::Moved(room_path(&room, &rest)),
             None => Route::Home,
         },
@@ -306,13 +304,6 @@ fn room_of_path(part: &str) -> Result<RoomName, NoRoute> {
         .map_err(|fault| NoRoute::RoomName(format!("the room name cannot be used: {fault}")))
 }
 
-/// The first value of a key in a query, decoded; garbage is `Err`.
-pub(super) fn query_value(query: Option<&str>, key: &str) -> Option<Result<String, ()>> {
-    let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.find(|(name, _)| *name == key)?;
-    Some(percent_decode(value, true).ok_or(()))
-}
-
 /// The file that a path names, if it is one that may be shown: inside, not hidden, no development's.
 fn asset_path(path: &str) -> Option<String> {
     let path = percent_decode(path.strip_prefix('/')?, false)?;
@@ -325,32 +316,6 @@ fn asset_path(path: &str) -> Option<String> {
     let development = path.starts_with("test/")
         || ["package.json", "package-lock.json", "tsconfig.json"].contains(&path.as_str());
     (path.split('/').all(ours) && !development).then_some(path)
-}
-
-/// The room of `?roomid=NAME`, and what else was there, ` & `-joined as it was.
-fn room_of_query(query: Option<&str>) -> Option<(RoomName, String)> {
-    let mut room = None;
-    let mut rest = Vec::new();
-    for pair in query?.split('&') {
-        match pair.split_once('=') {
-            Some(("roomid", name)) if room.is_none() => {
-                room = RoomName::parse(&percent_decode(name, true)?).ok();
-            }
-            _ => rest.push(pair),
-        }
-    }
-    Some((room?, rest.join("&")))
-}
-
-/// The same address without this key of its query; `None` where it has none.
-pub(super) fn without_key(path: &str, query: &str, key: &str) -> Option<String> {
-    let is_it = |pair: &&str| {
-        let name = pair.split('=').next().unwrap_or_default();
-        percent_decode(name, true).is_some_and(|name| name == key)
-    };
-    query.split('&').find(is_it)?;
-    let rest: Vec<_> = query.split('&').filter(|pair| !is_it(pair)).collect();
-    Some(if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) })
 }
 
 /// A room's name as it stands in a path, if this part of one is such a name.

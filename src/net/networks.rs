@@ -96,8 +96,13 @@ pub(super) fn networks(table: &Table, settings: &NetworkSettings, inside: Contai
         .map(|address| address.ip)
         .chain(settings.announce.iter().filter_map(Announce::ip))
         .collect();
+    let bridges: BTreeSet<IpAddr> = addresses()
+        .filter(|address| judge.is_bridge(address.index))
+        .map(|address| address.ip)
+        .collect();
     Networks {
         own: own.into_iter().collect(),
+        bridges: bridges.into_iter().collect(),
         on_link: judge.on_link().into_iter().collect(),
         containers: judge.containers().into_iter().collect(),
         forwarders: judge.forwarders().into_iter().collect(),

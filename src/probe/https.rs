@@ -110,6 +110,11 @@ impl Client {
         Ok(Link::over(Box::new(stream), Framing::Stun))
     }
 
+    /// What the box has given to know us by.
+    pub(super) fn cookie(&self) -> Option<String> {
+        self.cookie.clone()
+    }
+
     /// Asks for a path.
     ///
     /// # Errors

@@ -10,14 +10,21 @@
 
 mod https;
 mod link;
+mod media;
+mod run;
+mod socket;
 mod stun;
 mod tls;
 mod turn;
 mod url;
+mod verdicts;
+mod way;
 
 pub use https::{Answer, Client};
 pub use link::{Fault, Framing, Link};
+pub use run::probe;
 pub use stun::binding;
 pub use tls::Shown;
 pub use turn::{Relaying, User, relay};
 pub use url::{NoUrl, Token, Url};
+pub use way::Way;

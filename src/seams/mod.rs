@@ -7,6 +7,7 @@ pub mod feed;
 pub mod media;
 mod networks;
 pub mod report;
+pub mod restarts;
 mod source;
 pub mod stills;
 pub mod turn;

@@ -10,6 +10,8 @@ pub struct Networks {
     /// Every address of this machine, announced or not, but those of container interfaces; and what is
     /// announced, which is this machine's or that of one that forwards to it.
     pub own: Vec<IpAddr>,
+    /// This machine's addresses on container interfaces.
+    pub bridges: Vec<IpAddr>,
     /// IPv6 prefixes that are on a link of an interface that counts: of its addresses, and of the
     /// routing table, where DHCPv6 gives an address of 128 bits.
     pub on_link: Vec<IpNet>,

@@ -38,8 +38,8 @@ pub struct OwnAddress {
 pub struct Policy {
     /// Where relays may live, best first.
     pub own: Vec<OwnAddress>,
-    /// Further addresses that lead here: those of interfaces where no relay lives, announced ones that no
-    /// relay is told by.
+    /// Further addresses that lead here: those of interfaces where no relay lives, bridges among them,
+    /// and announced ones that no relay is told by.
     pub also_own: Vec<IpAddr>,
     /// IPv6 prefixes of our interfaces: who is in them is behind the same router.
     pub on_link: Vec<(Ipv6Addr, u8)>,

@@ -64,7 +64,8 @@ fn policy(settings: &Settings, addresses: &Addresses) -> Policy {
     let n_workers = settings.media.workers.clamp(1, settings.media.ports.len()) as u16;
     let external = turn.external_ip.iter().map(|(public, _)| *public);
     // This machine's loopback and link-local addresses are everybody's.
-    let known = addresses.networks.own.iter().copied().filter(|ip| !is_special(*ip));
+    let networks = &addresses.networks;
+    let known = networks.own.iter().chain(&networks.bridges).copied().filter(|ip| !is_special(*ip));
     Policy {
         own,
         also_own: known.chain(external).collect(),
@@ -118,7 +119,11 @@ mod tests {
                 address("2001:db8:5::5", 64, AddressOrigin::Interface),
                 address("203.0.113.7", 32, configured(Some(40_000))),
             ],
-            networks: Networks { own: own.map(ip).to_vec(), ..Networks::default() },
+            networks: Networks {
+                own: own.map(ip).to_vec(),
+                bridges: vec![ip("172.17.0.1")],
+                ..Networks::default()
+            },
             hostname: "box".into(),
         }
     }
@@ -148,7 +153,7 @@ mod tests {
         let mut settings = settings();
         settings.media.workers = 2;
         let policy = policy(&settings, &addresses());
-        for own in ["192.168.1.5", "203.0.113.7", "10.9.0.1", "2001:db8:5::5"] {
+        for own in ["192.168.1.5", "203.0.113.7", "10.9.0.1", "172.17.0.1", "2001:db8:5::5"] {
             assert!(policy.is_own(ip(own)), "{own}");
         }
         for special in ["127.0.0.1", "127.0.0.2", "::1", "fe80::5"] {

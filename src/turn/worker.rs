@@ -6,6 +6,9 @@
 //!    ^------------- bell <--Command-- tasks of streams and of peers' connections, settings
 //! ```
 //!
+//! A panic costs the relays that there are, whose clients make new ones, and neither the thread nor the
+//! rest of the box.
+//!
 //! No runtime here: a relayed frame is one read and one write (compare
 //! `docs/decisions/2026-11-27-a-worker-waits-by-itself.md`).
 
@@ -13,6 +16,7 @@ use std::{
     io,
     net::SocketAddr,
     os::fd::OwnedFd,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -35,7 +39,7 @@ use super::{
     socket::{Room, Udp},
     world::{FIRST_RELAY, StreamEnd, World},
 };
-use crate::telemetry::metrics::metrics;
+use crate::{seams::restarts::Restarts, telemetry::metrics::metrics};
 
 /// Commands that wait. Streams await their turn.
 const MAX_COMMANDS: usize = 256;
@@ -64,6 +68,9 @@ pub(super) enum Command {
     Disconnected(ConnectionId),
     /// The box is stopping.
     Stop,
+    /// The thread panics, as it would by a fault of ours.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Tells the worker.
@@ -120,8 +127,21 @@ impl Worker {
         Ok(Self { server, world, commands: receiver, bell, room: Room::new() })
     }
 
-    /// Until it is told to stop.
+    /// Until it is told to stop, or panics again and again.
     pub(super) fn run(mut self) {
+        let mut restarts = Restarts::default();
+        while catch_unwind(AssertUnwindSafe(|| self.go_on())).is_err() {
+            if !restarts.allows(Instant::now()) {
+                error!("the TURN server panics again and again and ends; please report this");
+                return;
+            }
+            error!("the TURN server panicked and begins anew; please report this");
+            self.server.begin_anew(now());
+            self.world.begin_anew();
+        }
+    }
+
+    fn go_on(&mut self) {
         let mut events = Vec::with_capacity(N_EVENTS);
         loop {
             let due = self.server.poll_timeout();
@@ -236,6 +256,8 @@ impl Worker {
                 world.release(id);
             }
             Command::Accepted(..) | Command::Stop => {}
+            #[cfg(test)]
+            Command::Panic => panic!("the fault that a test wants"),
         }
     }
 
@@ -258,4 +280,50 @@ impl Worker {
 fn now() -> Now {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Now { instant: Instant::now(), unix }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    use super::*;
+    use crate::stun::{Integrity, Kind, Message, Method, Writer, attribute::XOR_MAPPED_ADDRESS};
+
+    /// Where the server sees a client that asks, and asks again: what came with a panic is lost.
+    fn binding(client: &UdpSocket, nth: u8) -> Option<SocketAddr> {
+        (0..40).find_map(|_| ask(client, nth))
+    }
+
+    fn ask(client: &UdpSocket, nth: u8) -> Option<SocketAddr> {
+        let (mut question, mut answer) = (Vec::new(), [0; 500]);
+        let writer = Writer::new(&mut question, Kind::request(Method::BINDING), [nth; 12]);
+        writer.finish_bare(Integrity::None).expect("it is short");
+        client.send(&question).expect("loopback sends");
+        let len = client.recv(&mut answer).ok()?;
+        let answer = Message::parse(&answer[..len]).expect("a message");
+        // One that is late is no answer to this.
+        let is_its = answer.transaction_id() == [nth; 12];
+        answer.xor_address(XOR_MAPPED_ADDRESS).filter(|_| is_its)
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_not_the_servers_end_unless_it_comes_again_and_again() {
+        let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        let listener = Udp::listener(any, false).expect("a free port");
+        let client = UdpSocket::bind(any).expect("a free port");
+        client.connect(listener.local_addr().expect("bound")).expect("an address");
+        client.set_read_timeout(Some(std::time::Duration::from_millis(500))).expect("a time");
+        let (commands, receiver) = commands().expect("a bell");
+        let (rules, runtime) = (Arc::default(), Handle::current());
+        let ends = (commands.clone(), receiver);
+        let worker = Worker::new(rules, [1; 32], vec![listener], ends, runtime).expect("epoll");
+        let thread = std::thread::spawn(|| worker.run());
+        for nth in 0..5 {
+            assert!(commands.tell(Command::Panic).await);
+            assert_eq!(binding(&client, nth), client.local_addr().ok(), "after {nth} panics");
+        }
+        assert!(commands.tell(Command::Panic).await);
+        thread.join().expect("it ends in order");
+        assert!(!commands.tell(Command::Stop).await, "nobody is there any more");
+    }
 }

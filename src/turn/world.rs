@@ -183,6 +183,14 @@ impl World {
         }
     }
 
+    /// Closes everything but the listeners.
+    pub(super) fn begin_anew(&mut self) {
+        self.outbox = Outbox::default();
+        (0..self.relays.len()).for_each(|relay| self.close(RelayId(relay)));
+        self.streams.clear();
+        self.dirty.clear();
+    }
+
     /// A connection with a peer is there, asked for or come by itself.
     pub(super) fn hold(&mut self, id: ConnectionId, relay: RelayId, peer: TcpStream) {
         self.held.insert(id, Held { relay, state: HeldState::Waits(peer) });

@@ -16,6 +16,8 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { g
 const [url] = positionals;
 if (!URL.canParse(url)) throw new Error('usage: node tests/browser/codecs.mjs URL [--gap MS]');
 const longestMs = Number(values.gap);
+/** How long a camera is off: the box keeps no picture for so long. */
+const OFF_MS = 3000;
 const { check, finish } = checklist({ url });
 /** @type {string[]} */
 const faults = [];
@@ -150,7 +152,8 @@ async function changes(browser, ana) {
     const state = () => ana.getByRole('group', { name: 'Ben', exact: true }).getAttribute('data-state');
     await camera.click();
     await until('off', state, (value) => value === 'muted');
-    await new Promise((resolve) => { setTimeout(resolve, 3000); });
+    // What the box kept of the picture is old by then.
+    await until('no frame for a while', () => seen(ana), ({ longestGapMs }) => longestGapMs > OFF_MS);
     await mark(ana);
     const before = (await seen(ana)).decoded;
     await camera.click();

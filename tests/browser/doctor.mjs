@@ -5,7 +5,7 @@
 // Needs root, ip(8) and iptables(8); without them it prints its name as skipped. Prints one line a check
 // and a JSON summary; exit 1 if any check failed.
 
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import path from 'node:path';
 
 import { Box, LIGHT_CAMERA } from './box.mjs';
@@ -46,6 +46,38 @@ async function looked(page) {
   }));
 }
 
+/** What `parlor doctor` or `parlor probe` says in a namespace: its exit code, each check's `ok` by its name. */
+async function asked(namespace, ...words) {
+  const [code, text] = await new Promise((resolve) => {
+    execFile('ip', ['netns', 'exec', namespace, binary, ...words, '--json'], (error, stdout) => resolve([error?.code ?? 0, stdout]));
+  });
+  return { code, ok: Object.fromEntries(JSON.parse(text).checks.map(({ id, ok }) => [id, ok])) };
+}
+
+const PROBED = ['ws', 'turn-udp', 'turn-tcp', 'turns', 'media-udp', 'media-tcp', 'media-relay'];
+
+/** The same without a browser. */
+async function commands(box, namespaces) {
+  const drop = (how) => iptables(namespaces.server, `${how} INPUT ! -i lo -p udp -j DROP`);
+  await check('parlor doctor, on the box: nothing is at fault', async () => {
+    const seen = await asked(namespaces.server, 'doctor', '--config', path.join(path.dirname(box.data), 'parlor.toml'), '--data', box.data);
+    same('exit code', seen.code, 0);
+    same('found', ['https', 'media-udp', 'media-tcp', 'turn-udp', 'turn-https', 'announced'].map((id) => seen.ok[id]), Array(6).fill(true));
+  });
+  await check('parlor probe, from elsewhere: real media by each way', async () => {
+    const seen = await asked(namespaces.client, 'probe', `https://${SERVER}:${HTTP_PORT}`);
+    same('exit code', seen.code, 0);
+    same('ways', PROBED.map((id) => seen.ok[id]), PROBED.map(() => true));
+  });
+  await check('parlor probe where UDP is dropped: TCP carries media, and UDP is named', async () => {
+    drop('-A');
+    const seen = await asked(namespaces.client, 'probe', `https://${SERVER}:${HTTP_PORT}`);
+    drop('-D');
+    same('exit code', seen.code, 0);
+    same('ways', ['media-udp', 'media-tcp', 'turn-udp', 'turn-tcp'].map((id) => seen.ok[id]), [null, true, null, true]);
+  });
+}
+
 const states = (seen, names) => names.map((name) => seen.checks[name]);
 const WAYS = ['media-udp', 'media-tcp', 'relay', 'turn-udp', 'turn-tcp', 'turns'];
 
@@ -58,6 +90,7 @@ async function everyWay(browser, faults) {
     same('box', states(seen, ['box.media-udp', 'box.media-tcp', 'box.turn-udp', 'box.https']), Array(4).fill('good'));
     same('media by UDP', seen.details['media-udp'].startsWith(`udp ${SERVER}:${MEDIA_PORT}`), true);
     same('media by TCP', seen.details['media-tcp'].startsWith(`tcp ${SERVER}:${MEDIA_PORT}`), true);
+    same('is shown', await page.evaluate(() => getComputedStyle(document.body).visibility), 'visible');
     same('nothing in the way', [seen.hops.includes('bad'), seen.summary === 'Something is in the way.'], [false, false]);
     await shot(page, 'doctor-well');
     return seen.details['media-udp'];
@@ -160,6 +193,7 @@ async function main(namespaces) {
     const started = await check('parlor starts', () => box.startWithDefaults(LIGHT_CAMERA));
     if (started) {
       browser = await launch({ executablePath: chromiumIn(namespaces.client), args: ['--ignore-certificate-errors'] });
+      await commands(box, namespaces);
       await everyWay(browser, faults);
       await trickle(browser, faults);
       await closed(browser, namespaces, faults);

@@ -239,6 +239,86 @@ async fn role_by_role_every_way_to_a_camera() {
     assert_eq!((listed(FAR, &kitchen).await, listed(FAR, &attic).await), (Some(1), Some(0)));
 }
 
+#[tokio::test]
+async fn no_link_of_another_site_makes_a_page_join_by_itself() {
+    let house = behind_proxy(|_| {}).await;
+    let own = ["\r\nSec-Fetch-Site: none", "\r\nSec-Fetch-Site: same-origin"];
+    let afar = [
+        "\r\nSec-Fetch-Site: cross-site",
+        "\r\nSec-Fetch-Site: same-site",
+        "\r\nSec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site",
+        "",
+    ];
+    for (path, without) in [
+        ("/r/Kitchen?join=1", "/r/Kitchen"),
+        ("/r/K%C3%BCche?name=Wall&j%6fin=1&x=y", "/r/K%C3%BCche?name=Wall&x=y"),
+        ("/?join=1", "/"),
+        ("/?roomid=Kitchen&join=1", "/?roomid=Kitchen"),
+    ] {
+        for (from, more) in afar.iter().flat_map(|more| [(LAN, more), (FAR, more)]) {
+            let answer = Knock::new(from, "").with(more).ask(&house, "GET", path, "").await;
+            let found = (answer.status, answer.header("location"));
+            assert_eq!(found, (302, without), "{path} {more}");
+        }
+        for more in own {
+            let answer = Knock::new(LAN, "").with(more).ask(&house, "GET", path, "").await;
+            let leads_on = ["", "/r/Kitchen?join=1"].contains(&answer.header("location"));
+            assert!(leads_on, "{path} {more}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_page_of_another_site_opens_or_changes_anything_though_its_visitor_may() {
+    let (house, _side) = with_camera().await;
+    let owner = set_up(&house).await;
+    let sdp = "\r\nContent-Type: application/sdp";
+    let events = "\r\nAccept: text/event-stream";
+    let requests = [
+        ("GET", "/api/v1/signal", ""),
+        ("GET", "/api/v1/signal", events),
+        ("POST", "/api/v1/signal", ""),
+        ("POST", "/api/v1/leave", ""),
+        ("POST", "/whip/Kitchen", sdp),
+        ("POST", "/whep/Kitchen", sdp),
+        ("POST", "/whep/Kitchen/00000000000000ff", sdp),
+        ("POST", "/c/stove/whep", sdp),
+        ("PATCH", "/api/v1/stream/abc", ""),
+        ("DELETE", "/api/v1/stream/abc", ""),
+        ("GET", "/api/v1/cameras/stove/snapshot.jpg", ""),
+        ("GET", "/api/v1/cameras/stove/stream.mjpeg", ""),
+        ("GET", "/api/frame.jpeg?src=stove", ""),
+        ("GET", "/api/ws?src=stove", ""),
+        ("PATCH", "/api/v1/cameras/stove", ""),
+        ("POST", "/api/v1/setup", ""),
+        ("POST", "/api/v1/session", ""),
+        ("DELETE", "/api/v1/session", ""),
+        ("DELETE", "/api/v1/sessions", ""),
+        ("POST", "/api/v1/invites", ""),
+        ("DELETE", "/api/v1/invites/00000000000000ff", ""),
+        ("POST", "/api/v1/people", ""),
+        ("PATCH", "/api/v1/people/1", ""),
+        ("DELETE", "/api/v1/people/1", ""),
+        ("PATCH", "/api/v1/settings", ""),
+    ];
+    let pages = [
+        "\r\nOrigin: https://evil.example",
+        "\r\nOrigin: null",
+        "\r\nSec-Fetch-Site: cross-site",
+        "\r\nSec-Fetch-Site: same-site",
+    ];
+    for page in pages {
+        for (method, path, more) in requests {
+            let more = format!("{page}{more}");
+            let body = if method == "GET" { "" } else { "{}" };
+            let answer = Knock::new(LAN, &owner).with(&more).ask(&house, method, path, body).await;
+            let found = (answer.status, answer.code());
+            assert_eq!(found, (403, "origin-forbidden".into()), "{method} {path} {more}");
+            assert_eq!(answer.header("access-control-allow-origin"), "");
+        }
+    }
+}
+
 /// Opens go2rtc's socket as its owner.
 async fn go2rtc(
     house: &House,

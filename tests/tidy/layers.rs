@@ -32,7 +32,7 @@ const EDGES: [(&str, &[&str]); 15] = [
 
 /// Libraries and the only parts that may name them; `rtc` stands for `rtc_dtls` and the like too.
 const LIBRARIES: [(&str, &[&str]); 12] = [
-    ("rtc", &["sfu", "turn"]),
+    ("rtc", &["sfu", "turn", "probe"]),
     ("webrtc", &["probe"]),
     ("gstreamer", &["camera"]),
     ("gst", &["camera"]),

@@ -106,12 +106,11 @@ async function look() {
   await looking[0];
   // Whoever is nobody here has no media to try.
   if (hasRtc && !isStranger) await part('media', async () => media(await ask('GET', '/api/v1/ice-servers')));
-  await part('local-network', async () => localNetworkChecks(await localNetwork(), checks().some(({ id, ok }) => id.startsWith('media-') && ok === true)));
+  await part('local-network', async () => localNetworkChecks(await localNetwork(), checks().some(({ id, ok }) => (id.startsWith('media-') && ok === true) || (id === 'relay' && ok !== false))));
   await Promise.all(looking);
   busy = false;
   draw();
 }
 
 appearanceSwitches(draw);
-draw();
 await look();

@@ -77,3 +77,11 @@ test('two people on a phone: the picture fills the screen, upright and held acro
     assert.ok(other.width * other.height > 0.85 * width * height, `${width}x${height}: ${JSON.stringify(other)}`);
   }
 });
+
+test('on a low stage one\'s own picture leaves the other one in sight', () => {
+  for (const [width, height] of [[844, 84], [320, 104], [844, 294]]) {
+    const { rects: [other, own] } = arrange({ width, height, count: 2, large: -1, page: 0 });
+    assert.ok(own.width * own.height < other.width * other.height / 3, `${width}×${height}`);
+    assert.ok(own.y >= 0 && own.x >= other.x, `${width}×${height}`);
+  }
+});

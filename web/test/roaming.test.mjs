@@ -3,44 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-/** @type {Record<string, (() => void)[]>} */
-const heard = {};
-/** @type {FakeSocket[]} */
-const sockets = [];
-
-class FakeSocket {
-  static OPEN = 1;
-  readyState = 1;
-  /** @type {{ id: number, type: string }[]} */
-  sent = [];
-
-  constructor() {
-    sockets.push(this);
-  }
-
-  /** @param {string} text */
-  send(text) {
-    this.sent.push(JSON.parse(text));
-  }
-
-  close() {
-    this.readyState = 3;
-  }
-
-  /** @param {object} message */
-  async answer(message) {
-    this.onmessage({ data: JSON.stringify({ ...message, re: this.sent.at(-1).id }) });
-    await new Promise(setImmediate);
-  }
-}
-
-Object.assign(globalThis, {
-  WebSocket: FakeSocket,
-  addEventListener: (name, listener) => (heard[name] ??= []).push(listener),
-  document: { addEventListener: () => {}, hidden: false },
-  location: { protocol: 'https:', host: 'box' },
-});
-Object.defineProperty(globalThis, 'navigator', { value: {} });
+import { heard, sockets } from './browser.mjs';
 
 const { SignalSocket } = await import('../room/socket.js');
 const { Recovery } = await import('../room/recovery.js');

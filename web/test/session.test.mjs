@@ -4,54 +4,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-/** @type {FakeSocket[]} */
-const sockets = [];
-/** @type {{ path: string, body: string }[]} */
-const beacons = [];
-
-class FakeSocket {
-  static OPEN = 1;
-  readyState = 1;
-  /** @type {{ id: number, type: string }[]} */
-  sent = [];
-
-  constructor() {
-    sockets.push(this);
-  }
-
-  /** @param {string} text */
-  send(text) {
-    this.sent.push(JSON.parse(text));
-  }
-
-  close() {
-    this.readyState = 3;
-  }
-
-  /** The box answers the newest request. @param {object} message */
-  async answer(message) {
-    this.onmessage({ data: JSON.stringify({ ...message, re: this.sent.at(-1).id }) });
-    await new Promise(setImmediate);
-  }
-}
-
-Object.assign(globalThis, {
-  WebSocket: FakeSocket,
-  addEventListener: () => {},
-  document: { addEventListener: () => {}, hidden: false },
-  location: { protocol: 'https:', host: 'box' },
-});
-Object.defineProperty(globalThis, 'navigator', {
-  value: { sendBeacon: (path, body) => beacons.push({ path, body }) > 0 },
-});
+import { beacons, sockets } from './browser.mjs';
 
 const { Session } = await import('../room/session.js');
 
 const golden = (name) => JSON.parse(readFileSync(new URL(`../../tests/protocol/${name}.json`, import.meta.url), 'utf8')).message;
 const [WELCOME, JOINED] = [golden('server-welcome'), golden('server-joined')];
 
-/** Somebody who has joined, and the socket that did it. */
-async function stay() {
+/** A session of nobody yet. What is below it, a browser's connections, is not there. */
+function sessionOfNobody() {
   sockets.length = 0;
   beacons.length = 0;
   const session = new Session({
@@ -63,8 +24,13 @@ async function stay() {
     tracks: () => {},
     ended: () => {},
   });
-  // What is below: a browser's connections.
   for (const path of [session.up, session.down]) Object.assign(path, { restart: () => {}, close: () => {} });
+  return session;
+}
+
+/** Somebody who has joined, and the socket that did it. */
+async function stay() {
+  const session = sessionOfNobody();
   const entered = session.join('hall', 'Ana', '');
   const [socket] = sockets;
   socket.onopen();
@@ -95,15 +61,7 @@ test('who leaves while the socket is lost gives the place back all the same', as
 
 test('who waits is in once let in, and whoever is sent away does not come again', async () => {
   for (const ends of ['joined', 'refused', 'removed']) {
-    sockets.length = 0;
-    const session = new Session({
-      state: () => ({ mic: false, cam: false, link: 'live' }),
-      dispatch: () => {},
-      joined: () => {},
-      tracks: () => {},
-      ended: () => {},
-    });
-    for (const path of [session.up, session.down]) Object.assign(path, { restart: () => {}, close: () => {} });
+    const session = sessionOfNobody();
     const entered = session.join('hall', 'Ana').then(() => 'joined', (error) => error.code);
     const [socket] = sockets;
     socket.onopen();

@@ -28,6 +28,7 @@ fn networks() -> Networks {
         ],
         forwarders: vec![ip("10.0.2.2"), ip("169.254.1.2")],
         container_scopes: vec![7],
+        ..Networks::default()
     }
 }
 

@@ -26,14 +26,15 @@ use crate::{
 pub(super) async fn answer(ask: Ask<'_>) -> Reply {
     let uri = ask.request.uri();
     let route = resolve(uri.path(), uri.query());
+    // Before anything else: our own pages, a refusal's too, ask again for what they were opened with.
+    if let Some(address) = led_to_join(&ask, &route) {
+        return reply::redirect(StatusCode::FOUND, &address);
+    }
     if let Some(refused) = gate::refusal(&ask, &route).await {
         return refused;
     }
     match route {
-        Ok(route @ (Route::Home | Route::Page)) => match led_to_join(&ask) {
-            Some(address) => reply::redirect(StatusCode::FOUND, &address),
-            None => file(&ask, &route, "room/index.html").await,
-        },
+        Ok(route @ (Route::Home | Route::Page)) => file(&ask, &route, "room/index.html").await,
         // Whoever is not the owner becomes it here: by the set-up code, or by signing in.
         Ok(Route::SettingsPage) if ask.visitor.may(&Need::Owner).is_ok() => {
             file(&ask, &Route::SettingsPage, "settings/index.html").await
@@ -60,11 +61,15 @@ pub(super) async fn answer(ask: Ask<'_>) -> Reply {
     }
 }
 
-/// The room's address without `join`, where another site's link has it: a device joins by itself only by an
-/// address that was typed, kept as a bookmark, or is on a page of ours (product contract, section 7).
-fn led_to_join(ask: &Ask<'_>) -> Option<String> {
+/// The room's address without `join`, where another site's link may have it: a device joins by itself only
+/// by an address that was typed, kept as a bookmark, or is on a page of ours (product contract, section 7).
+/// A browser that does not say where its visitor comes from may come from anywhere.
+fn led_to_join(ask: &Ask<'_>, route: &Result<Route, NoRoute>) -> Option<String> {
+    if !matches!(route, Ok(Route::Home | Route::Page | Route::Moved(_))) {
+        return None;
+    }
     let uri = ask.request.uri();
-    let query = uri.query().filter(|_| gate::is_from_elsewhere(ask.headers()))?;
+    let query = uri.query().filter(|_| !gate::is_from_here(ask.headers()))?;
     without_key(uri.path(), query, "join")
 }
 

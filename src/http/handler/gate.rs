@@ -166,9 +166,14 @@ pub(in crate::http) fn foreign(
 
 /// Whether a browser says that a page of another site has brought this about (Fetch Metadata). Programs, and
 /// browsers by plain http, say nothing.
-pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let elsewhere = |site: &HeaderValue| !matches!(site.as_bytes(), b"same-origin" | b"none");
     headers.get_all(SEC_FETCH_SITE).iter().any(elsewhere)
+}
+
+/// Whether a browser says that its visitor, or a page of ours, has brought this about (Fetch Metadata).
+pub(super) fn is_from_here(headers: &HeaderMap) -> bool {
+    headers.contains_key(SEC_FETCH_SITE) && !is_from_elsewhere(headers)
 }
 
 /// Whether a page that is neither ours nor of `http.origins` has sent this.

@@ -58,6 +58,7 @@ fn every_address_of_the_machine_is_its_own_but_a_bridge_s() {
         ("docker0 bridge", &["172.17.0.1/16"]),
     ]);
     let found = networks(&all, &settings(), Container::None);
+    assert_eq!(found.bridges, [IpAddr::from([172, 17, 0, 1])]);
     let own: Vec<String> = found.own.iter().map(IpAddr::to_string).collect();
     let expected = [
         "10.7.0.1",

@@ -20,13 +20,13 @@ use tokio::sync::watch;
 use crate::sfu::worker::Fault;
 use crate::{
     config::MediaSettings,
-    seams::{Addresses, media::SfuError},
+    seams::{Addresses, media::SfuError, restarts::Restarts},
     sfu::{
         down::DownShared,
         router::context::RoomId,
         up::UpShared,
         wire::socket,
-        worker::{Mailbox, Worker, load::Load, restarts::Restarts},
+        worker::{Mailbox, Worker, load::Load},
     },
 };
 

@@ -25,7 +25,6 @@ pub(crate) mod core;
 pub(crate) mod load;
 mod mailbox;
 mod moderation;
-pub(crate) mod restarts;
 mod sockets;
 
 #[cfg(test)]

@@ -193,6 +193,12 @@ impl Server {
         }
     }
 
+    /// All is forgotten but the rules and the counts: nothing half done is used again.
+    pub(crate) fn begin_anew(&mut self, now: Now) {
+        let (rules, seed, counts) = (self.rules.clone(), self.dice.draw(), self.counts);
+        *self = Self { counts, ..Self::new(rules, seed, now) };
+    }
+
     /// What lives stays as far as the new rules let it: peers that they refuse are let through no more,
     /// and connections with them end.
     pub(crate) fn set_rules(&mut self, rules: Arc<Rules>, out: &mut impl Outlet) {

@@ -23,6 +23,8 @@ const WIDE = 16 / 9;
 /** The narrowest a tile may be on an upright phone, and where it is the only large one. */
 const UPRIGHT = 0.7;
 const UPRIGHT_ALONE = 0.5;
+/** What one's own picture in a corner may take of a low stage. */
+const OWN_HEIGHT = 0.45;
 /** The widest, where it is the only large one on a phone held across. */
 const ACROSS_ALONE = 2.4;
 
@@ -76,7 +78,8 @@ function corner(width, height, count, page, gap) {
 function ownCorner(width, height, gap, { right, bottom }) {
   const upright = height > width;
   const phone = width < 600 || height < 480;
-  const ownWidth = Math.round(upright ? Math.min(112, width * 0.3) : Math.min(phone ? 168 : 256, width * 0.22));
+  const widest = upright ? Math.min(112, width * 0.3) : Math.min(phone ? 168 : 256, width * 0.22);
+  const ownWidth = Math.round(Math.min(widest, height * OWN_HEIGHT * (upright ? 3 / 4 : WIDE)));
   const ownHeight = Math.round(upright ? ownWidth * (4 / 3) : ownWidth / WIDE);
   return { x: right - ownWidth - gap, y: bottom - ownHeight - gap, width: ownWidth, height: ownHeight };
 }

@@ -1,4 +1,4 @@
-//! PURE. How often a worker's thread may begin anew.
+//! PURE. How often a thread that handles what comes from the network may begin anew.
 //!
 //! A panic that comes once is survived. One that comes again and again is a fault that beginning anew
 //! does not mend: then the thread ends, and the box says so.
@@ -15,13 +15,13 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 /// Of one thread.
 #[derive(Debug, Default)]
-pub(crate) struct Restarts {
+pub struct Restarts {
     newest: VecDeque<Instant>,
 }
 
 impl Restarts {
     /// It has panicked: whether it may begin anew.
-    pub(crate) fn allows(&mut self, now: Instant) -> bool {
+    pub fn allows(&mut self, now: Instant) -> bool {
         while self.newest.front().is_some_and(|at| now.saturating_duration_since(*at) > WITHIN) {
             self.newest.pop_front();
         }
