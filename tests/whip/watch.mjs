@@ -9,7 +9,9 @@ async function connect(path) {
   const { receiver } = peer.addTransceiver('video', { direction: 'recvonly' });
   const video = document.createElement('video');
   Object.assign(video, { srcObject: new MediaStream([receiver.track]), muted: true, autoplay: true });
-  document.body.replaceChildren(video);
+  // Beside what the page is made of, which goes on asking what there is.
+  document.querySelectorAll('body > video').forEach((earlier) => earlier.remove());
+  document.body.append(video);
   await peer.setLocalDescription();
   const answer = await fetch(path, {
     method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: peer.localDescription.sdp,
