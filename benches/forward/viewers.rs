@@ -13,6 +13,8 @@ use super::{
     talk::{Counted, Report, say},
 };
 
+/// What is told as later than this is no time.
+const NO_DELAY_NS: u64 = 10_000_000_000;
 /// Of so many packets one is decrypted to learn its delay.
 const SAMPLE: u16 = 8;
 /// Between two looks at handshakes, checks and feedback that are due.
@@ -126,7 +128,10 @@ impl Viewer {
             && let Some(stamp) = packet.get(22..30).and_then(|bytes| bytes.try_into().ok())
         {
             let delay_ns = at_ns.saturating_sub(u64::from_be_bytes(stamp));
-            self.delays_us.push((delay_ns / 1000) as u32);
+            // Padding and old packets that probe the path have no time there.
+            if delay_ns < NO_DELAY_NS {
+                self.delays_us.push((delay_ns / 1000) as u32);
+            }
         }
     }
 
