@@ -170,7 +170,6 @@
 //!     world.rs           what decisions do: sockets, streams, peers' connections
 //!     socket.rs          UDP by GRO and GSO
 //!     stream.rs          clients by TCP and TLS, a task each
-//!     places.rs          who has a stream at the doors, and who makes room
 //!     peer.rs            TCP connections with peers (RFC 6062)
 //!     fuzzing.rs         its door for fuzzing
 //! web/                   the page: ES modules served as they lie here

@@ -18,11 +18,10 @@ mod session;
 mod words;
 
 use std::{
-    collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -36,12 +35,16 @@ use crate::{
     access::Access,
     config::Settings,
     rooms::RoomsHandle,
-    seams::{Addresses, Source, cameras::Cameras},
+    seams::{Addresses, cameras::Cameras, crowd::Limits, places::Places},
 };
 
-/// Clients of one source, and in all.
-const CLIENTS_OF_ONE: usize = 16;
-const CLIENTS: usize = 64;
+/// Clients of one source, and in all. Whoever has not begun to play makes room for others.
+const LIMITS: Limits = Limits {
+    all: 64,
+    of_source: 16,
+    unfinished: session::PLAYS_WITHIN,
+    silent: session::SILENT_AFTER,
+};
 /// After the system had no descriptor for a connection.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
@@ -109,12 +112,12 @@ pub async fn start(doors: Doors) -> RtspHandle {
         info!(?local, "RTSP");
     }
     let (stop, stopped) = watch::channel(false);
-    let crowd = Arc::<Crowd>::default();
+    let places = Places::new(LIMITS);
     let (living, alive) = watch::channel(());
     let accepting = tokio::spawn(async move {
         let mut all = JoinSet::new();
         for listener in listeners {
-            all.spawn(accept(listener, doors.clone(), crowd.clone(), stopped.clone()));
+            all.spawn(accept(listener, doors.clone(), places.clone(), stopped.clone()));
         }
         if all.is_empty() {
             let _ = stopped.clone().wait_for(|stopped| *stopped).await;
@@ -127,46 +130,10 @@ pub async fn start(doors: Doors) -> RtspHandle {
     RtspHandle { stop, accepting, alive, local }
 }
 
-/// Who is connected.
-#[derive(Debug, Default)]
-struct Crowd(Mutex<HashMap<Source, usize>>);
-
-/// One client's place among all.
-#[derive(Debug)]
-struct Place {
-    crowd: Arc<Crowd>,
-    source: Source,
-}
-
-impl Crowd {
-    fn enter(self: &Arc<Self>, source: Source) -> Option<Place> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let n_all: usize = all.values().sum();
-        let of_one = all.entry(source).or_default();
-        if n_all >= CLIENTS || *of_one >= CLIENTS_OF_ONE {
-            return None;
-        }
-        *of_one += 1;
-        Some(Place { crowd: self.clone(), source })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut all = self.crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of_one) = all.get_mut(&self.source) {
-            *of_one -= 1;
-            if *of_one == 0 {
-                all.remove(&self.source);
-            }
-        }
-    }
-}
-
 async fn accept(
     listener: TcpListener,
     doors: Doors,
-    crowd: Arc<Crowd>,
+    places: Places,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut sessions = JoinSet::new();
@@ -179,17 +146,17 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 let ip: IpAddr = peer.ip().to_canonical();
-                let Some(place) = crowd.enter(ip.into()) else { continue };
+                let Some(place) = places.take(Instant::now(), ip) else { continue };
                 let scope = match peer {
                     SocketAddr::V6(peer) => peer.scope_id(),
                     SocketAddr::V4(_) => 0,
                 };
                 let (doors, mut stopped) = (doors.clone(), stopped.clone());
                 sessions.spawn(async move {
-                    let _place = place;
-                    let mut session = session::Session::new(doors, ip, scope);
+                    let mut session = session::Session::new(doors, ip, scope, place.clone());
                     tokio::select! {
                         () = session.run(stream) => {}
+                        () = place.evicted() => {}
                         _ = stopped.wait_for(|stopped| *stopped) => {}
                     }
                     session.leave().await;

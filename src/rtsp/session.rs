@@ -23,14 +23,15 @@ use crate::{
     seams::{
         cameras::CameraDoor,
         feed::{FeedDescription, FeedPacket, FeedReader, FeedTrack},
+        places::Place,
     },
 };
 
 const REALM: &str = "parlor";
 /// A client that says nothing for so long is gone; it is told so by `Session: …;timeout=`.
-const SILENT_AFTER: Duration = Duration::from_secs(60);
+pub(super) const SILENT_AFTER: Duration = Duration::from_secs(60);
 /// A client that has not begun to play makes room after this time.
-const PLAYS_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const PLAYS_WITHIN: Duration = Duration::from_secs(30);
 /// A client that takes nothing for so long is gone.
 const TAKES_WITHIN: Duration = Duration::from_secs(10);
 /// A camera that rests begins to send within a second; one that is slow to open has this long.
@@ -42,6 +43,7 @@ const MAX_GUESSES: u8 = 5;
 /// One client.
 pub(super) struct Session {
     doors: Doors,
+    place: Arc<Place>,
     ip: IpAddr,
     scope: u32,
     own: IpAddr,
@@ -58,10 +60,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(doors: Doors, ip: IpAddr, scope: u32) -> Self {
+    pub(super) fn new(doors: Doors, ip: IpAddr, scope: u32, place: Arc<Place>) -> Self {
         let now = Instant::now();
         Self {
             doors,
+            place,
             ip,
             scope,
             own: ip,
@@ -322,7 +325,10 @@ impl Session {
                 offer: None,
             };
             match self.doors.rooms.watch(watch).await {
-                Ok(seat) => self.seat = Some(seat),
+                Ok(seat) => {
+                    self.place.finish();
+                    self.seat = Some(seat);
+                }
                 Err(refusal) => {
                     debug!(peer = %self.ip, %refusal, "refused");
                     return Answer::new(453);

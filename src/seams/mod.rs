@@ -6,6 +6,7 @@ pub mod desk;
 pub mod feed;
 pub mod media;
 mod networks;
+pub mod places;
 pub mod report;
 pub mod restarts;
 mod source;

@@ -17,7 +17,6 @@ use tracing::{debug, warn};
 
 use super::{
     handout::hand_out,
-    places::{Place, Places},
     rules::rules,
     socket::Udp,
     stream,
@@ -27,11 +26,17 @@ use crate::{
     config::{Secret, Settings},
     seams::{
         Addresses,
+        crowd::Limits,
+        places::{Place, Places},
         turn::{Asker, ByteStream, Handout, TlsDoor, TurnDoor, Wire, is_tls},
     },
     telemetry::port_holder,
 };
 
+/// Of one source there may be a household of browsers, with a stream for each relay candidate and each
+/// connection of RFC 6062.
+const LIMITS: Limits =
+    Limits { all: 2_048, of_source: 256, unfinished: stream::STRANGER, silent: stream::IDLE };
 /// Until its first byte and, where that begins a handshake, the end of that.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// Connections that wait to be accepted.
@@ -124,7 +129,7 @@ pub fn start(
     })?;
     let inner = Inner {
         commands: commands.clone(),
-        places: Places::new(),
+        places: Places::new(LIMITS),
         ended,
         listening,
         tls,

@@ -31,7 +31,6 @@ mod nonce;
 mod outbox;
 mod outlet;
 mod peer;
-mod places;
 mod ports;
 mod rate;
 mod rules;

@@ -12,13 +12,15 @@ use tokio::{
 
 use super::{
     frame,
-    outlet::{Client, Via},
-    places::Place,
+    outlet::{Client, StreamId, Via},
     socket::canonical,
     worker::{Command, Commands},
     world::{Outbound, Splice, StreamEnd},
 };
-use crate::seams::turn::{ByteStream, Wire};
+use crate::seams::{
+    places::Place,
+    turn::{ByteStream, Wire},
+};
 
 /// Connections of peers that may wait to be carried: a stream carries one.
 const MAX_SPLICES: usize = 4;
@@ -44,7 +46,7 @@ pub(super) async fn serve(
     (remote, local): (SocketAddr, SocketAddr),
     commands: Commands,
 ) {
-    let id = place.id();
+    let id = StreamId(place.id());
     let via = Via::Stream(id);
     let client = Client { via, remote: canonical(remote), local: canonical(local).ip() };
     let (sender, splices) = mpsc::channel(MAX_SPLICES);

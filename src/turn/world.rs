@@ -27,10 +27,10 @@ use super::{
     outbox::{By, Outbox},
     outlet::{Client, ConnectionId, Outlet, Protocol, RelayId, StreamId, Via},
     peer,
-    places::Place,
     socket::Udp,
     worker::Commands,
 };
+use crate::seams::places::Place;
 
 /// Bytes that may wait for a stream's client: half a second of 4 Mbit/s. Beyond that peers' data is
 /// dropped, as it would be on a full path by UDP.

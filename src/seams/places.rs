@@ -1,4 +1,4 @@
-//! Who has a stream at the server's doors, and who makes room for another.
+//! Who has a stream at a server's doors, and who makes room for another.
 //!
 //! Owns the count; the streams are their tasks' own. A place is given back when it is dropped.
 
@@ -15,38 +15,32 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{
-    outlet::StreamId,
-    stream::{IDLE, STRANGER},
-};
-use crate::seams::crowd::{Admission, Crowd, Limits};
+use super::crowd::{Admission, Crowd, Limits};
 
-/// Of one source there may be a household of browsers, with a stream for each relay candidate and each
-/// connection of RFC 6062. Its task sees to how long one may be silent.
-const LIMITS: Limits = Limits { all: 2_048, of_source: 256, unfinished: STRANGER, silent: IDLE };
+/// All places. Each stream's task sees to how long it may be silent.
+#[derive(Debug, Clone)]
+pub struct Places(Arc<Mutex<Inner>>);
 
-/// All places.
-#[derive(Clone)]
-pub(super) struct Places(Arc<Mutex<Inner>>);
-
+#[derive(Debug)]
 struct Inner {
-    crowd: Crowd<StreamId>,
+    crowd: Crowd<u64>,
     /// By which a stream's task hears that it has to make room.
-    evictions: HashMap<StreamId, Arc<Notify>>,
+    evictions: HashMap<u64, Arc<Notify>>,
     next: u64,
 }
 
 /// One stream's.
-pub(super) struct Place {
+pub struct Place {
     places: Places,
-    id: StreamId,
+    id: u64,
     eviction: Arc<Notify>,
     is_finished: AtomicBool,
 }
 
 impl Places {
-    pub(super) fn new() -> Self {
-        let (crowd, evictions) = (Crowd::new(LIMITS), HashMap::new());
+    /// Nobody is there yet.
+    pub fn new(limits: Limits) -> Self {
+        let (crowd, evictions) = (Crowd::new(limits), HashMap::new());
         Self(Arc::new(Mutex::new(Inner { crowd, evictions, next: 0 })))
     }
 
@@ -55,14 +49,14 @@ impl Places {
     }
 
     /// A place for one that comes from there; `None`: those who have proven who they are have them all.
-    pub(super) fn take(&self, now: Instant, from: IpAddr) -> Option<Arc<Place>> {
+    pub fn take(&self, now: Instant, from: IpAddr) -> Option<Arc<Place>> {
         let mut inner = self.inner();
         match inner.crowd.admit(from) {
             Admission::Free => {}
             Admission::Instead(other) => inner.evict(other),
             Admission::Full => return None,
         }
-        let id = StreamId(inner.next);
+        let id = inner.next;
         inner.next += 1;
         inner.crowd.insert(now, id, from);
         let eviction = Arc::new(Notify::new());
@@ -74,7 +68,7 @@ impl Places {
 }
 
 impl Inner {
-    fn evict(&mut self, stream: StreamId) {
+    fn evict(&mut self, stream: u64) {
         self.crowd.remove(stream);
         if let Some(eviction) = self.evictions.remove(&stream) {
             // overflow: nudge; it is kept until the task looks.
@@ -84,23 +78,25 @@ impl Inner {
 }
 
 impl Place {
-    pub(super) fn id(&self) -> StreamId {
+    /// By which it is told from all others of these doors.
+    pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// Whoever speaks by it has a password: it makes room for nobody any more.
-    pub(super) fn finish(&self) {
+    /// Whoever speaks by it has proven who they are: it makes room for nobody any more.
+    pub fn finish(&self) {
         if !self.is_finished.swap(true, Ordering::Relaxed) {
             self.places.inner().crowd.finish(self.id);
         }
     }
 
-    pub(super) fn is_finished(&self) -> bool {
+    /// Whether it has proven who it is.
+    pub fn is_finished(&self) -> bool {
         self.is_finished.load(Ordering::Relaxed)
     }
 
     /// Returns when it has to make room.
-    pub(super) async fn evicted(&self) {
+    pub async fn evicted(&self) {
         self.eviction.notified().await;
     }
 }
@@ -121,9 +117,12 @@ impl fmt::Debug for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::Future as _, pin::pin, task};
+    use std::{future::Future as _, pin::pin, task, time::Duration};
 
     use super::*;
+
+    const TIME: Duration = Duration::from_secs(30);
+    const LIMITS: Limits = Limits { all: 2_048, of_source: 256, unfinished: TIME, silent: TIME };
 
     fn is_evicted(place: &Place) -> bool {
         let mut context = task::Context::from_waker(task::Waker::noop());
@@ -131,8 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn strangers_make_room_and_who_has_a_password_does_not() {
-        let (places, now) = (Places::new(), Instant::now());
+    fn strangers_make_room_and_who_has_proven_who_they_are_does_not() {
+        let (places, now) = (Places::new(LIMITS), Instant::now());
         let from = |n: usize| IpAddr::from([10, 0, (n >> 8) as u8, n as u8]);
         let take = |n: usize| places.take(now, from(n));
         let known = take(0).expect("there is room");
